@@ -1,0 +1,51 @@
+"""clip2point: recognise 3D shapes with language.
+
+A shape is rendered as depth maps; vision-language towers read them; class names are compared with what they read.
+Nothing heavy is imported before it is used: ``import clip2point`` loads neither torch nor numba.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clip2point.models import Classification, Failure, Guess, Recogniser, load
+    from clip2point.rendering import render_depth, rotate_modelnet, view_set
+    from clip2point.settings import Settings
+    from clip2point.shapes import Shape, load_shape, sample_points
+
+__version__ = "0.1.0"
+
+#: Public names and where they live.
+_ROOMS = {
+    "models": ("Classification", "Failure", "Guess", "Recogniser", "load"),
+    "rendering": ("render_depth", "rotate_modelnet", "view_set"),
+    "settings": ("Settings",),
+    "shapes": ("Shape", "load_shape", "sample_points"),
+}
+
+__all__ = [
+    "Classification",
+    "Failure",
+    "Guess",
+    "Recogniser",
+    "Settings",
+    "Shape",
+    "load",
+    "load_shape",
+    "render_depth",
+    "rotate_modelnet",
+    "sample_points",
+    "view_set",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    for room, names in _ROOMS.items():
+        if name in names:
+            return getattr(import_module(f"clip2point.{room}"), name)
+    raise AttributeError(f"module 'clip2point' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

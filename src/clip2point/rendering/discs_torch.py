@@ -1,0 +1,90 @@
+"""The disc rasteriser in torch, on any device: the same values as :mod:`.discs_numba`."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+#: Images drawn at once. Bounds the memory (chunk x points x footprint) and keeps CPU work in the caches.
+_CHUNK = 20
+
+
+def project(points: Tensor, rotation: Tensor, translation: Tensor, zoom: Tensor) -> Tensor:
+    """Points in view coordinates.
+
+    Args:
+        points: [B, N, 3] float32.
+        rotation: [B, V, 3, 3].
+        translation: [B, V, 3].
+        zoom: [B, V].
+
+    Returns:
+        [B, V, N, 3]: left, up, depth; rounded as by a float32 matrix product with fused multiply-adds.
+    """
+    # Devices without float64 (MPS) round once more: equal within 1e-6 rather than to the last bit.
+    wide = torch.float32 if points.device.type == "mps" else torch.float64
+    x, y, z = (points[:, None, :, axis, None] * zoom[:, :, None, None] for axis in range(3))  # [B, V, N, 1]
+    a, b, c = (rotation[:, :, None, axis, :] for axis in range(3))  # [B, V, 1, 3]
+    partial = (y.to(wide) * b.to(wide) + (x * a).to(wide)).float()
+    return (z.to(wide) * c.to(wide) + partial.to(wide)).float() + translation[:, :, None, :]
+
+
+def rasterize(
+    points: Tensor,
+    rotation: Tensor,
+    translation: Tensor,
+    zoom: Tensor,
+    centers: Tensor,
+    radius: float,
+    grey: bool,
+) -> Tensor:
+    """Draw every point as a disc; the nearest wins. Arguments and result as in :func:`.discs_numba.rasterize`."""
+    (objects, views), size = zoom.shape, len(centers)
+    images = torch.empty(objects * views, size * size, device=points.device)
+    per_chunk = max(1, _CHUNK // views)
+    for start in range(0, objects, per_chunk):
+        part = slice(start, start + per_chunk)
+        view_points = project(points[part], rotation[part], translation[part], zoom[part]).flatten(0, 1)
+        images[start * views : start * views + len(view_points)] = _splat(view_points, centers, radius)
+    images = _to_grey(images) if grey else images.masked_fill(images.isinf(), -1)
+    return images.view(objects, views, size, size)
+
+
+def _splat(view_points: Tensor, centers: Tensor, radius: float) -> Tensor:
+    """Z-buffers [I, S * S], infinity where nothing is, of points [I, N, 3] in view coordinates."""
+    size = len(centers)
+    half = size * 0.5
+    reach = math.ceil(radius * half - 0.5 + 1e-3)
+    offsets = torch.arange(-reach, reach + 1, device=centers.device)
+    px, py, depth = view_points.unbind(-1)
+    visible = (depth >= 0) & (px.abs() < 1 + radius) & (py.abs() < 1 + radius)
+    # A point outside is drawn at a place and depth where it changes nothing; huge values must not reach the integers.
+    px, py = px.where(visible, 0), py.where(visible, 0)
+    depth = depth.where(visible, torch.inf)
+    columns = ((1 - px) * half).floor().long()[..., None] + offsets  # [I, N, K]
+    rows = ((1 - py) * half).floor().long()[..., None] + offsets
+    dx = centers[columns.clamp(0, size - 1)] - px[..., None]
+    dy = centers[rows.clamp(0, size - 1)] - py[..., None]
+    squared_radius = torch.tensor(radius, device=centers.device).square()
+    hit = (dx * dx)[..., None, :] + (dy * dy)[..., None] < squared_radius  # [I, N, K (rows), K (columns)]
+    hit &= _inside(rows, size)[..., None] & _inside(columns, size)[..., None, :]
+    pixels = rows.clamp(0, size - 1)[..., None] * size + columns.clamp(0, size - 1)[..., None, :]
+    values = torch.where(hit, depth[..., None, None], torch.inf)
+    image = depth.new_full((len(depth), size * size), torch.inf)
+    # The minimum does not depend on the order in which the points arrive: deterministic on every device.
+    return image.scatter_reduce_(1, pixels.flatten(1), values.flatten(1), reduce="amin")
+
+
+def _inside(index: Tensor, size: int) -> Tensor:
+    """Whether pixel indices lie in the image."""
+    return (index >= 0) & (index < size)
+
+
+def _to_grey(images: Tensor) -> Tensor:
+    """Grey levels of z-buffers [I, S * S]; the rule is stated in :mod:`.depth`."""
+    hit = (images > 0) & ~images.isinf()
+    nearest = images.where(hit, 1).amin(1, keepdim=True)
+    farthest = images.where(hit, 0).amax(1, keepdim=True)
+    return ((images - nearest) / farthest * 200 / 255).where(hit, 1)

@@ -1,0 +1,164 @@
+"""Views: named, frozen sets of cameras that look at the unit sphere from around it.
+
+A view is an elevation and an azimuth in degrees. Its camera sits in direction
+``c = (cos e sin a, sin e, cos e cos a)`` and looks at the origin; image +x points to the left and +y up, as in
+PyTorch3D, with which the authors render. Points are row vectors: ``p @ R + T`` is (left, up, away from the camera).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2point.errors import OptionError
+
+Float32 = NDArray[np.float32]
+
+#: (elevation, azimuth) of the sets in the public code of CLIP2Point: 10 views for pre-training and few-shot learning,
+#: 6 for zero-shot classification.
+_PUBLISHED: dict[str, tuple[tuple[float, float], ...]] = {
+    "clip2point-10": (
+        *((0, 0), (90, 0), (180, 0), (270, 0)),
+        *((225, -45), (225, 45), (315, -45), (315, 45)),
+        *((0, -90), (0, 90)),
+    ),
+    "clip2point-6": ((0, 0), (0, 90), (0, 180), (0, 270), (90, 0), (-90, 180)),
+}
+_RING = re.compile(r"ring-(\d+)(?:@(-?\d+(?:\.\d+)?))?")
+_MAX_VIEWS = 360
+
+#: Lengths below this are treated as zero by the look-at rule, and image axes shorter than _DEGENERATE are replaced.
+_TINY = np.float32(1e-5)
+_DEGENERATE = np.float32(5e-3)
+_UP = np.array([0, 1, 0], dtype=np.float32)
+
+
+class Cameras(NamedTuple):
+    """World-to-view transforms: ``p @ rotation + translation``.
+
+    Attributes:
+        rotation: [..., 3, 3] float32; columns are the image's left, the image's up and the viewing direction.
+        translation: [..., 3] float32; (0, 0, distance) up to rounding.
+    """
+
+    rotation: Float32
+    translation: Float32
+
+
+@dataclass(frozen=True)
+class ViewSet:
+    """A named set of V views.
+
+    Attributes:
+        name: the name that :func:`view_set` knows it by.
+        angles: V pairs (elevation, azimuth) in degrees.
+    """
+
+    name: str
+    angles: tuple[tuple[float, float], ...]
+
+    def __len__(self) -> int:
+        return len(self.angles)
+
+    def cameras(self, distances: Float32) -> Cameras:
+        """Place the cameras at the given distances.
+
+        Rotations are computed anew for each distance because their last bits depend on it, and the authors' depth maps
+        are met to the last bit.
+
+        Args:
+            distances: [..., V] float32, positive; 1 is the distance of the public code.
+
+        Returns:
+            Rotations [..., V, 3, 3] and translations [..., V, 3].
+        """
+        elevation, azimuth = np.array(self.angles, dtype=np.float32).T
+        return look_at(distances, elevation, azimuth)
+
+    @cached_property
+    def rotations(self) -> Float32:
+        """[V, 3, 3] float32: the rotations at distance 1."""
+        return self.cameras(np.ones(len(self), dtype=np.float32)).rotation
+
+
+@lru_cache(maxsize=64)
+def view_set(name: str) -> ViewSet:
+    """Look up a view set.
+
+    Args:
+        name: "clip2point-10", "clip2point-6", or "ring-N" / "ring-N@E": N equally spaced azimuths, the first at 0,
+            all at elevation E degrees (20 if not given).
+
+    Returns:
+        The view set; the same object for the same name.
+
+    Raises:
+        OptionError: if there is no such set.
+    """
+    if name in _PUBLISHED:
+        return ViewSet(name, _PUBLISHED[name])
+    match = _RING.fullmatch(name)
+    if match and 1 <= (count := int(match[1])) <= _MAX_VIEWS:
+        elevation = float(match[2] or 20)
+        return ViewSet(name, tuple((elevation, 360 * i / count) for i in range(count)))
+    raise OptionError(
+        f"unknown view set {name!r}: expected {', '.join(_PUBLISHED)}, ring-N or ring-N@ELEVATION "
+        f"(N from 1 to {_MAX_VIEWS}, for example ring-8@20)"
+    )
+
+
+def look_at(distance: Float32, elevation: Float32, azimuth: Float32) -> Cameras:
+    """Cameras that look at the origin with +y up, in float32 and in PyTorch3D's order of operations.
+
+    At the poles the viewing direction is parallel to "up" and only the rounding error of cos 90 degrees decides the
+    image axes; hence float32 throughout, each operation rounded once. Sines and cosines are taken in float64 and
+    rounded, so that they are the same on every machine.
+
+    Args:
+        distance: [...] float32.
+        elevation: [...] float32 in degrees; all arguments broadcast.
+        azimuth: [...] float32 in degrees.
+
+    Returns:
+        Rotations [..., 3, 3] and translations [..., 3].
+    """
+    degree = np.float32(np.pi) / np.float32(180)
+    cos_e, sin_e, cos_a, sin_a = (
+        function(np.float64(degree * angle)).astype(np.float32)
+        for angle in (elevation, azimuth)
+        for function in (np.cos, np.sin)
+    )
+    position = np.stack(
+        np.broadcast_arrays(distance * cos_e * sin_a, distance * sin_e, distance * cos_e * cos_a), axis=-1
+    )
+    forward = _normalized(-position)
+    left = _normalized(_cross(_UP, forward))
+    up = _normalized(_cross(forward, left))
+    degenerate = (np.abs(left) < _DEGENERATE).all(axis=-1, keepdims=True)
+    left = np.where(degenerate, _normalized(_cross(up, forward)), left)
+    axes = np.stack([left, up, forward], axis=-2)
+    along = axes * position[..., None, :]
+    translation = -((along[..., 0] + along[..., 1]) + along[..., 2])
+    return Cameras(np.ascontiguousarray(np.swapaxes(axes, -1, -2)), translation)
+
+
+def _cross(a: Float32, b: Float32) -> Float32:
+    """Cross product over the last axis, each operation rounded to float32."""
+    i, j = [1, 2, 0], [2, 0, 1]
+    product: Float32 = a[..., i] * b[..., j] - a[..., j] * b[..., i]
+    return product
+
+
+def _normalized(v: Float32) -> Float32:
+    """Divide by the length, whose squares are summed by fused multiply-adds as matrix libraries do."""
+    wide = v.astype(np.float64)
+    square = np.float32(wide[..., 0] * wide[..., 0])
+    for axis in (1, 2):
+        square = np.float32(wide[..., axis] * wide[..., axis] + square)
+    unit: Float32 = v / np.maximum(np.sqrt(square), _TINY)[..., None]
+    return unit

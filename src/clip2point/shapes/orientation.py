@@ -1,0 +1,85 @@
+"""Up-axes: bringing a shape with any declared up-axis into the y-up frame in which all views are defined."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from clip2point.errors import OptionError
+
+if TYPE_CHECKING:
+    import torch
+
+    Points = TypeVar("Points", np.ndarray, torch.Tensor)
+else:
+    Points = TypeVar("Points")
+
+#: For each up-axis, the (source axis, sign) of the new x, y and z. Every entry is a rotation (determinant +1) and only
+#: permutes and negates coordinates, so it is exact. "z" is the rotation of the public code for ModelNet,
+#: (x, y, z) -> (-y, z, -x): upright, with ModelNet's front (+x) where ShapeNet has its own (-z).
+_ROTATIONS: dict[str, tuple[tuple[int, float], tuple[int, float], tuple[int, float]]] = {
+    "y": ((0, 1.0), (1, 1.0), (2, 1.0)),
+    "-y": ((0, -1.0), (1, -1.0), (2, 1.0)),
+    "z": ((1, -1.0), (2, 1.0), (0, -1.0)),
+    "-z": ((1, 1.0), (2, -1.0), (0, -1.0)),
+    "x": ((1, -1.0), (0, 1.0), (2, 1.0)),
+    "-x": ((1, 1.0), (0, -1.0), (2, 1.0)),
+}
+
+#: The up-axes that a shape may declare.
+UP_AXES: tuple[str, ...] = tuple(_ROTATIONS)
+
+
+def check_up(up: str, *, auto: bool = False) -> str:
+    """Return ``up`` if it names an up-axis (or is "auto" and that is allowed), else raise OptionError."""
+    allowed = (*UP_AXES, "auto") if auto else UP_AXES
+    if up not in allowed:
+        raise OptionError(f"unknown up-axis {up!r}: expected one of {', '.join(allowed)}")
+    return up
+
+
+def to_y_up(points: Points, up: str) -> Points:
+    """Rotate points with the given up-axis into the y-up frame.
+
+    Args:
+        points: [..., 3], a NumPy array or a torch tensor, any unit.
+        up: one of :data:`UP_AXES`.
+
+    Returns:
+        [..., 3], same type, dtype and unit: coordinates are permuted and negated, never rounded.
+
+    Raises:
+        OptionError: if ``up`` is not an axis.
+    """
+    if up == "y":
+        return points
+    rotated = points[..., [axis for axis, _ in _ROTATIONS[check_up(up)]]]
+    for new_axis, (_, sign) in enumerate(_ROTATIONS[up]):
+        if sign < 0:
+            rotated[..., new_axis] = -rotated[..., new_axis]
+    return rotated
+
+
+def from_y_up(points: Points, up: str) -> Points:
+    """Rotate points from the y-up frame into one with the given up-axis: the inverse of :func:`to_y_up`.
+
+    Args:
+        points: [..., 3], a NumPy array or a torch tensor, any unit.
+        up: one of :data:`UP_AXES`.
+
+    Returns:
+        [..., 3], same type, dtype and unit: coordinates are permuted and negated, never rounded.
+
+    Raises:
+        OptionError: if ``up`` is not an axis.
+    """
+    if up == "y":
+        return points
+    rows = _ROTATIONS[check_up(up)]
+    sources = [axis for axis, _ in rows]
+    rotated = points[..., [sources.index(axis) for axis in range(3)]]
+    for axis, sign in rows:
+        if sign < 0:
+            rotated[..., axis] = -rotated[..., axis]
+    return rotated

@@ -1,0 +1,60 @@
+"""Tiny models that many tests share."""
+
+import json
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+WORDS = ["image", "of", "a", "an", "the", "chair", "table", "lamp", "depth", "map", "airplane", "night", "stand"]
+
+
+def write_tokenizer(folder, length):
+    """A word tokenizer in the manner of CLIP's: begin and end tokens, end used as padding."""
+    specials = ["<unk>", "<bos>", "<eos>"]
+    vocabulary = {word: index for index, word in enumerate([*specials, *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A <eos>", special_tokens=[("<bos>", 1), ("<eos>", 2)]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": length}
+    settings |= {"unk_token": "<unk>", "bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<eos>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return len(vocabulary)
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory):
+    """Folder of a CLIP model with random weights: 32 px, patch 8, two layers."""
+    from transformers import CLIPConfig, CLIPModel
+
+    folder = tmp_path_factory.mktemp("tiny-clip")
+    words = write_tokenizer(folder, 16)
+    torch.manual_seed(0)
+    text = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = CLIPConfig(
+        text_config={**text, "vocab_size": words, "max_position_embeddings": 16, "bos_token_id": 1, "eos_token_id": 2},
+        vision_config={**text, "image_size": 32, "patch_size": 8},
+        projection_dim=24,
+    )
+    CLIPModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_siglip(tmp_path_factory):
+    """Folder of a SigLIP model with random weights: 32 px, patch 8, two layers."""
+    from transformers import SiglipConfig, SiglipModel
+
+    folder = tmp_path_factory.mktemp("tiny-siglip")
+    words = write_tokenizer(folder, 16)
+    torch.manual_seed(0)
+    tower = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = SiglipConfig(
+        text_config={**tower, "vocab_size": words, "max_position_embeddings": 16},
+        vision_config={**tower, "image_size": 32, "patch_size": 8},
+    )
+    SiglipModel(config).save_pretrained(folder)
+    return folder

@@ -1,0 +1,189 @@
+"""CLIP and SigLIP backbones through transformers, from a model hub or a local folder."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clip2point.backbones.precision import choose_device, choose_dtype
+from clip2point.backbones.protocol import in_batches
+from clip2point.backbones.single_channel import fold_first_convolution
+from clip2point.errors import ModelError, reason
+
+#: Short names of models on the hub. The first is the paper's own.
+ALIASES = {
+    "clip-vit-b-32": "openai/clip-vit-base-patch32",
+    "clip-vit-b-16": "openai/clip-vit-base-patch16",
+    "clip-vit-l-14": "openai/clip-vit-large-patch14",
+    "siglip-b-16": "google/siglip-base-patch16-224",
+    "siglip2-b-16": "google/siglip2-base-patch16-224",
+}
+
+#: Mean and deviation with which each family's images are normalised, should its folder not say.
+_NORMALIZATION = {
+    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "siglip": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "siglip2": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+
+
+class HubBackbone:
+    """A CLIP or SigLIP model; implements :class:`.protocol.Backbone`.
+
+    The depth tower is a copy of the image tower that shares its weights and takes depth maps with one channel.
+
+    Args:
+        model: a CLIPModel or SiglipModel of transformers.
+        tokenizer: that goes with it.
+        processor: settings of its image preprocessor; ``image_mean`` and ``image_std`` are used if present.
+        name: for reports.
+        device: name of a torch device.
+        dtype: "auto", "fp32" or "bf16", of the vision towers. The text tower computes in fp32.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        processor: Mapping[str, Any],
+        *,
+        name: str,
+        device: str = "cpu",
+        dtype: str = "auto",
+    ) -> None:
+        self.name = name
+        self.device = choose_device(device)
+        self.dtype = choose_dtype(dtype, self.device)
+        self._family: str = model.config.model_type
+        self._mean, self._std = _normalization(processor, self._family)
+        self._tokenizer = tokenizer
+        self._text_length: int = model.config.text_config.max_position_embeddings
+        self.image_size: int = model.config.vision_config.image_size
+        self.dim: int = getattr(model.config, "projection_dim", model.config.vision_config.hidden_size)
+        self.logit_scale = float(model.logit_scale.detach().exp())
+        self._text = model.text_model.to(self.device)
+        self._text_projection = _projection(model, "text_projection").to(self.device)
+        # Folded before the cast, so that it is rounded once.
+        depth = _one_channel_copy(model.vision_model, self._mean, self._std)
+        self._vision = model.vision_model.to(self.device, self.dtype)
+        self._vision_projection = _projection(model, "visual_projection").to(self.device, self.dtype)
+        self._depth = depth.to(self.device, self.dtype)
+
+    def encode_depth(self, depth: Tensor) -> Tensor:
+        """Features [B, V, D] of depth maps [B, V, S, S] in [0, 1]."""
+        images = depth.flatten(0, 1)[:, None].to(self.device, self.dtype)
+        features = in_batches(lambda batch: self._vision_projection(self._depth(batch).pooler_output), images)
+        return features.unflatten(0, depth.shape[:2])
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """Features [B, D] of colour images [B, 3, H, W] in [0, 1], resized to the size of the tower."""
+        size = (self.image_size, self.image_size)
+        images = images.to(self.device, torch.float32)
+        if images.shape[-2:] != size:
+            images = nn.functional.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
+        mean, std = (torch.tensor(values, device=self.device)[:, None, None] for values in (self._mean, self._std))
+        normalized = ((images - mean) / std).to(self.dtype)
+        return in_batches(lambda batch: self._vision_projection(self._vision(batch).pooler_output), normalized)
+
+    @torch.inference_mode()
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Features [C, D] of C texts; longer ones than the tower takes are cut."""
+        # SigLIP was trained with texts padded to full length, CLIP with padding that its mask hides.
+        padding = "max_length" if self._family.startswith("siglip") else True
+        tokens = self._tokenizer(
+            list(texts), padding=padding, truncation=True, max_length=self._text_length, return_tensors="pt"
+        ).to(self.device)
+        names = ("input_ids",) if self._family.startswith("siglip") else ("input_ids", "attention_mask")
+        pooled = self._text(**{name: tokens[name] for name in names}).pooler_output
+        return self._text_projection(pooled).float()
+
+
+def load_hub_backbone(source: str | Path, *, device: str = "cpu", dtype: str = "auto") -> HubBackbone:
+    """Load a CLIP or SigLIP model.
+
+    Args:
+        source: a folder in transformers format, a name on the hub, or one of :data:`ALIASES`.
+        device: name of a torch device.
+        dtype: see :class:`HubBackbone`.
+
+    Raises:
+        ModelError: if the model cannot be had, is of another family, or lacks weights.
+    """
+    name = str(source)
+    location = ALIASES.get(name, name)
+    with _clear_errors(location):
+        model, tokenizer, processor = _load(location)
+    return HubBackbone(model, tokenizer, processor, name=name, device=device, dtype=dtype)
+
+
+def _load(location: str) -> tuple[Any, Any, dict[str, Any]]:
+    """Model in fp32, tokenizer and preprocessor settings of a folder or hub name."""
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    config = AutoConfig.from_pretrained(location)
+    if config.model_type not in _NORMALIZATION:
+        raise ModelError(
+            f"{location}: a model of type {config.model_type!r}; expected one of {', '.join(_NORMALIZATION)}"
+        )
+    model, report = AutoModel.from_pretrained(location, dtype=torch.float32, output_loading_info=True)
+    # transformers fills missing weights with random ones and goes on.
+    absent = sorted(map(str, {*report["missing_keys"], *report.get("mismatched_keys", ())}))
+    if absent:
+        raise ModelError(f"{location}: {len(absent)} weights are missing or misshapen, the first is {absent[0]}")
+    return model.eval().requires_grad_(False), AutoTokenizer.from_pretrained(location), _preprocessor(location)
+
+
+def _preprocessor(location: str) -> dict[str, Any]:
+    """Contents of ``preprocessor_config.json``, empty if there is none."""
+    from transformers.image_processing_base import ImageProcessingMixin
+
+    try:
+        return dict(ImageProcessingMixin.get_image_processor_dict(location)[0])
+    except OSError:
+        return {}
+
+
+def _normalization(processor: Mapping[str, Any], family: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of the three channels."""
+    mean, std = _NORMALIZATION[family]
+    return tuple(processor.get("image_mean", mean)), tuple(processor.get("image_std", std))
+
+
+def _projection(model: Any, name: str) -> nn.Module:
+    """The projection into the shared space: CLIP has one after each tower, SigLIP none."""
+    projection: nn.Module = getattr(model, name, None) or nn.Identity()
+    return projection
+
+
+def _one_channel_copy(vision: nn.Module, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
+    """A tower for depth maps that shares all weights with ``vision`` but those of the first convolution."""
+    shared: dict[int, Any] = {id(tensor): tensor for tensor in (*vision.parameters(), *vision.buffers())}
+    depth = copy.deepcopy(vision, memo=shared)
+    embeddings: Any = depth.embeddings
+    embeddings.patch_embedding = fold_first_convolution(embeddings.patch_embedding, mean, std)
+    return depth.requires_grad_(False)
+
+
+@contextmanager
+def _clear_errors(location: str) -> Iterator[None]:
+    """Turn whatever loading raises into one sentence that says what to do."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:
+        hint = (
+            "check its files"
+            if Path(location).is_dir()
+            else "download it on a machine that reaches the hub and give the folder, or set HF_ENDPOINT to a mirror; "
+            "the model 'pocket' works offline"
+        )
+        raise ModelError(f"cannot load the model {location}: {reason(error)}; {hint}") from error

@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from clip2point.backbones.minilm import MiniLMTextTower, weight_file
+from clip2point.errors import ModelError
+
+TEXTS = ["image of a chair", "a much longer description of a night stand with two drawers", "x"]
+
+
+@pytest.fixture(scope="module")
+def tower():
+    return MiniLMTextTower()
+
+
+def test_equals_transformers(tower):
+    from transformers import AutoTokenizer, BertModel
+
+    folder = weight_file().parent
+    model, tokenizer = BertModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    tokens = tokenizer(TEXTS, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        hidden = model(**tokens).last_hidden_state
+    weight = tokens["attention_mask"][..., None]
+    torch.testing.assert_close(tower(TEXTS), (hidden * weight).sum(1) / weight.sum(1), atol=1e-5, rtol=0)
+
+
+def test_company_in_the_batch_does_not_matter(tower):
+    torch.testing.assert_close(tower(TEXTS)[2:], tower(TEXTS[2:]), atol=1e-5, rtol=0)
+
+
+def test_meaning_is_near(tower):
+    sofa, couch, airplane = torch.nn.functional.normalize(tower(["sofa", "couch", "airplane"]))
+    assert sofa @ couch > sofa @ airplane + 0.3
+
+
+def test_long_texts_are_cut(tower):
+    assert tower(["chair " * 5000]).isfinite().all()
+
+
+def test_a_folder_without_a_model_is_named(tmp_path):
+    with pytest.raises(ModelError, match="cannot read the text tower .*pip install"):
+        MiniLMTextTower(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -52,34 +53,20 @@ def to_y_up(points: Points, up: str) -> Points:
     Raises:
         OptionError: if ``up`` is not an axis.
     """
-    if up == "y":
-        return points
-    rotated = points[..., [axis for axis, _ in _ROTATIONS[check_up(up)]]]
-    for new_axis, (_, sign) in enumerate(_ROTATIONS[up]):
-        if sign < 0:
-            rotated[..., new_axis] = -rotated[..., new_axis]
-    return rotated
+    return points if up == "y" else _permuted(points, _ROTATIONS[check_up(up)])
 
 
 def from_y_up(points: Points, up: str) -> Points:
-    """Rotate points from the y-up frame into one with the given up-axis: the inverse of :func:`to_y_up`.
-
-    Args:
-        points: [..., 3], a NumPy array or a torch tensor, any unit.
-        up: one of :data:`UP_AXES`.
-
-    Returns:
-        [..., 3], same type, dtype and unit: coordinates are permuted and negated, never rounded.
-
-    Raises:
-        OptionError: if ``up`` is not an axis.
-    """
-    if up == "y":
-        return points
+    """Rotate points from the y-up frame into one with the given up-axis: the inverse of :func:`to_y_up`."""
     rows = _ROTATIONS[check_up(up)]
-    sources = [axis for axis, _ in rows]
-    rotated = points[..., [sources.index(axis) for axis in range(3)]]
-    for axis, sign in rows:
+    inverse = sorted((source, axis, sign) for axis, (source, sign) in enumerate(rows))
+    return _permuted(points, [(axis, sign) for _, axis, sign in inverse])
+
+
+def _permuted(points: Points, rows: Sequence[tuple[int, float]]) -> Points:
+    """New coordinates from (source axis, sign) of each."""
+    rotated = points[..., [source for source, _ in rows]]
+    for axis, (_, sign) in enumerate(rows):
         if sign < 0:
             rotated[..., axis] = -rotated[..., axis]
     return rotated

@@ -1,0 +1,294 @@
+"""GLB and glTF 2.0: scenes with materials, in one file or with buffers and images beside it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import struct
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2point.errors import ShapeError
+from clip2point.shapes.companions import Companions
+from clip2point.shapes.guards import MAX_ELEMENTS, check_nodes, check_promise
+from clip2point.shapes.parsed import WHITE, Parsed, Scene, colors_to_uint8
+from clip2point.shapes.shape import Material
+from clip2point.shapes.triangles import strip_triangles, used_vertices
+
+_COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
+_POINTS, _TRIANGLES, _STRIP, _FAN = 0, 4, 5, 6
+#: Most numbers in all accessors that are read; accessors may overlap, so the file's size does not bound them.
+_MAX_VALUES = 8 * MAX_ELEMENTS
+#: Compressions that need decoders of their own, and the command that undoes them.
+_COMPRESSIONS = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_meshopt_compression")
+
+
+def read(data: bytes, companions: Companions) -> Parsed:
+    """Read a glTF scene: triangles and points of its default scene in their places. Up is y.
+
+    Skins and morph targets are read in the pose of their mesh; lines are passed over.
+    """
+    chunk = None
+    if data.startswith(b"glTF"):
+        data, chunk = _unpack_glb(data)
+    check_nodes(sum(data.count(sign) for sign in (b",", b"[", b"{")))
+    try:
+        tree = json.loads(data)
+    except ValueError:
+        raise ShapeError("is neither GLB nor glTF (JSON text): the file is cut off or of another format") from None
+    if not isinstance(tree, dict) or not str(tree.get("asset", {}).get("version", "")).startswith("2"):
+        raise ShapeError("is not of glTF version 2: expected an 'asset' with that version; export it again")
+    for name in _COMPRESSIONS:
+        if name in tree.get("extensionsRequired", ()):
+            raise ShapeError(f"is compressed with {name}: expected plain buffers; run 'gltf-transform copy' on it")
+    return _Reader(tree, chunk, companions).read()
+
+
+def _unpack_glb(data: bytes) -> tuple[bytes, bytes | None]:
+    """Return the JSON and the binary chunk of a GLB container."""
+    if len(data) < 20:
+        raise ShapeError(f"has {len(data)} bytes, too few for a GLB file: the file is cut off")
+    version, length = struct.unpack_from("<II", data, 4)
+    if version != 2:
+        raise ShapeError(f"is of GLB version {version}: expected 2; export it again")
+    check_promise("bytes", length, 1, len(data))
+    chunks: dict[bytes, bytes] = {}
+    place = 12
+    while place + 8 <= length:
+        size, kind = struct.unpack_from("<I4s", data, place)
+        check_promise("bytes of a chunk", size, 1, length - place - 8)
+        chunks.setdefault(kind, data[place + 8 : place + 8 + size])
+        place += 8 + size
+    if b"JSON" not in chunks:
+        raise ShapeError("has no JSON chunk: the GLB file is damaged; export it again")
+    return chunks[b"JSON"], chunks.get(b"BIN\0")
+
+
+class _Reader:
+    """Reads one parsed glTF tree; buffers and accessors are read once, when they are needed."""
+
+    def __init__(self, tree: dict[str, Any], chunk: bytes | None, companions: Companions) -> None:
+        self._tree = tree
+        self._chunk = chunk
+        self._companions = companions
+        self._buffers: dict[int, bytes] = {}
+        self._accessors: dict[int, NDArray[Any]] = {}
+        self._values_left = _MAX_VALUES
+        self._materials: dict[int, Material] = {}
+
+    def read(self) -> Parsed:
+        scene = Scene()
+        for mesh, transform in self._placed_meshes():
+            for primitive in self._tree["meshes"][mesh]["primitives"]:
+                if part := self._primitive(primitive):
+                    scene.add(part, transform)
+        return scene.join(up="y")
+
+    def _placed_meshes(self) -> list[tuple[int, NDArray[np.float64]]]:
+        """Walk the tree of nodes; return every mesh with its place."""
+        nodes = self._tree.get("nodes", [])
+        if not nodes:
+            return [(mesh, np.eye(4)) for mesh in range(len(self._tree.get("meshes", [])))]
+        scenes = self._tree.get("scenes", [])
+        if scenes:
+            roots = scenes[self._tree.get("scene", 0)].get("nodes", [])
+        else:
+            children = {child for node in nodes for child in node.get("children", [])}
+            roots = [node for node in range(len(nodes)) if node not in children]
+        placed: list[tuple[int, NDArray[np.float64]]] = []
+        stack = [(root, np.eye(4)) for root in reversed(roots)]
+        visited: set[int] = set()
+        while stack:
+            index, above = stack.pop()
+            if index in visited:
+                raise ShapeError(f"has node {index} in two places or in a circle: expected a tree; export it again")
+            visited.add(index)
+            node = nodes[index]
+            transform = above @ _local_transform(node)
+            if "mesh" in node:
+                placed.append((node["mesh"], transform))
+            stack += [(child, transform) for child in reversed(node.get("children", []))]
+        return placed
+
+    def _primitive(self, primitive: dict[str, Any]) -> Parsed | None:
+        """Return one primitive as triangles or points; None for lines."""
+        for name in _COMPRESSIONS:
+            if name in primitive.get("extensions", {}) and "bufferView" not in self._accessor_of(primitive):
+                raise ShapeError(f"is compressed with {name}: expected plain buffers; run 'gltf-transform copy' on it")
+        attributes, mode = primitive["attributes"], primitive.get("mode", _TRIANGLES)
+        if mode not in (_POINTS, _TRIANGLES, _STRIP, _FAN) or "POSITION" not in attributes:
+            return None
+        vertices = self._accessor(attributes["POSITION"])
+        if vertices.shape[1] != 3:
+            raise ShapeError(f"has positions {list(vertices.shape)}: expected [N, 3]; export it again")
+        faces: NDArray[Any] | None = None
+        used: slice | NDArray[np.int64] = slice(None)
+        if mode != _POINTS:
+            used, faces = used_vertices(self._faces(primitive, mode, len(vertices)), len(vertices))
+        colors = self._attribute(attributes, "COLOR_0", len(vertices))
+        material = self._material(primitive["material"]) if "material" in primitive else None
+        uv = self._attribute(attributes, f"TEXCOORD_{self._texture_set(primitive)}", len(vertices))
+        if uv is None and material is not None and material.texture is not None:
+            material = Material(material.color)
+        return Parsed(
+            vertices[used],
+            faces,
+            materials=(material or (Material() if colors is None else WHITE),),
+            uv=None if uv is None else uv[used, :2] * (1, -1) + (0, 1),  # glTF counts v downwards
+            vertex_colors=None if colors is None else colors_to_uint8(colors[used]),
+        )
+
+    def _faces(self, primitive: dict[str, Any], mode: int, vertices: int) -> NDArray[np.int64]:
+        corners = np.arange(vertices)
+        if "indices" in primitive:
+            corners = self._accessor(primitive["indices"]).ravel().astype(np.int64)
+        if mode == _TRIANGLES:
+            if len(corners) % 3:
+                raise ShapeError(f"has triangles with {len(corners):,} corners in all: expected a multiple of 3")
+            return corners.reshape(-1, 3)
+        if mode == _STRIP:
+            return corners[strip_triangles(len(corners))]
+        fan = np.arange(1, max(len(corners) - 1, 1))
+        return corners[np.stack([np.zeros_like(fan), fan, fan + 1], axis=1)]
+
+    def _attribute(self, attributes: dict[str, int], name: str, vertices: int) -> NDArray[Any] | None:
+        values = self._accessor(attributes[name]) if name in attributes else None
+        return values if values is not None and len(values) == vertices and values.shape[1] >= 2 else None
+
+    def _accessor_of(self, primitive: dict[str, Any]) -> dict[str, Any]:
+        accessor: dict[str, Any] = self._tree["accessors"][primitive["attributes"]["POSITION"]]
+        return accessor
+
+    def _accessor(self, index: int) -> NDArray[Any]:
+        """Return the values [count, width] of an accessor; normalised whole numbers as fractions."""
+        if index not in self._accessors:
+            self._accessors[index] = self._read_accessor(index)
+        return self._accessors[index]
+
+    def _read_accessor(self, index: int) -> NDArray[Any]:
+        accessor = self._tree["accessors"][index]
+        dtype = np.dtype(_COMPONENTS[accessor["componentType"]])
+        count, width = int(accessor["count"]), _WIDTHS[accessor["type"]]
+        if "bufferView" in accessor:
+            values = self._elements(accessor["bufferView"], accessor.get("byteOffset", 0), dtype, count, width)
+        else:  # all zero, but for the sparse values; the promise is held against all the data there is
+            there = sum(len(self._buffer(i)) for i in range(len(self._tree.get("buffers", []))))
+            check_promise("accessor values", count, width, there)
+            values = np.zeros((count, width), dtype)
+        self._values_left -= values.size
+        if self._values_left < 0:
+            raise ShapeError(f"has accessors of more than {_MAX_VALUES:,} values: thin the shape out first")
+        if "sparse" in accessor:
+            values = self._with_sparse(values, accessor["sparse"])
+        if accessor.get("normalized") and dtype.kind in "iu":
+            return np.maximum(values / np.iinfo(dtype).max, -1.0)
+        return values
+
+    def _with_sparse(self, values: NDArray[Any], sparse: dict[str, Any]) -> NDArray[Any]:
+        count = int(sparse["count"])
+        where, what = sparse["indices"], sparse["values"]
+        kind = np.dtype(_COMPONENTS[where["componentType"]])
+        places = self._elements(where["bufferView"], where.get("byteOffset", 0), kind, count, 1).ravel()
+        changed = self._elements(what["bufferView"], what.get("byteOffset", 0), values.dtype, count, values.shape[1])
+        values = values.copy()
+        values[places.astype(np.int64)] = changed
+        return values
+
+    def _elements(self, view_index: int, offset: int, dtype: np.dtype[Any], count: int, width: int) -> NDArray[Any]:
+        view = self._tree["bufferViews"][view_index]
+        data = self._view(view_index)
+        row = dtype.itemsize * width
+        stride = view.get("byteStride", row)
+        if not (0 <= offset <= len(data) and row <= stride <= 252 + row):
+            raise ShapeError("has an accessor outside its buffer view: the file is damaged; export it again")
+        check_promise("accessor values", count, row, len(data) - offset)
+        check_promise("accessor values", count, stride, len(data) - offset + stride - row)
+        return np.ndarray((count, width), dtype, data, offset, (stride, dtype.itemsize)).copy()
+
+    def _view(self, index: int) -> bytes:
+        view = self._tree["bufferViews"][index]
+        buffer = self._buffer(view["buffer"])
+        start, length = int(view.get("byteOffset", 0)), int(view["byteLength"])
+        if not 0 <= start <= len(buffer):
+            raise ShapeError("has a buffer view outside its buffer: the file is damaged; export it again")
+        check_promise("bytes of a buffer view", length, 1, len(buffer) - start)
+        return buffer[start : start + length]
+
+    def _buffer(self, index: int) -> bytes:
+        if index not in self._buffers:
+            uri = self._tree["buffers"][index].get("uri")
+            data = self._chunk if uri is None and index == 0 else self._fetch(uri or "")
+            if data is None:
+                raise ShapeError(
+                    f"needs the buffer {str(uri)[:80]!r}, which is not beside it: put it into the same folder"
+                )
+            self._buffers[index] = data
+        return self._buffers[index]
+
+    def _fetch(self, uri: str) -> bytes | None:
+        if not uri.startswith("data:"):
+            return self._companions.read(uri)
+        try:
+            return base64.b64decode(uri.partition(",")[2], validate=True)
+        except binascii.Error:
+            raise ShapeError("has an embedded buffer that is not base64: the file is damaged") from None
+
+    def _material(self, index: int) -> Material:
+        if index not in self._materials:
+            material = self._tree["materials"][index]
+            color, reference = _base_color(material)
+            texture = None if reference is None else self._texture(reference)
+            self._materials[index] = Material(color, texture)
+        return self._materials[index]
+
+    def _texture_set(self, primitive: dict[str, Any]) -> int:
+        if "material" not in primitive:
+            return 0
+        _, reference = _base_color(self._tree["materials"][primitive["material"]])
+        return int((reference or {}).get("texCoord", 0))
+
+    def _texture(self, reference: dict[str, Any]) -> NDArray[np.uint8] | None:
+        """Return the image of a texture; a missing or unknown one is None, because the geometry is there."""
+        try:
+            texture = self._tree["textures"][reference["index"]]
+            webp = texture.get("extensions", {}).get("EXT_texture_webp", {})
+            index = texture.get("source", webp.get("source"))
+            image = self._tree["images"][index]
+            uri = image.get("uri")
+            if uri is not None and not uri.startswith("data:"):
+                return self._companions.texture(uri)
+            data = self._view(image["bufferView"]) if uri is None else self._fetch(uri)
+        except (KeyError, IndexError, TypeError, AttributeError, ShapeError):
+            return None
+        return self._companions.embedded_texture(index, data or b"")
+
+
+def _base_color(material: dict[str, Any]) -> tuple[tuple[float, float, float, float], dict[str, Any] | None]:
+    """Return the base colour and the reference to its texture."""
+    metallic = material.get("pbrMetallicRoughness", {})
+    glossy = material.get("extensions", {}).get("KHR_materials_pbrSpecularGlossiness", {})
+    color = metallic.get("baseColorFactor", glossy.get("diffuseFactor", (1, 1, 1, 1)))
+    red, green, blue, alpha = (min(max(float(value), 0.0), 1.0) for value in color)
+    return (red, green, blue, alpha), metallic.get("baseColorTexture", glossy.get("diffuseTexture"))
+
+
+def _local_transform(node: dict[str, Any]) -> NDArray[np.float64]:
+    """Return the [4, 4] matrix of a node, from its matrix or from translation, rotation (x, y, z, w) and scale."""
+    if "matrix" in node:
+        return np.array(node["matrix"], dtype=np.float64).reshape(4, 4).T
+    x, y, z, w = np.array(node.get("rotation", (0, 0, 0, 1)), dtype=np.float64)
+    rotation = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+    transform = np.eye(4)
+    transform[:3, :3] = rotation * np.array(node.get("scale", (1, 1, 1)), dtype=np.float64).reshape(3)
+    transform[:3, 3] = np.array(node.get("translation", (0, 0, 0)), dtype=np.float64).reshape(3)
+    return transform

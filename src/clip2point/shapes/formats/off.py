@@ -1,0 +1,111 @@
+"""OFF: the Object File Format of ModelNet and Princeton, text, with its variants COFF, NOFF, STOFF."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2point.errors import ShapeError
+from clip2point.shapes.companions import Companions
+from clip2point.shapes.formats.text import parse_integers, parse_numbers, whole
+from clip2point.shapes.guards import check_lines, check_promise
+from clip2point.shapes.parsed import WHITE, Parsed, colors_to_uint8
+from clip2point.shapes.shape import Material
+from clip2point.shapes.triangles import fan_triangles
+
+# Some of ModelNet's files have the counts glued to the keyword: "OFF490 518 0".
+_HEADER = re.compile(rb"\s*(ST)?(C)?(N)?(4)?(n)?OFF[ \t]*(BINARY)?")
+_COUNTS = re.compile(rb"\s*(\d+)[ \t]+(\d+)(?:[ \t]+-?\d+)?(?=\s|$)")
+
+
+def read(data: bytes, companions: Companions) -> Parsed:
+    """Read an OFF file; polygons become fans of triangles, face colours are passed over."""
+    header = _HEADER.match(data.removeprefix(b"\xef\xbb\xbf"))
+    if header is None:
+        raise ShapeError("does not begin with OFF: this is no OFF file; check its ending or export it again")
+    _, colored, normals, four, many, binary = header.groups()
+    if four or many or binary:
+        raise ShapeError("is a 4-dimensional or binary OFF file: expected plain text in 3D; export it so")
+    body = data.removeprefix(b"\xef\xbb\xbf")[header.end() :]
+    if b"#" in body:
+        body = re.sub(rb"#[^\r\n]*", b"", body)
+    counts = _COUNTS.match(body)
+    if counts is None:
+        raise ShapeError("has no counts after OFF: expected the numbers of vertices, faces and edges")
+    check_lines(body)
+    vertices, faces = int(counts[1]), int(counts[2])
+    body = body[counts.end() :].lstrip()
+    check_promise("vertices", vertices, 6, len(body) + 1)
+    check_promise("faces", faces, 2, len(body) + 1)
+    columns = _columns(body)
+    numbers, rest = _numbers(body, vertices, columns)
+    if len(numbers) < columns * vertices:
+        raise ShapeError(
+            f"has {len(numbers):,} numbers, too few for {vertices:,} vertices: the file is cut off; "
+            "export or download it again"
+        )
+    table = numbers.reshape(vertices, columns)
+    start = 6 if normals else 3
+    colors = colors_to_uint8(table[:, start : start + 3]) if colored and columns >= start + 3 else None
+    return Parsed(
+        table[:, :3],
+        _faces(rest, faces, body),
+        materials=(Material() if colors is None else WHITE,),
+        vertex_colors=colors,
+    )
+
+
+def _columns(body: bytes) -> int:
+    """Return how many numbers a vertex has, from the first line; 3 if the lines do not tell."""
+    columns = len(body.split(b"\n", 1)[0].split())
+    return columns if 3 <= columns <= 12 else 3
+
+
+def _numbers(body: bytes, vertices: int, columns: int) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Return the numbers of the vertices, and those of the faces, as whole numbers if they all are."""
+    ends = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n"))
+    if 0 < vertices <= len(ends):
+        cut = int(ends[vertices - 1]) + 1
+        numbers = parse_numbers(body[:cut])
+        if len(numbers) == columns * vertices:
+            try:
+                return numbers, parse_integers(body[cut:])
+            except ShapeError:
+                return numbers, parse_numbers(body[cut:])
+    numbers = parse_numbers(body)  # vertices are not one a line
+    return numbers[: columns * vertices], numbers[columns * vertices :]
+
+
+def _faces(numbers: NDArray[Any], faces: int, body: bytes) -> NDArray[np.int64]:
+    if not faces:
+        return np.zeros((0, 3), dtype=np.int64)
+    # Nearly always every face is a triangle, without or with the same number of colour values.
+    columns, rest = divmod(len(numbers), faces)
+    if not rest and columns >= 4 and (numbers[::columns] == 3).all():
+        return whole(numbers.reshape(faces, columns)[:, 1:4].ravel()).reshape(-1, 3)
+    sizes, corners = _polygons(numbers, faces, body)
+    positions, _ = fan_triangles(sizes)
+    return corners[positions]
+
+
+def _polygons(numbers: NDArray[np.float64], faces: int, body: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the sizes [F] and all corners [sum of sizes] of faces of mixed sizes."""
+    lines = [line for line in body.splitlines() if not line.isspace() and line]
+    lengths = [len(line.split()) for line in lines[-faces:]]
+    by_line = sum(lengths) == len(numbers)  # only line ends tell where the optional colours of a face stop
+    sizes, corners = [], []
+    place = 0
+    for face in range(faces):
+        size = int(numbers[place]) if place < len(numbers) and 0 <= numbers[place] < len(numbers) else -1
+        row = numbers[place + 1 : place + 1 + size]
+        if size < 0 or len(row) < size or (by_line and size >= lengths[face]):
+            raise ShapeError(
+                f"face {face:,} of {faces:,} is incomplete: the file is cut off or damaged; export or download it again"
+            )
+        sizes.append(size)
+        corners.append(row)
+        place += lengths[face] if by_line else size + 1
+    return np.array(sizes), whole(np.concatenate(corners))

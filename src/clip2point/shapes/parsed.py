@@ -1,0 +1,219 @@
+"""What a reader hands over, and the checks that every file passes on its way to a Shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2point.errors import ShapeError
+from clip2point.shapes.guards import MAX_ELEMENTS, check_count
+from clip2point.shapes.shape import Material, Mesh, Shape
+from clip2point.shapes.triangles import triangle_areas
+
+#: Coordinates beyond this, and shapes smaller than its inverse, would overflow or vanish in float32 arithmetic.
+MAX_COORDINATE = 1e30
+#: A shape farther from the origin than this many times its size is moved to it, in float64, before it is stored
+#: in float32; 64 costs 6 of float32's 24 bits. Nearer shapes keep their coordinates as they are.
+FAR_AWAY = 64.0
+
+WHITE = Material((1.0, 1.0, 1.0, 1.0))
+
+
+@dataclass
+class Parsed:
+    """Raw arrays of one file, in the file's own number type; nothing but their layout has been checked.
+
+    Attributes:
+        vertices: [N, 3] numbers.
+        faces: [F, 3] integers, or None for a cloud.
+        materials: at least one.
+        face_materials: [F] indices into ``materials``, or None if all faces have the first.
+        uv: [N, 2] texture coordinates, v up, or None.
+        vertex_colors: [N, 3] uint8, or None.
+        up: the axis that the format or the file declares, else "auto".
+    """
+
+    vertices: NDArray[Any]
+    faces: NDArray[Any] | None = None
+    materials: tuple[Material, ...] = (Material(),)
+    face_materials: NDArray[Any] | None = None
+    uv: NDArray[Any] | None = None
+    vertex_colors: NDArray[np.uint8] | None = None
+    up: str = "auto"
+
+
+@dataclass
+class Scene:
+    """Collects the parts of a scene, each moved to its place, and joins them into one Parsed."""
+
+    _parts: list[Parsed] = field(default_factory=list)
+    _vertices: int = 0
+    _faces: int = 0
+
+    def add(self, part: Parsed, transform: NDArray[np.float64] | None = None) -> None:
+        """Add a part, moved by a [4, 4] matrix on column vectors.
+
+        Raises:
+            ShapeError: if the scene grows beyond MAX_ELEMENTS.
+        """
+        faces = part.faces
+        self._vertices += len(part.vertices)
+        self._faces += 0 if faces is None else len(faces)
+        check_count("vertices", self._vertices)
+        check_count("faces", self._faces)
+        if transform is not None and not np.array_equal(transform, np.eye(4)):
+            moved = part.vertices @ transform[:3, :3].T + transform[:3, 3]
+            if faces is not None and np.linalg.det(transform[:3, :3]) < 0:
+                faces = faces[:, ::-1]  # a mirror turns faces inside out
+            part = replace(part, vertices=moved, faces=faces)
+        self._parts.append(part)
+
+    def join(self, up: str = "auto") -> Parsed:
+        """Return all parts as one; if any part has faces, points and lines beside them are left out.
+
+        Raises:
+            ShapeError: if there is no part at all.
+        """
+        parts = [part for part in self._parts if part.faces is not None and len(part.faces)] or self._parts
+        if not parts:
+            raise ShapeError("holds no triangles and no points: expected a mesh or a cloud; export it again")
+        if len(parts) == 1:
+            return replace(parts[0], up=up)
+        offsets = np.cumsum([0, *(len(part.vertices) for part in parts)])
+        materials, face_materials = _join_materials(parts)
+        return Parsed(
+            vertices=np.concatenate([part.vertices for part in parts]),
+            faces=np.concatenate([_faces(p) + start for p, start in zip(parts, offsets, strict=False)]),
+            materials=materials,
+            face_materials=face_materials,
+            uv=_join_optional(parts, "uv", 0, 2),
+            vertex_colors=_join_optional(parts, "vertex_colors", 255, 3),
+            up=up,
+        )
+
+
+def _faces(part: Parsed) -> NDArray[np.int64]:
+    faces = np.zeros((0, 3)) if part.faces is None else part.faces
+    if len(faces) and not 0 <= int(faces.min()) <= int(faces.max()) < len(part.vertices):
+        _refuse_faces(faces, len(part.vertices))
+    return faces.astype(np.int64)
+
+
+def _join_materials(parts: list[Parsed]) -> tuple[tuple[Material, ...], NDArray[np.int64]]:
+    materials: list[Material] = []
+    places: dict[int, int] = {}
+    joined = []
+    for part in parts:
+        for material in part.materials:
+            if id(material) not in places:
+                places[id(material)] = len(materials)
+                materials.append(material)
+        lookup = np.array([places[id(material)] for material in part.materials])
+        joined.append(lookup[_face_materials(part)])
+    return tuple(materials), np.concatenate(joined)
+
+
+def _face_materials(part: Parsed) -> NDArray[np.int64]:
+    if part.face_materials is not None:
+        return part.face_materials.astype(np.int64)
+    return np.zeros(0 if part.faces is None else len(part.faces), dtype=np.int64)
+
+
+def _join_optional(parts: list[Parsed], name: str, fill: int, columns: int) -> NDArray[Any] | None:
+    arrays = [getattr(part, name) for part in parts]
+    if all(array is None for array in arrays):
+        return None
+    return np.concatenate(
+        [
+            np.full((len(part.vertices), columns), fill, np.uint8) if array is None else array
+            for part, array in zip(parts, arrays, strict=True)
+        ]
+    )
+
+
+def colors_to_uint8(colors: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return colours [N, >=3] as [N, 3] uint8: values that never exceed 1 are fractions, others levels to 255."""
+    colors = np.nan_to_num(np.asarray(colors)[:, :3].astype(np.float64))
+    if colors.max(initial=0) <= 1:
+        colors = colors * 255
+    levels: NDArray[np.uint8] = np.clip(np.rint(colors), 0, 255).astype(np.uint8)
+    return levels
+
+
+def to_shape(parsed: Parsed, source: str, up: str = "auto") -> Shape:
+    """Check raw arrays and store them as a Shape.
+
+    Args:
+        parsed: what a reader found.
+        source: name for the Shape; messages here do not repeat it.
+        up: the user's up-axis; "auto" takes the file's.
+
+    Raises:
+        ShapeError: if the arrays hold no shape.
+    """
+    points, faces = _checked_points(parsed.vertices), None
+    if parsed.faces is not None and len(parsed.faces):
+        check_count("faces", len(parsed.faces))
+        faces = _faces(parsed).astype(np.int32)
+    up = parsed.up if up == "auto" else up
+    if faces is None or not _has_area(points, faces):
+        return Shape(points, source=source, up=up)
+    textured = any(material.texture is not None for material in parsed.materials)
+    mesh = Mesh(
+        vertices=points,
+        faces=faces,
+        materials=parsed.materials,
+        face_materials=_face_materials(parsed).astype(np.int32),
+        uv=_finite_float32(parsed.uv) if textured and parsed.uv is not None else None,
+        vertex_colors=parsed.vertex_colors,
+    )
+    return Shape(points, mesh, source, up)
+
+
+def _checked_points(points: NDArray[Any]) -> NDArray[np.float32]:
+    """Return points [N, 3] as finite float32 of usable size, moved to the origin if they are far from it."""
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise ShapeError(f"has an array {list(points.shape)}: expected points [N, 3]")
+    if len(points) > MAX_ELEMENTS:
+        check_count("points", len(points))
+    if len(points) < 2:
+        raise ShapeError(f"has {len(points)} point{'s'[: len(points) != 1]}: expected at least 2 that differ")
+    low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
+    if not np.isfinite([low, high]).all():
+        bad = int((~np.isfinite(points)).any(axis=1).sum())
+        raise ShapeError(
+            f"has NaN or infinite coordinates in {bad:,} of {len(points):,} points: expected finite numbers; "
+            "remove these points"
+        )
+    largest, extent = float(np.abs([low, high]).max()), float((high - low).max())
+    if largest > MAX_COORDINATE:
+        raise ShapeError(f"has coordinates up to {largest:.3g}: expected at most {MAX_COORDINATE:g}; scale the shape")
+    if extent <= 4 * np.finfo(np.float64).eps * largest:
+        raise ShapeError(f"has {len(points):,} points that are all equal: expected a shape with some extent")
+    if extent < 1 / MAX_COORDINATE:
+        raise ShapeError(f"is only {extent:.3g} across: expected at least {1 / MAX_COORDINATE:g}; scale the shape")
+    if largest > FAR_AWAY * extent:
+        points = points.astype(np.float64) - (low + high) / 2
+    return np.ascontiguousarray(points, dtype=np.float32)
+
+
+def _refuse_faces(faces: NDArray[Any], vertices: int) -> None:
+    outside = ((faces < 0) | (faces >= vertices)).any(axis=1)
+    first = int(np.flatnonzero(outside)[0])
+    raise ShapeError(
+        f"has {int(outside.sum()):,} faces that name vertices which do not exist (face {first}: "
+        f"{faces[first].tolist()}): expected numbers from 0 to {vertices - 1}; export the mesh again"
+    )
+
+
+def _has_area(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> bool:
+    chunk = 1 << 16
+    return any(triangle_areas(vertices, faces[start : start + chunk]).any() for start in range(0, len(faces), chunk))
+
+
+def _finite_float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)

@@ -1,0 +1,170 @@
+"""DAE: scenes, instances, primitives, materials."""
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+from sample_files import FACES, TEXTURE, VERTICES, box, write_sample
+
+from clip2point.errors import ShapeError
+from clip2point.shapes import load_shape
+
+PAGE = """<?xml version="1.0" encoding="utf-8"?>
+<COLLADA xmlns="http://www.collada.org/2005/11/COLLADASchema" version="1.4.1">
+<asset><up_axis>{up}</up_axis></asset>
+<library_images><image id="picture"><init_from>./skin%20a.png</init_from></image></library_images>
+<library_effects>
+  <effect id="painted"><profile_COMMON>
+    <newparam sid="surface"><surface type="2D"><init_from>picture</init_from></surface></newparam>
+    <newparam sid="sampler"><sampler2D><source>surface</source></sampler2D></newparam>
+    <technique sid="t"><lambert><diffuse><texture texture="sampler" texcoord="UV"/></diffuse></lambert></technique>
+  </profile_COMMON></effect>
+  <effect id="red"><profile_COMMON><technique sid="t"><phong><diffuse><color>1 0 0 0.5</color></diffuse></phong>
+  </technique></profile_COMMON></effect>
+</library_effects>
+<library_materials>
+  <material id="m_painted"><instance_effect url="#painted"/></material>
+  <material id="m_red"><instance_effect url="#red"/></material>
+</library_materials>
+<library_geometries><geometry id="square"><mesh>
+  <source id="p"><float_array id="pa" count="12">0 0 0 1 0 0 1 1 0 0 1 0.5</float_array>
+    <technique_common><accessor source="#pa" count="4" stride="3"/></technique_common></source>
+  <source id="t"><float_array id="ta" count="6">0 0 1 0 1 1</float_array>
+    <technique_common><accessor source="#ta" count="3" stride="2"/></technique_common></source>
+  <source id="c"><float_array id="ca" count="6">1 0 0 0 0 1</float_array>
+    <technique_common><accessor source="#ca" count="2" stride="3"/></technique_common></source>
+  <vertices id="v"><input semantic="POSITION" source="#p"/></vertices>
+  {primitives}
+</mesh></geometry></library_geometries>
+<library_nodes><node id="shared"><translate>0 0 1</translate><instance_geometry url="#square"/></node></library_nodes>
+<library_visual_scenes><visual_scene id="scene">{nodes}</visual_scene></library_visual_scenes>
+<scene><instance_visual_scene url="#scene"/></scene>
+</COLLADA>"""
+TRIANGLES = (
+    '<triangles material="{0}" count="1"><input semantic="VERTEX" source="#v" offset="0"/><p>0 1 2</p></triangles>'
+)
+PLACED = '<node><instance_geometry url="#square"/></node>'
+
+
+def load(tmp_path, primitives=TRIANGLES, nodes=PLACED, up="Z_UP", page=PAGE):
+    path = tmp_path / "shape.dae"
+    path.write_text(page.format(primitives=primitives, nodes=nodes, up=up))
+    return load_shape(path)
+
+
+def test_a_mesh_of_another_writer(tmp_path):
+    mesh = load_shape(write_sample("box.dae", tmp_path)).mesh
+    np.testing.assert_allclose(mesh.vertices[mesh.faces], VERTICES[FACES])
+
+
+def test_a_scene_of_another_writer(tmp_path):
+    boxes = [box().apply_translation([i, 0, 0]) for i in range(2)]
+    (tmp_path / "two.dae").write_bytes(trimesh.exchange.dae.export_collada(boxes))
+    mesh = load_shape(tmp_path / "two.dae").mesh
+    np.testing.assert_allclose(mesh.vertices[mesh.faces[12:]], VERTICES[FACES] + np.array([1, 0, 0]))
+
+
+@pytest.mark.parametrize(("axis", "up"), [("X_UP", "x"), ("Y_UP", "y"), ("Z_UP", "z"), ("", "y"), ("W_UP", "auto")])
+def test_the_up_axis_is_declared_and_not_applied(tmp_path, axis, up):
+    shape = load(tmp_path, up=axis)
+    assert shape.up == up
+    np.testing.assert_array_equal(shape.points[:3], [[0, 0, 0], [1, 0, 0], [1, 1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("primitive", "faces"),
+    [
+        ('<polylist><input semantic="VERTEX" source="#v" offset="0"/><vcount>4 3</vcount>'
+         "<p>0 1 2 3 0 1 3</p></polylist>", [[0, 1, 2], [0, 2, 3], [0, 1, 3]]),
+        ('<polygons><input semantic="VERTEX" source="#v" offset="0"/><p>0 1 2 3</p><p>0 1 3</p></polygons>',
+         [[0, 1, 2], [0, 2, 3], [0, 1, 3]]),
+        ('<tristrips><input semantic="VERTEX" source="#v" offset="0"/><p>0 1 2 3</p></tristrips>',
+         [[0, 1, 2], [1, 3, 2]]),
+        ('<trifans><input semantic="VERTEX" source="#v" offset="0"/><p>0 1 2 3</p></trifans>', [[0, 1, 2], [0, 2, 3]]),
+        ('<triangles><input semantic="NORMAL" source="#p" offset="0"/><input semantic="VERTEX" source="#v" offset="1"/>'
+         "<p>9 0 9 1 9 2</p></triangles>", [[0, 1, 2]]),
+    ],
+)  # fmt: skip
+def test_kinds_of_primitives(tmp_path, primitive, faces):
+    assert load(tmp_path, primitive).mesh.faces.tolist() == faces
+
+
+def test_textures_seams_and_bound_materials(tmp_path):
+    Image.fromarray(TEXTURE).save(tmp_path / "skin a.png")
+    primitives = (
+        '<triangles material="symbol"><input semantic="VERTEX" source="#v" offset="0"/>'
+        '<input semantic="TEXCOORD" source="#t" offset="1"/><p>0 0 1 1 2 2 0 1 2 2 3 0</p></triangles>'
+    )
+    bound = (
+        '<node><instance_geometry url="#square"><bind_material><technique_common>'
+        '<instance_material symbol="symbol" target="#{}"/>'
+        "</technique_common></bind_material></instance_geometry></node>"
+    )
+    mesh = load(tmp_path, primitives, bound.format("m_painted") + bound.format("m_red")).mesh
+    assert mesh.uv[mesh.faces[:2]].tolist() == [[[0, 0], [1, 0], [1, 1]], [[1, 0], [1, 1], [0, 0]]]
+    np.testing.assert_array_equal(mesh.materials[mesh.face_materials[0]].texture, TEXTURE)
+    assert mesh.materials[mesh.face_materials[2]].color == (1, 0, 0, 0.5)
+    (tmp_path / "skin a.png").unlink()
+    assert load(tmp_path, primitives, bound.format("m_painted")).mesh.materials[0].texture is None
+
+
+def test_colors_of_corners(tmp_path):
+    primitives = (
+        '<triangles><input semantic="VERTEX" source="#v" offset="0"/><input semantic="COLOR" source="#c" offset="1"/>'
+        "<p>0 0 1 1 2 1</p></triangles>"
+    )
+    assert load(tmp_path, primitives).mesh.vertex_colors.tolist() == [[255, 0, 0], [0, 0, 255], [0, 0, 255]]
+
+
+def test_transforms_are_applied_in_their_order(tmp_path):
+    nodes = (
+        "<node><translate>10 0 0</translate><rotate>0 0 1 90</rotate><scale>2 2 2</scale>"
+        "<node><matrix>1 0 0 0 0 1 0 0 0 0 1 5 0 0 0 1</matrix><instance_node url='#shared'/></node></node>"
+    )
+    mesh = load(tmp_path, nodes=nodes).mesh
+    np.testing.assert_allclose(mesh.vertices[mesh.faces[0]], [[10, 0, 12], [10, 2, 12], [8, 2, 12]], atol=1e-6)
+
+
+def test_skins_are_read_in_their_pose_of_rest(tmp_path):
+    page = PAGE.replace(
+        "<library_nodes>",
+        '<library_controllers><controller id="body"><skin source="#square"/></controller></library_controllers>'
+        "<library_nodes>",
+    )
+    assert len(load(tmp_path, nodes='<node><instance_controller url="#body"/></node>', page=page).mesh.faces) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("<COLLADA", "<!DOCTYPE x><COLLADA", "declares an XML document type or entities"),
+        ("</COLLADA>", "", "is not well-formed XML"),
+        ("COLLADA", "X3D", "has the root <X3D>: expected <COLLADA>"),
+        ('<instance_visual_scene url="#scene"/>', '<instance_visual_scene url="#none"/>', "has no visual scene"),
+        ('geometry url="#square"/></node><', 'geometry url="#none"/></node><', "places the geometry '#none'"),
+        (PLACED, "", "holds no triangles and no points"),
+        (PLACED, '<node id="a"><instance_node url="#a"/></node>', "nodes, or a circle of them"),
+        ("1 1 0 0 1 0.5", "1 nan 0 0 1 0.5", "NaN or infinite coordinates in 1 of 3 points"),
+        ("0 1 0.5", "0 1 half", "has text where numbers were expected"),
+        ("0 1 0.5", "0 1", "promises 4 values in a source that has fewer"),
+        ('count="4" stride="3"', 'count="1000000000" stride="3"', "promises 1,000,000,000 values in a source"),
+        ('count="4" stride="3"', 'count="4" stride="0"', "has a source that contradicts itself"),
+        ("<p>0 1 2</p>", "<p>0 1 4</p>", "name vertices which do not exist"),
+        ("<p>0 1 2</p>", "<p>0 1 x</p>", "has text where whole numbers were expected"),
+        ('offset="0"', 'offset="1000000000"', "has an input at offset 1000000000"),
+        ('semantic="POSITION"', 'semantic="NORMAL"', "has triangles without positions"),
+        (PLACED, "<node><scale>1 2</scale></node>", "has <scale> with 2 numbers: expected 3"),
+    ],
+)  # fmt: skip
+def test_bad_files(tmp_path, old, new, message):
+    page = PAGE.replace("{primitives}", TRIANGLES.format("none")).replace("{nodes}", PLACED).replace("{up}", "Y_UP")
+    assert old in page
+    (tmp_path / "bad.dae").write_text(page.replace(old, new))
+    with pytest.raises(ShapeError, match=message):
+        load_shape(tmp_path / "bad.dae")
+
+
+def test_nested_instances_cannot_grow_without_bound(tmp_path):
+    nodes = "".join(f'<node id="n{i}">' + f'<instance_node url="#n{i + 1}"/>' * 2 + "</node>" for i in range(40))
+    with pytest.raises(ShapeError, match="has more than 100,000 nodes"):
+        load(tmp_path, nodes=nodes + '<node id="n40"/>')

@@ -42,49 +42,51 @@ def rasterize(
 ) -> Tensor:
     """Draw every point as a disc; the nearest wins. Arguments and result as in :func:`.discs_numba.rasterize`."""
     (objects, views), size = zoom.shape, len(centers)
-    images = torch.empty(objects * views, size * size, device=points.device)
+    images = torch.empty(objects * views, size, size, device=points.device)
     per_chunk = max(1, _CHUNK // views)
     for start in range(0, objects, per_chunk):
         part = slice(start, start + per_chunk)
         view_points = project(points[part], rotation[part], translation[part], zoom[part]).flatten(0, 1)
-        images[start * views : start * views + len(view_points)] = _splat(view_points, centers, radius)
-    images = _to_grey(images) if grey else images.masked_fill(images.isinf(), -1)
+        chunk = images[start * views : start * views + len(view_points)]
+        chunk.copy_(_splat(view_points, centers, radius))
+        if grey:
+            _to_grey(chunk)
+        else:
+            chunk.masked_fill_(chunk == torch.inf, -1)
     return images.view(objects, views, size, size)
 
 
 def _splat(view_points: Tensor, centers: Tensor, radius: float) -> Tensor:
-    """Z-buffers [I, S * S], infinity where nothing is, of points [I, N, 3] in view coordinates."""
+    """Z-buffers [I, S, S], infinity where nothing is, of points [I, N, 3] in view coordinates."""
     size = len(centers)
     half = size * 0.5
     reach = math.ceil(radius * half - 0.5 + 1e-3)
-    offsets = torch.arange(-reach, reach + 1, device=centers.device)
     px, py, depth = view_points.unbind(-1)
     visible = (depth >= 0) & (px.abs() < 1 + radius) & (py.abs() < 1 + radius)
     # A point outside is drawn at a place and depth where it changes nothing; huge values must not reach the integers.
-    px, py = px.where(visible, 0), py.where(visible, 0)
-    depth = depth.where(visible, torch.inf)
+    px, py, depth = px.where(visible, 0), py.where(visible, 0), depth.where(visible, torch.inf)
+    # A border as wide as any disc can stick out spares the question of what lies inside.
+    border = 2 * reach + 2
+    offsets = torch.arange(-reach, reach + 1, device=centers.device) + border
     columns = ((1 - px) * half).floor().long()[..., None] + offsets  # [I, N, K]
     rows = ((1 - py) * half).floor().long()[..., None] + offsets
-    dx = centers[columns.clamp(0, size - 1)] - px[..., None]
-    dy = centers[rows.clamp(0, size - 1)] - py[..., None]
+    centers = torch.nn.functional.pad(centers, (border, border))
+    dx = (centers[columns] - px[..., None]).square_()
+    dy = (centers[rows] - py[..., None]).square_()
     squared_radius = torch.tensor(radius, device=centers.device).square()
-    hit = (dx * dx)[..., None, :] + (dy * dy)[..., None] < squared_radius  # [I, N, K (rows), K (columns)]
-    hit &= _inside(rows, size)[..., None] & _inside(columns, size)[..., None, :]
-    pixels = rows.clamp(0, size - 1)[..., None] * size + columns.clamp(0, size - 1)[..., None, :]
+    hit = dx[..., None, :] + dy[..., None] < squared_radius  # [I, N, K (rows), K (columns)]
+    width = size + 2 * border
+    pixels = (rows * width)[..., None] + columns[..., None, :]
     values = torch.where(hit, depth[..., None, None], torch.inf)
-    image = depth.new_full((len(depth), size * size), torch.inf)
+    image = depth.new_full((len(depth), width * width), torch.inf)
     # The minimum does not depend on the order in which the points arrive: deterministic on every device.
-    return image.scatter_reduce_(1, pixels.flatten(1), values.flatten(1), reduce="amin")
+    image.scatter_reduce_(1, pixels.flatten(1), values.flatten(1), reduce="amin")
+    return image.view(-1, width, width)[:, border:-border, border:-border]
 
 
-def _inside(index: Tensor, size: int) -> Tensor:
-    """Whether pixel indices lie in the image."""
-    return (index >= 0) & (index < size)
-
-
-def _to_grey(images: Tensor) -> Tensor:
-    """Grey levels of z-buffers [I, S * S]; the rule is stated in :mod:`.depth`."""
-    hit = (images > 0) & ~images.isinf()
-    nearest = images.where(hit, 1).amin(1, keepdim=True)
-    farthest = images.where(hit, 0).amax(1, keepdim=True)
-    return ((images - nearest) / farthest * 200 / 255).where(hit, 1)
+def _to_grey(images: Tensor) -> None:
+    """Turn z-buffers [I, S, S] into grey levels in place; the rule is stated in :mod:`.depth`."""
+    hit = (images > 0) & (images < torch.inf)
+    nearest = images.where(hit, 1).amin((1, 2), keepdim=True)
+    farthest = images.where(hit, 0).amax((1, 2), keepdim=True)
+    images.sub_(nearest).div_(farthest).mul_(200).div_(255).masked_fill_(~hit, 1)

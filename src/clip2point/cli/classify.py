@@ -1,0 +1,105 @@
+"""``clip2point classify``: name shapes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clip2point.cli import options, output
+
+if TYPE_CHECKING:
+    from clip2point.models import Classification, Failure
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "classify",
+        help="name shapes",
+        description="Name shapes: which of the labels fits each file best?",
+    )
+    options.add_files(parser)
+    labels = parser.add_mutually_exclusive_group()
+    labels.add_argument("--labels", metavar="A,B,C", help="class names to choose from (default: ModelNet40's)")
+    labels.add_argument("--labels-file", type=Path, metavar="F", help="text file with one class name a line")
+    parser.add_argument(
+        "--prompt",
+        dest="templates",
+        action="append",
+        metavar="TEXT",
+        help="sentence with {} for the class name; give several to average them",
+    )
+    parser.add_argument("--top", type=_positive, default=5, help="how many names to show (default 5)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--save-views", type=Path, metavar="DIR", help="write the depth maps that the model saw to DIR")
+    options.add_model(parser)
+    options.add_rendering(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Classify the files."""
+    from clip2point.models import Failure
+    from clip2point.models.labels import MODELNET40, check_labels
+    from clip2point.report.view_folder import ViewFolder
+
+    given = options.read_labels(arguments)
+    labels = check_labels(MODELNET40 if given is None else given)
+    files = options.expand_files(arguments.files)
+    model = options.load_model(arguments)
+    folder = ViewFolder(arguments.save_views, model.views) if arguments.save_views else None
+    if given is None:
+        output.remark("No labels given: choosing among the 40 class names of ModelNet40 (--labels a,b,c for your own).")
+    answers = model.classify_many(
+        files, labels, up=arguments.up, top=arguments.top, seed=arguments.seed, keep_views=folder is not None
+    )
+    results: list[Classification] = []
+    failures: list[Failure] = []
+    for answer in output.progress(answers, "Classifying", len(files)):
+        if isinstance(answer, Failure):
+            failures.append(answer)
+            continue
+        if folder is not None and answer.depth is not None:
+            folder.add(Path(answer.source), answer.depth, f"{answer.label} {answer.confidence:.0%}")
+        results.append(answer)
+    _print(results, failures, arguments)
+    if folder is not None and results:
+        output.remark(f"Depth maps: {folder.finish()}")
+    output.list_failures([(failure.source, failure.error) for failure in failures], len(files))
+    return 1 if failures else 0
+
+
+def _print(results: list[Classification], failures: list[Failure], arguments: argparse.Namespace) -> None:
+    """Print answers as asked for."""
+    if arguments.json:
+        output.print_json(
+            {
+                "results": [result.to_dict() for result in results],
+                "failures": [failure.to_dict() for failure in failures],
+            }
+        )
+    elif results:
+        output.print_table(
+            ("file", "label", "confidence", "also", "up"),
+            (
+                (
+                    result.source,
+                    result.label,
+                    f"{result.confidence:.0%}",
+                    ", ".join(f"{guess.label} {guess.confidence:.0%}" for guess in result.guesses[1:]),
+                    result.up + ("?" if result.up_from == "guessed" else ""),
+                )
+                for result in results
+            ),
+            right=("confidence",),
+        )
+
+
+def _positive(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)

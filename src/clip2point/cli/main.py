@@ -1,0 +1,60 @@
+"""Entry point of ``clip2point``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from clip2point import __version__
+from clip2point.cli import bench, classify, demo, render, verify
+from clip2point.errors import Clip2PointError
+
+_COMMANDS = (demo, classify, render, verify, bench)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with all commands."""
+    parser = argparse.ArgumentParser(
+        prog="clip2point",
+        description="Recognise 3D shapes with language.",
+        epilog="Start with: clip2point demo",
+    )
+    parser.add_argument("--version", action="version", version=f"clip2point {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: words of the command line after the program's name; those of this process if not given.
+
+    Returns:
+        0 if all went well, 1 if some inputs failed or a check did not hold, 2 if the command could not run at all.
+    """
+    arguments = build_parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except Clip2PointError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing is left to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clip2point.errors import OptionError
+
+if TYPE_CHECKING:
+    from clip2point.models import Recogniser
+    from clip2point.settings import Settings
+
+#: Spelt out here because the parser must not import NumPy; the tests hold it against the library.
+UP_CHOICES = ("auto", "y", "-y", "z", "-z", "x", "-x")
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """FILES and how to read them."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILES", help="shape files, or folders of them")
+    parser.add_argument(
+        "--up",
+        choices=UP_CHOICES,
+        default="auto",
+        help="the axis that points up; write --up=-z for a negative one. 'auto' (the default) goes by the file format "
+        "and where that does not say tries y and z; 'z' turns shapes as ModelNet's are turned",
+    )
+    parser.add_argument("--seed", type=_seed, default=0, help="of the point sampling (default 0)")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Which model, and where it runs."""
+    parser.add_argument(
+        "--model",
+        default="pocket",
+        help="pocket (the default; embedded, offline), clip-vit-b-32, hf:ORGANISATION/NAME, or a folder",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu (the default), cuda, mps, ...")
+    parser.add_argument(
+        "--dtype", choices=("auto", "fp32", "bf16"), default="auto", help="number format of the vision towers"
+    )
+
+
+def add_rendering(parser: argparse.ArgumentParser) -> None:
+    """How shapes are rendered; the model's own settings where not given."""
+    group = parser.add_argument_group("rendering (the model's own settings if not given)")
+    group.add_argument("--views", help="view set: clip2point-6, clip2point-10, ring-N, ring-N@ELEVATION")
+    group.add_argument("--points", type=int, help="points drawn from each shape")
+    group.add_argument("--radius", type=float, help="of the discs, in half image widths")
+    group.add_argument("--style", help="depth style: clip2point, pointclip, pointclip-v2")
+
+
+def load_model(arguments: argparse.Namespace) -> Recogniser:
+    """The model that the options of :func:`add_model` name, with the settings that the others change."""
+    from clip2point.models import Recogniser, load
+
+    model = load(arguments.model, device=arguments.device, dtype=arguments.dtype)
+    return Recogniser(model.backbone, changed_settings(model.settings, arguments), model.name)
+
+
+def changed_settings(settings: Settings, arguments: argparse.Namespace) -> Settings:
+    """Settings with the values that were given on the command line."""
+    names = ("views", "points", "radius", "style", "templates")
+    given = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    return replace(settings, **given)
+
+
+def read_labels(arguments: argparse.Namespace) -> list[str] | None:
+    """Class names from ``--labels`` or ``--labels-file``, or None if neither is given."""
+    if arguments.labels_file is None:
+        return None if arguments.labels is None else arguments.labels.split(",")
+    path: Path = arguments.labels_file
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise OptionError(
+            f"{path}: cannot read labels ({reason}); expected a text file with one name a line"
+        ) from error
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def expand_files(paths: list[Path]) -> list[Path]:
+    """Files as given, folders replaced by the shape files below them.
+
+    Raises:
+        OptionError: if a folder holds none.
+    """
+    from clip2point.shapes import find_shapes, supported_extensions
+
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = find_shapes(path)
+            if not found:
+                raise OptionError(
+                    f"{path}: no shape files in this folder; expected {', '.join(supported_extensions())}"
+                )
+            files += found
+        else:
+            files.append(path)
+    return files
+
+
+def _seed(text: str) -> int:
+    """A whole number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)

@@ -1,0 +1,194 @@
+"""Verification: a model against what it gave when it was made.
+
+The generated sample shapes are written to files in many formats, read, rendered and classified, and each stage is held
+against a record made with the same code: the checksums of the weights, the rendered pictures, the scores, the answers.
+A wrong weight file, up-axis, view set, prompt or list of labels shows at the stage that it spoils.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clip2point.errors import ModelError
+from clip2point.models import Classification, Recogniser
+from clip2point.samples import SampleFile, write_samples
+from clip2point.shapes import load_shape
+
+#: Generated classes that the check offers as labels.
+CLASSES = (
+    *("airplane", "bed", "bottle", "car", "chair", "cup", "door", "guitar"),
+    *("lamp", "laptop", "sofa", "stairs", "table", "toilet", "vase", "wardrobe"),
+)
+_PER_STYLE, _SEED = 1, 0
+
+#: Largest differences that rounding explains, in fp32 and in bf16: of the mean grey of a quarter of a depth map, and
+#: of a score (mean cosine).
+_GREY_TOLERANCE = 0.005
+_SCORE_TOLERANCE = {"torch.float32": 0.01, "torch.bfloat16": 0.06}
+#: Answers that rounding may turn: where two labels are nearly equal.
+_TURNED_ANSWERS = 0.05
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison.
+
+    Attributes:
+        name: of what is compared.
+        expected: in words or figures.
+        got: in words or figures.
+        passed: whether they agree.
+    """
+
+    name: str
+    expected: str
+    got: str
+    passed: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {"name": self.name, "expected": self.expected, "got": self.got, "passed": self.passed}
+
+
+def measure(model: Recogniser, weights: Mapping[str, str]) -> dict[str, Any]:
+    """What a model gives for the sample shapes, as JSON types: the record that :func:`verify` compares with.
+
+    Args:
+        model: as it should be.
+        weights: checksums of the files that it is made of, by name.
+
+    Returns:
+        Labels, settings, checksums, accuracy, and for each file its greys, its scores and its answer.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        samples = write_samples(Path(folder), classes=CLASSES, per_style=_PER_STYLE, seed=_SEED)
+        answers = _classify(model, samples)
+    return {
+        "labels": list(CLASSES),
+        "settings": model.settings.to_dict(),
+        "weights": dict(weights),
+        "accuracy": _accuracy(samples, answers),
+        "files": {
+            sample.path.name: {
+                "truth": sample.label,
+                "answer": answer.label,
+                "greys": _greys_of_quarters(answer),
+                "scores": {guess.label: round(guess.score, 5) for guess in answer.guesses},
+            }
+            for sample, answer in zip(samples, answers, strict=True)
+        },
+    }
+
+
+def verify(expected: Mapping[str, Any], got: Mapping[str, Any], dtype: str = "torch.float32") -> list[Check]:
+    """Compare two records of :func:`measure`.
+
+    Args:
+        expected: made when the model was.
+        got: made now.
+        dtype: number format of the towers now.
+
+    Returns:
+        The checks, in the order of the stages.
+
+    Raises:
+        ModelError: if the expected record is not one.
+    """
+    try:
+        return [
+            _same_weights(expected["weights"], got["weights"]),
+            _equal("settings", expected["settings"], got["settings"]),
+            _equal("labels", expected["labels"], got["labels"]),
+            _equal("files", sorted(expected["files"]), sorted(got["files"])),
+            _close("rendering", _greys(expected), _greys(got), _GREY_TOLERANCE, "grey of quarters"),
+            _close("scores", _scores(expected), _scores(got), _SCORE_TOLERANCE[dtype], "mean cosine"),
+            _same_answers(expected["files"], got["files"]),
+            _same_accuracy(expected, got),
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"the model's record for verification is broken ({error!r}); reinstall the model") from error
+
+
+def _classify(model: Recogniser, samples: Sequence[SampleFile]) -> list[Classification]:
+    """The answers for the samples, with their depth maps and the scores of all labels."""
+    shapes = (load_shape(sample.path, up=sample.up) for sample in samples)
+    answers = model.classify_many(shapes, CLASSES, top=len(CLASSES), keep_views=True)
+    return [answer for answer in answers if isinstance(answer, Classification)]
+
+
+def _accuracy(samples: Sequence[SampleFile], answers: Sequence[Classification]) -> float:
+    """Share of samples whose best label is the true one."""
+    return sum(a.label == s.label for s, a in zip(samples, answers, strict=True)) / len(samples)
+
+
+def _greys_of_quarters(answer: Classification) -> list[float]:
+    """Mean grey of each quarter of each view: what shows a turned shape as well as another radius."""
+    assert answer.depth is not None
+    half = answer.depth.shape[-1] // 2
+    rows = (answer.depth[:, :half], answer.depth[:, half:])
+    quarters = [part.mean((1, 2)) for row in rows for part in (row[:, :, :half], row[:, :, half:])]
+    return [round(float(grey), 4) for grey in np.stack(quarters, axis=1).ravel()]
+
+
+def _same_weights(expected: Mapping[str, str], got: Mapping[str, str]) -> Check:
+    different = sorted(name for name in expected if got.get(name) != expected[name])
+    words = f"another sha256: {', '.join(different)}" if different else f"{len(expected)} files with these sha256"
+    return Check("weights", f"{len(expected)} files with these sha256", words, not different)
+
+
+def _equal(name: str, expected: Any, got: Any) -> Check:
+    """A comparison of lists or settings that must be the same; what differs is shown."""
+    if expected == got:
+        return Check(name, _short(expected), "the same", True)
+    if isinstance(expected, Mapping):
+        keys = [key for key in expected if expected[key] != got.get(key)]
+        return Check(name, _short({key: expected[key] for key in keys}), _short({k: got.get(k) for k in keys}), False)
+    return Check(name, _short(expected), _short(got), False)
+
+
+def _close(name: str, expected: np.ndarray, got: np.ndarray, tolerance: float, unit: str) -> Check:
+    """A comparison of figures within a tolerance."""
+    wanted = f"{unit} within {tolerance:g}"
+    if expected.shape != got.shape:
+        return Check(name, wanted, f"{got.size} figures instead of {expected.size}", False)
+    worst = float(np.abs(expected - got).max())
+    return Check(name, wanted, f"differs by up to {worst:.4f}", worst <= tolerance)
+
+
+def _same_answers(expected: Mapping[str, Any], got: Mapping[str, Any]) -> Check:
+    same = sum(got.get(name, {}).get("answer") == record["answer"] for name, record in expected.items())
+    return Check(
+        "answers",
+        f"{len(expected)} as recorded",
+        f"{same} as recorded",
+        len(expected) - same <= _TURNED_ANSWERS * len(expected),
+    )
+
+
+def _same_accuracy(expected: Mapping[str, Any], got: Mapping[str, Any]) -> Check:
+    close = abs(expected["accuracy"] - got["accuracy"]) <= _TURNED_ANSWERS
+    return Check("accuracy", f"{expected['accuracy']:.1%}", f"{got['accuracy']:.1%}", close)
+
+
+def _greys(record: Mapping[str, Any]) -> np.ndarray:
+    return np.array([entry["greys"] for _, entry in sorted(record["files"].items())])
+
+
+def _scores(record: Mapping[str, Any]) -> np.ndarray:
+    return np.array(
+        [[score for _, score in sorted(entry["scores"].items())] for _, entry in sorted(record["files"].items())]
+    )
+
+
+def _short(value: Any) -> str:
+    """A value in at most 60 letters."""
+    if isinstance(value, list) and len(value) > 3:
+        return f"{len(value)}: {value[0]} ... {value[-1]}"
+    text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

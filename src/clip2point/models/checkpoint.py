@@ -1,0 +1,155 @@
+"""Checkpoints: a folder with ``model.safetensors`` and ``config.json``, read strictly.
+
+``config.json`` holds at least ``format`` ("clip2point"), ``format_version``, ``backbone`` and ``sha256`` (of the tensor
+file), and the fields of :class:`clip2point.settings.Settings`; further what a model card needs: training data and
+licences, expected accuracies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip2point.errors import ModelError
+from clip2point.files import replacing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT, FORMAT_VERSION = "clip2point", 1
+_TENSORS, _CONFIG = "model.safetensors", "config.json"
+_MAX_CONFIG_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint folder holds.
+
+    Attributes:
+        folder: where it lies.
+        config: contents of ``config.json``.
+        tensors: by name.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder claims to be a checkpoint of ours rather than, say, a transformers model."""
+    try:
+        return bool(_read_config(folder).get("format") == FORMAT)
+    except ModelError:
+        return False
+
+
+def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
+    """Write a checkpoint; each file appears whole or not at all, the config last.
+
+    Args:
+        folder: is made if need be.
+        tensors: by name; stored contiguous and on the CPU.
+        config: anything that JSON holds; format, version and checksum are added.
+    """
+    from safetensors.torch import save
+
+    with replacing(folder / _TENSORS) as unfinished:
+        unfinished.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
+        checksum = sha256(unfinished)
+    write_config(folder, {**config, "format": FORMAT, "format_version": FORMAT_VERSION, "sha256": checksum})
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Replace the ``config.json`` of a folder in one step."""
+    with replacing(folder / _CONFIG) as unfinished:
+        unfinished.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Read and check a checkpoint.
+
+    Raises:
+        ModelError: if a file is missing or broken, of a newer version, or differs from its checksum.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    config = _read_config(folder)
+    if config.get("format") != FORMAT:
+        raise ModelError(f'{folder / _CONFIG}: not a clip2point checkpoint (no "format": "{FORMAT}")')
+    if config.get("format_version") != FORMAT_VERSION:
+        raise ModelError(
+            f"{folder / _CONFIG}: format version {config.get('format_version')}, expected {FORMAT_VERSION}; "
+            "update clip2point"
+        )
+    path = folder / _TENSORS
+    if not path.is_file():
+        raise ModelError(f"{path}: missing; a checkpoint is a folder with {_TENSORS} and {_CONFIG}")
+    found = sha256(path)
+    if found != config.get("sha256"):
+        raise ModelError(
+            f"{path}: its sha256 is {found[:12]}..., but {_CONFIG} says {str(config.get('sha256'))[:12]}...; "
+            "the file is damaged or belongs to another checkpoint: copy both again"
+        )
+    try:
+        return Checkpoint(folder, config, load_file(path))
+    except SafetensorError as error:
+        raise ModelError(f"{path}: not a safetensors file ({error})") from error
+
+
+def check_tensors(checkpoint: Checkpoint, expected: Mapping[str, tuple[int, ...]]) -> None:
+    """Make sure that a checkpoint has exactly the expected tensors.
+
+    Args:
+        checkpoint: to be checked.
+        expected: shapes by name.
+
+    Raises:
+        ModelError: that names a tensor which is missing, too many, misshapen or not finite.
+    """
+    tensors = checkpoint.tensors
+    if missing := sorted(expected.keys() - tensors.keys()):
+        raise ModelError(f"{checkpoint.folder}: the tensor {missing[0]!r} is missing ({len(missing)} in all)")
+    if extra := sorted(tensors.keys() - expected.keys()):
+        raise ModelError(
+            f"{checkpoint.folder}: the tensor {extra[0]!r} is not part of this model ({len(extra)} in all)"
+        )
+    for name, shape in expected.items():
+        if tuple(tensors[name].shape) != tuple(shape):
+            raise ModelError(
+                f"{checkpoint.folder}: the tensor {name!r} has shape {list(tensors[name].shape)}, "
+                f"expected {list(shape)}"
+            )
+        if not tensors[name].isfinite().all():
+            raise ModelError(f"{checkpoint.folder}: the tensor {name!r} has values that are not finite")
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / _CONFIG
+    try:
+        if path.stat().st_size > _MAX_CONFIG_BYTES:
+            raise ModelError(f"{path}: larger than {_MAX_CONFIG_BYTES >> 20} MiB; this is no config")
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(
+            f"{path}: cannot be read ({error.strerror}); a checkpoint is a folder with {_CONFIG}"
+        ) from error
+    except ValueError as error:
+        raise ModelError(f"{path}: not JSON ({error})") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{path}: expected a JSON object, got {type(config).__name__}")
+    return config

@@ -1,0 +1,254 @@
+"""The recogniser: shapes and words in, class names or embeddings out."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from clip2point.backbones import MAX_BATCH, Backbone
+from clip2point.errors import ShapeError
+from clip2point.models.labels import MODELNET40, check_labels
+from clip2point.models.results import Classification, Failure, Guess
+from clip2point.models.zero_shot import class_features, view_cosines
+from clip2point.rendering import render_depth, view_set
+from clip2point.settings import Settings
+from clip2point.shapes import Shape, check_up, load_shape, sample_points, shape_from_points, to_unit_sphere, to_y_up
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Anything that can be recognised: a file, a Shape, or points [N, 3].
+ShapeLike = str | os.PathLike[str] | Shape | NDArray[np.floating]
+
+#: Up-axes that are tried where neither the caller nor the file says which way is up: those that software uses.
+GUESSED_UP = ("y", "z")
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """Points of one shape, ready to be rendered.
+
+    Attributes:
+        source: of the shape.
+        points: [N, 3] float32 in the unit sphere, in the shape's own axes.
+        ups: up-axes to try.
+        up_from: see :class:`.results.Classification`.
+    """
+
+    source: str
+    points: NDArray[np.float32]
+    ups: tuple[str, ...]
+    up_from: str
+
+
+class Recogniser:
+    """A backbone with its settings; made by :func:`clip2point.load`.
+
+    Args:
+        backbone: the towers.
+        settings: how shapes are rendered and names prompted.
+        name: of the model, for reports.
+    """
+
+    def __init__(self, backbone: Backbone, settings: Settings, name: str) -> None:
+        self.backbone, self.settings, self.name = backbone, settings, name
+        self.views = view_set(settings.views)
+        self._class_features: dict[tuple[str, ...], Tensor] = {}
+
+    def classify(
+        self, shape: ShapeLike, labels: Sequence[str] | None = None, *, up: str = "auto", top: int = 5, seed: int = 0
+    ) -> Classification:
+        """Name one shape.
+
+        Args:
+            shape: a file, a Shape, or points [N, 3].
+            labels: class names to choose from; those of ModelNet40 if not given.
+            up: the axis that points up; "auto" believes the shape or its file format, and where they do not say tries
+                y and z and keeps the more confident.
+            top: how many names to return at most.
+            seed: of the point sampling.
+
+        Returns:
+            The best names with their scores.
+
+        Raises:
+            ShapeError: if the shape cannot be read.
+            OptionError: if an argument makes no sense.
+        """
+        names = check_labels(MODELNET40 if labels is None else labels)
+        return self._classify_batch([self._sample(shape, up, seed)], names, top, seed, keep_views=False)[0]
+
+    def classify_many(
+        self,
+        shapes: Iterable[ShapeLike],
+        labels: Sequence[str] | None = None,
+        *,
+        up: str = "auto",
+        top: int = 5,
+        seed: int = 0,
+        keep_views: bool = False,
+    ) -> Iterator[Classification | Failure]:
+        """Name any number of shapes, in order and as a stream: only a few batches are ever in memory.
+
+        Args:
+            shapes: files, Shapes or point arrays. One that cannot be read gives a Failure; the others go through.
+            labels: see :meth:`classify`, as for the other arguments.
+            up: see :meth:`classify`.
+            top: see :meth:`classify`.
+            seed: of the point sampling, the same for every shape.
+            keep_views: whether results carry their depth maps.
+
+        Yields:
+            A Classification or a Failure for each shape.
+        """
+        names = check_labels(MODELNET40 if labels is None else labels)
+        check_up(up, auto=True)
+        size = max(1, MAX_BATCH // len(self.views))
+        outcomes = _read_ahead(lambda shape: self._try_sample(shape, up, seed), shapes, size * 2)
+        while batch := list(islice(outcomes, size)):
+            sampled = [item for item in batch if isinstance(item, _Sampled)]
+            answers = iter(self._classify_batch(sampled, names, top, seed, keep_views))
+            for item in batch:
+                yield item if isinstance(item, Failure) else next(answers)
+
+    def embed(self, shapes: Iterable[ShapeLike], *, up: str = "auto", seed: int = 0) -> NDArray[np.float32]:
+        """One unit vector a shape: the mean of its views' unit features, made unit again.
+
+        Args:
+            shapes: files, Shapes or point arrays.
+            up: the axis that points up; where nobody says ("auto"), y.
+            seed: of the point sampling.
+
+        Returns:
+            [B, D] float32.
+
+        Raises:
+            ShapeError: if a shape cannot be read.
+        """
+        check_up(up, auto=True)
+        rows = []
+        size = max(1, MAX_BATCH // len(self.views))
+        sampled = _read_ahead(lambda shape: self._sample(shape, up, seed), shapes, size * 2)
+        while batch := list(islice(sampled, size)):
+            points = np.stack([to_y_up(item.points, item.ups[0]) for item in batch])
+            features = self._view_features(self._render(points))
+            rows.append(normalize(normalize(features, dim=-1).mean(1), dim=-1).cpu())
+        return torch.cat(rows).numpy() if rows else np.empty((0, self.backbone.dim), dtype=np.float32)
+
+    def class_features(self, labels: Sequence[str]) -> Tensor:
+        """Text features [C, D] of class names under the model's templates; kept for the next call."""
+        key = tuple(labels)
+        if key not in self._class_features:
+            self._class_features[key] = class_features(self.backbone, key, self.settings.templates)
+        return self._class_features[key]
+
+    def _sample(self, shape: ShapeLike, up: str, seed: int) -> _Sampled:
+        """Read a shape and draw its points."""
+        up_from = "declared"
+        if isinstance(shape, Shape):
+            shape = shape if up == "auto" else shape.with_up(up)
+        elif isinstance(shape, str | os.PathLike):
+            shape = load_shape(shape, up=up)
+            up_from = "declared" if up != "auto" else "format"
+        else:
+            shape = shape_from_points(shape, up=up)
+        ups = (shape.up,) if shape.up != "auto" else GUESSED_UP
+        points = to_unit_sphere(sample_points(shape, self.settings.points, seed))
+        return _Sampled(shape.source, points, ups, up_from if len(ups) == 1 else "guessed")
+
+    def _try_sample(self, shape: ShapeLike, up: str, seed: int) -> _Sampled | Failure:
+        """Like :meth:`_sample`, with a Failure for what cannot be read."""
+        try:
+            return self._sample(shape, up, seed)
+        except ShapeError as error:
+            source = shape.source if isinstance(shape, Shape) else str(shape) if not _is_array(shape) else "array"
+            return Failure(source, str(error))
+
+    def _render(self, points: NDArray[np.float32]) -> Tensor:
+        """Depth maps [B, V, S, S] of y-up points [B, N, 3]."""
+        on_device = torch.from_numpy(points).to(self.backbone.device)
+        return render_depth(
+            on_device,
+            self.views,
+            image_size=self.backbone.image_size,
+            radius=self.settings.radius,
+            style=self.settings.style,
+        )
+
+    def _view_features(self, depth: Tensor) -> Tensor:
+        """[B, V, D] of depth maps."""
+        with torch.inference_mode():
+            return self.backbone.encode_depth(depth)
+
+    def _classify_batch(
+        self, batch: Sequence[_Sampled], labels: Sequence[str], top: int, seed: int, keep_views: bool
+    ) -> list[Classification]:
+        """Answers for sampled shapes; of several up-axes the one with the most confident answer is kept."""
+        if not batch:
+            return []
+        poses = [(index, up) for index, item in enumerate(batch) for up in item.ups]
+        depth = self._render(np.stack([to_y_up(batch[index].points, up) for index, up in poses]))
+        cosines = view_cosines(self._view_features(depth), self.class_features(labels)).cpu()
+        scores = cosines.mean(1)
+        confidences = (scores.double() * self.backbone.logit_scale).softmax(-1)
+        best: dict[int, int] = {}
+        for row, (index, _) in enumerate(poses):
+            if index not in best or confidences[row].max() > confidences[best[index]].max():
+                best[index] = row
+        return [
+            Classification(
+                source=item.source,
+                guesses=_ranked(labels, scores[row], confidences[row], cosines[row], top),
+                up=poses[row][1],
+                up_from=item.up_from,
+                points=len(item.points),
+                seed=seed,
+                model=self.name,
+                depth=depth[row].cpu().numpy() if keep_views else None,
+            )
+            for item, row in ((item, best[index]) for index, item in enumerate(batch))
+        ]
+
+
+def _ranked(labels: Sequence[str], scores: Tensor, confidences: Tensor, cosines: Tensor, top: int) -> tuple[Guess, ...]:
+    """The ``top`` labels by score [C]; ties go to the earlier label."""
+    order = torch.argsort(scores, descending=True, stable=True)[:top].tolist()
+    return tuple(
+        Guess(labels[c], float(scores[c]), float(confidences[c]), tuple(map(float, cosines[:, c]))) for c in order
+    )
+
+
+def _is_array(shape: ShapeLike) -> bool:
+    """Whether a shape was given as bare points."""
+    return not isinstance(shape, str | os.PathLike | Shape)
+
+
+def _read_ahead(function: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
+    """Map in a background thread, in order, at most ``ahead`` results before they are asked for.
+
+    One thread suffices: reading overlaps with the towers' work, and third-party readers need not be thread-safe.
+    """
+    pending: deque[Future[Result]] = deque()
+    remaining = iter(items)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="clip2point-reader") as pool:
+        try:
+            for item in islice(remaining, ahead):
+                pending.append(pool.submit(function, item))
+            while pending:
+                yield pending.popleft().result()
+                for item in islice(remaining, 1):
+                    pending.append(pool.submit(function, item))
+        finally:
+            for future in pending:
+                future.cancel()

@@ -1,0 +1,1 @@
+"""Reports: contact sheets and pages for people to look at."""

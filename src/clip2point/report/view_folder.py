@@ -1,0 +1,81 @@
+"""A folder of depth maps: what a model saw of each shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2point.rendering import ViewSet
+from clip2point.report.contact_sheet import Row, contact_sheet, view_headings
+from clip2point.report.pictures import to_pixels, write_array, write_image
+
+#: Rows of one sheet; more shapes go on to further sheets.
+_ROWS_PER_SHEET = 30
+
+
+class ViewFolder:
+    """Writes, for each shape, a sub-folder with its views, and contact sheets of all of them.
+
+    A shape ``chair.off`` becomes ``chair/depth.npy`` ([V, S, S] float32 in [0, 1]) and ``chair/depth_00.png`` and so
+    on, with ``color_00.png`` and so on where colour images are given.
+
+    Args:
+        folder: is made if need be.
+        views: V views, which name the columns.
+    """
+
+    def __init__(self, folder: Path, views: ViewSet) -> None:
+        self.folder, self.views = folder, views
+        self._rows: list[Row] = []
+        self._names: set[str] = set()
+        self._sheets: list[Path] = []
+
+    def add(
+        self,
+        source: Path,
+        depth: NDArray[np.float32],
+        remark: str = "",
+        color: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Write the pictures of one shape.
+
+        Args:
+            source: its file, which gives the sub-folder its name.
+            depth: [V, S, S] in [0, 1].
+            remark: for the contact sheet.
+            color: [V, S, S, 3], if there are colour images.
+        """
+        folder = self.folder / self._unique_name(source)
+        write_array(folder / "depth.npy", depth)
+        for kind, pictures in (("depth", to_pixels(depth)), ("color", color)):
+            if pictures is None:
+                continue
+            for index, picture in enumerate(pictures):
+                write_image(folder / f"{kind}_{index:02d}.png", picture)
+            self._rows.append(Row(source.name if kind == "depth" else "", remark * (kind == "depth"), list(pictures)))
+        if len(self._rows) >= _ROWS_PER_SHEET:
+            self._write_sheet()
+
+    def finish(self) -> Path:
+        """Write what is left and return the first contact sheet."""
+        if self._rows:
+            self._write_sheet()
+        return self._sheets[0]
+
+    def _write_sheet(self) -> None:
+        number = len(self._sheets) + 1
+        path = self.folder / ("contact_sheet.png" if number == 1 else f"contact_sheet_{number}.png")
+        write_image(path, contact_sheet(self._rows, view_headings(self.views.angles)))
+        self._sheets.append(path)
+        self._rows = []
+
+    def _unique_name(self, source: Path) -> str:
+        """The file's name without extensions, numbered if another file had the same one."""
+        stem = source.name.split(".")[0] or source.name
+        name, number = stem, 2
+        while name in self._names:
+            name, number = f"{stem}-{number}", number + 1
+        self._names.add(name)
+        return name

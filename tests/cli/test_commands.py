@@ -1,0 +1,173 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clip2point.cli import options
+from clip2point.cli.main import main
+from clip2point.samples import generate, write_mesh
+from clip2point.shapes import UP_AXES
+
+COMMANDS = ("demo", "classify", "render", "verify", "bench")
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    """A folder with two shapes."""
+    folder = tmp_path_factory.mktemp("shapes")
+    write_mesh(generate("chair"), folder / "chair.off")
+    write_mesh(generate("lamp"), folder / "lamp.glb")
+    return folder
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys; from clip2point.cli.main import build_parser; build_parser().format_help(); "
+    code += "print([name for name in ('torch', 'numpy', 'numba', 'rich', 'trimesh') if name in sys.modules])"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"clip2point {command}" in capsys.readouterr().out
+
+
+def test_the_parser_knows_all_up_axes():
+    assert set(options.UP_CHOICES) == {"auto", *UP_AXES}
+
+
+def test_classify_prints_a_table_and_says_which_labels(shapes, tiny_clip, capsys):
+    assert main(["classify", str(shapes), "--model", str(tiny_clip)]) == 0
+    captured = capsys.readouterr()
+    assert "chair.off" in captured.out
+    assert "lamp.glb" in captured.out
+    assert "40 class names of ModelNet40" in captured.err
+
+
+def test_classify_prints_json_and_goes_past_broken_files(shapes, tiny_clip, tmp_path, capsys):
+    broken = tmp_path / "broken.off"
+    broken.write_text("<html></html>")
+    files = [str(shapes / "chair.off"), str(broken), str(tmp_path / "none.ply"), str(shapes / "lamp.glb")]
+    arguments = ["classify", *files, "--labels", "chair,lamp,red car", "--json", "--model", str(tiny_clip)]
+    assert main([*arguments, "--up=-z", "--prompt", "a {}", "--prompt", "the {}", "--top", "2"]) == 1
+    captured = capsys.readouterr()
+    record = json.loads(captured.out)
+    assert [result["source"] for result in record["results"]] == [files[0], files[3]]
+    assert [failure["source"] for failure in record["failures"]] == files[1:3]
+    assert len(record["results"][0]["guesses"]) == 2
+    assert record["results"][0]["up"] == "-z"
+    assert "2 of 4 could not be read" in captured.err
+    assert "none.ply" in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_classify_saves_what_the_model_saw(shapes, tiny_clip, tmp_path, capsys):
+    arguments = ["classify", str(shapes), "--labels", "chair,lamp", "--model", str(tiny_clip), "--views", "ring-3"]
+    assert main([*arguments, "--save-views", str(tmp_path / "views")]) == 0
+    depth = np.load(tmp_path / "views" / "chair" / "depth.npy")
+    assert depth.shape == (3, 32, 32)
+    picture = np.asarray(Image.open(tmp_path / "views" / "chair" / "depth_02.png"))
+    np.testing.assert_array_equal(picture, np.round(depth[2] * 255))
+    assert (tmp_path / "views" / "contact_sheet.png").is_file()
+
+
+def test_labels_from_a_file(shapes, tiny_clip, tmp_path, capsys):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("# my labels\nchair\n\n  red lamp \n")
+    arguments = ["classify", str(shapes / "chair.off"), "--model", str(tiny_clip), "--json"]
+    assert main([*arguments, "--labels-file", str(labels)]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert {guess["label"] for guess in record["results"][0]["guesses"]} == {"chair", "red lamp"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--labels", "a,,b"], "error: an empty label"),
+        (["--labels-file", "nowhere.txt"], "error: nowhere.txt: cannot read labels"),
+        (["--model", "nonsense"], "error: unknown model 'nonsense'"),
+        (["--views", "nonsense"], "error: unknown view set 'nonsense'"),
+        (["--radius", "7"], "error: radius 7.0"),
+        (["--device", "abacus"], "error: device 'abacus' cannot be used"),
+    ],
+)
+def test_senseless_options_give_one_line_and_exit_2(shapes, arguments, message, capsys):
+    assert main(["classify", str(shapes / "chair.off"), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(message)
+    assert error.count("\n") == 1
+
+
+def test_an_empty_folder_is_said(tmp_path, capsys):
+    assert main(["classify", str(tmp_path)]) == 2
+    assert "no shape files in this folder; expected .off" in capsys.readouterr().err
+
+
+def test_render(shapes, tmp_path, capsys):
+    broken = tmp_path / "broken.stl"
+    broken.write_bytes(b"")
+    files = [str(shapes / "chair.off"), str(broken)]
+    assert main(["render", *files, "--out", str(tmp_path / "out"), "--up", "z", "--image-size", "64"]) == 1
+    captured = capsys.readouterr()
+    assert "1 shapes in 10 views" in captured.out
+    assert "broken.stl" in captured.err
+    assert np.load(tmp_path / "out" / "chair" / "depth.npy").shape == (10, 64, 64)
+    assert np.asarray(Image.open(tmp_path / "out" / "chair" / "color_09.png")).shape == (64, 64, 3)
+    assert (tmp_path / "out" / "contact_sheet.png").is_file()
+
+
+def test_demo_writes_shapes_pictures_and_a_page(tiny_clip, tmp_path, capsys):
+    assert main(["demo", "--out", str(tmp_path), "--model", str(tiny_clip)]) == 0
+    printed = capsys.readouterr().out
+    assert "named rightly among 16 labels" in printed
+    assert {path.name for path in tmp_path.iterdir()} == {"shapes", "contact_sheet.png", "report.html"}
+    suffixes = {path.suffix for path in (tmp_path / "shapes").iterdir()}
+    assert {".off", ".obj", ".ply", ".stl", ".glb", ".xyz", ".pcd", ".npy"} <= suffixes
+
+
+def test_verify_passes_for_pocket(capsys):
+    assert main(["verify", "--json", "--dtype", "fp32"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["passed"]
+    assert all(check["passed"] for check in record["checks"])
+
+
+def test_verify_fails_loudly(monkeypatch, capsys):
+    from clip2point.models import loading
+
+    record = json.loads((loading.POCKET / "expected.json").read_text())
+    record["weights"]["EfficientNet-Lite2"] = "0" * 64
+    monkeypatch.setattr(loading, "expected_record", lambda model: record)
+    assert main(["verify"]) == 1
+    captured = capsys.readouterr()
+    assert "WRONG" in captured.out
+    assert "VERIFICATION FAILED, first at: weights. The weight files are not those" in captured.err
+
+
+def test_verify_says_when_there_is_nothing_to_compare_with(tiny_clip, capsys):
+    assert main(["verify", "--model", str(tiny_clip)]) == 0
+    captured = capsys.readouterr()
+    assert "of 56 sample shapes" in captured.out
+    assert "nothing could be compared" in captured.err
+
+
+def test_bench(tiny_clip, capsys):
+    assert main(["bench", "--model", str(tiny_clip), "--views", "ring-2", "--points", "64"]) == 0
+    printed = capsys.readouterr().out
+    assert "plain loop over pixels and points" in printed
+    assert "peak memory" in printed
+    assert main(["bench", "--model", str(tiny_clip), "--views", "ring-2", "--points", "64", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["timings"]
+
+
+def test_output_that_nobody_reads_is_no_error(shapes, tiny_clip):
+    command = f"{sys.executable} -m clip2point.cli.main classify {shapes} --json --model {tiny_clip} | true; "
+    command += 'exit "${PIPESTATUS[0]}"'
+    finished = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert "Traceback" not in finished.stderr

@@ -1,0 +1,93 @@
+"""Verification must notice every way in which an installation can be wrong; each is broken here in turn."""
+
+import copy
+
+import pytest
+import torch
+
+from clip2point.backbones.hub import load_hub_backbone
+from clip2point.errors import ModelError
+from clip2point.evaluation import verification
+from clip2point.models import Recogniser, recogniser
+from clip2point.settings import Settings
+
+WEIGHTS = {"tower": "abc"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fewer_classes():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verification, "CLASSES", ("chair", "lamp", "car"))
+        yield
+
+
+@pytest.fixture
+def model(tiny_clip):
+    return Recogniser(load_hub_backbone(tiny_clip, dtype="fp32"), Settings(points=512, radius=0.05), "tiny")
+
+
+@pytest.fixture(scope="module")
+def record(tiny_clip):
+    backbone = load_hub_backbone(tiny_clip, dtype="fp32")
+    return verification.measure(Recogniser(backbone, Settings(points=512, radius=0.05), "tiny"), WEIGHTS)
+
+
+def failed(record, model):
+    checks = verification.verify(record, verification.measure(model, WEIGHTS))
+    return [check.name for check in checks if not check.passed]
+
+
+def test_an_unchanged_model_passes(record, model):
+    assert failed(record, model) == []
+
+
+def test_a_changed_up_axis_is_noticed(record, model, monkeypatch):
+    monkeypatch.setattr(recogniser, "to_y_up", lambda points, up: points)
+    assert "rendering" in failed(record, model)
+
+
+def test_changed_weights_are_noticed(record, model):
+    with torch.no_grad():
+        model.backbone._depth.embeddings.patch_embedding.weight.mul_(-1)
+    assert failed(record, model)[0] == "scores"
+
+
+def test_a_changed_prompt_is_noticed(record, model):
+    changed = Recogniser(model.backbone, Settings(points=512, radius=0.05, templates=("the {}",)), "tiny")
+    assert failed(record, changed)[:2] == ["settings", "scores"]
+
+
+def test_a_changed_radius_is_noticed(record, model):
+    changed = Recogniser(model.backbone, Settings(points=512, radius=0.06), "tiny")
+    assert failed(record, changed)[:2] == ["settings", "rendering"]
+
+
+def test_swapped_labels_are_noticed(record, model, monkeypatch):
+    encode = model.class_features
+    monkeypatch.setattr(model, "class_features", lambda labels: encode(labels).roll(1, 0))
+    assert "scores" in failed(record, model)
+
+
+def test_another_list_of_labels_is_noticed(record, model, monkeypatch):
+    monkeypatch.setattr(verification, "CLASSES", ("chair", "lamp", "bed"))
+    assert {"labels", "files"} <= set(failed(record, model))
+
+
+def test_other_weight_files_are_noticed(record):
+    got = copy.deepcopy(record)
+    got["weights"]["tower"] = "def"
+    first = next(check for check in verification.verify(record, got) if not check.passed)
+    assert (first.name, first.got) == ("weights", "another sha256: tower")
+
+
+def test_turned_answers_are_counted(record):
+    got = copy.deepcopy(record)
+    for entry in got["files"].values():
+        entry["answer"] = "something else"
+    names = [check.name for check in verification.verify(record, got) if not check.passed]
+    assert names == ["answers"]
+
+
+def test_a_broken_record_is_an_error(record):
+    with pytest.raises(ModelError, match="record for verification is broken"):
+        verification.verify({"weights": {}}, record)

@@ -1,0 +1,48 @@
+"""What the README shows must work as it stands there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from clip2point.cli.main import build_parser, main
+from clip2point.samples import generate, write_mesh
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path, monkeypatch):
+    """The files that the examples speak of."""
+    monkeypatch.chdir(tmp_path)
+    write_mesh(generate("chair"), tmp_path / "chair.off")
+    (tmp_path / "scans").mkdir()
+    write_mesh(generate("table"), tmp_path / "scans" / "table.ply")
+    (tmp_path / "labels.txt").write_text("chair\ntable\n")
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_python_examples_run(code):
+    exec(compile(code, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_run(command, capsys):
+    program, *arguments = shlex.split(command)
+    assert program == "clip2point"
+    assert main(arguments) == 0
+    assert capsys.readouterr().out
+
+
+def test_commands_in_the_text_exist():
+    known = build_parser().format_help()
+    for name in re.findall(r"`clip2point (\w+)", README):
+        assert re.search(rf"^    {name} ", known, re.MULTILINE)
+
+
+def test_nothing_is_left_out():
+    assert len(PYTHON) == 2
+    assert len(COMMANDS) == 4

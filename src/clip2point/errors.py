@@ -17,6 +17,14 @@ class OptionError(Clip2PointError):
     """An option or argument with a value that makes no sense."""
 
 
+class DataError(Clip2PointError):
+    """A data set that is missing, incomplete or broken."""
+
+
+class CacheError(Clip2PointError):
+    """A cache that cannot be written to."""
+
+
 def reason(error: BaseException) -> str:
     """What an error of another library says, in one line."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

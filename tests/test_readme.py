@@ -22,6 +22,10 @@ def files(tmp_path, monkeypatch):
     (tmp_path / "scans").mkdir()
     write_mesh(generate("table"), tmp_path / "scans" / "table.ply")
     (tmp_path / "labels.txt").write_text("chair\ntable\n")
+    for name in ("chair", "table", "lamp"):
+        (tmp_path / "labelled" / name).mkdir(parents=True)
+        write_mesh(generate(name), tmp_path / "labelled" / name / "1.ply")
+    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.mark.parametrize("code", PYTHON)
@@ -45,4 +49,4 @@ def test_commands_in_the_text_exist():
 
 def test_nothing_is_left_out():
     assert len(PYTHON) == 2
-    assert len(COMMANDS) == 4
+    assert len(COMMANDS) == 8

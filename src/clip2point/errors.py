@@ -27,4 +27,4 @@ class CacheError(Clip2PointError):
 
 def reason(error: BaseException) -> str:
     """What an error of another library says, in one line."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from clip2point.cli import options
 from clip2point.cli.main import main
 from clip2point.samples import generate, write_mesh
 from clip2point.shapes import UP_AXES
+from clip2point.shapes.orientation import from_y_up
 
-COMMANDS = ("demo", "classify", "render", "verify", "bench")
+COMMANDS = ("demo", "classify", "render", "evaluate", "verify", "bench")
+DATA = Path(__file__).parent.parent / "data"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ def test_classify_prints_json_and_goes_past_broken_files(shapes, tiny_clip, tmp_
     broken.write_text("<html></html>")
     files = [str(shapes / "chair.off"), str(broken), str(tmp_path / "none.ply"), str(shapes / "lamp.glb")]
     arguments = ["classify", *files, "--labels", "chair,lamp,red car", "--json", "--model", str(tiny_clip)]
-    assert main([*arguments, "--up=-z", "--prompt", "a {}", "--prompt", "the {}", "--top", "2"]) == 1
+    assert main([*arguments, "--up=-z", "--prompts", "a {}", "the {}", "--top", "2"]) == 1
     captured = capsys.readouterr()
     record = json.loads(captured.out)
     assert [result["source"] for result in record["results"]] == [files[0], files[3]]
@@ -75,6 +78,18 @@ def test_classify_saves_what_the_model_saw(shapes, tiny_clip, tmp_path, capsys):
     picture = np.asarray(Image.open(tmp_path / "views" / "chair" / "depth_02.png"))
     np.testing.assert_array_equal(picture, np.round(depth[2] * 255))
     assert (tmp_path / "views" / "contact_sheet.png").is_file()
+
+
+def test_classify_sees_what_the_authors_renderer_draws(tmp_path, capsys):
+    golden = np.load(DATA / "depth_generated.npz")
+    for index, points in enumerate(golden["points"]):
+        np.save(tmp_path / f"{index}.npy", from_y_up(points, "z"))  # laid into ModelNet's frame
+    files = [str(tmp_path / "0.npy"), str(tmp_path / "1.npy")]
+    assert main(["classify", *files, "--up", "z", "--save-views", str(tmp_path / "views")]) == 0
+    for index in range(2):
+        depth = np.load(tmp_path / "views" / str(index) / "depth.npy")
+        np.testing.assert_array_equal(depth < 1, golden["depth6"][index] < 1)
+        np.testing.assert_allclose(depth, golden["depth6"][index], atol=1e-6)
 
 
 def test_labels_from_a_file(shapes, tiny_clip, tmp_path, capsys):

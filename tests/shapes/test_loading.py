@@ -226,3 +226,8 @@ def test_samples_are_what_they_seem(tmp_path):
     mesh = load_shape(write_sample("box.off", tmp_path)).mesh
     np.testing.assert_array_equal(mesh.vertices, VERTICES)
     np.testing.assert_array_equal(mesh.faces, FACES)
+
+
+def test_a_missing_path_without_extension_is_missing_first(tmp_path):
+    with pytest.raises(ShapeError, match="no such file: check the path"):
+        load_shape(tmp_path / "nowhere")

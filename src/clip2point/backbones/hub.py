@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from clip2point.backbones.precision import choose_device, choose_dtype
-from clip2point.backbones.protocol import in_batches
+from clip2point.backbones.protocol import hash_tensors, in_batches
 from clip2point.backbones.single_channel import fold_first_convolution
 from clip2point.errors import ModelError, reason
 
@@ -75,6 +76,12 @@ class HubBackbone:
         self._vision_projection = _projection(model, "visual_projection").to(self.device, self.dtype)
         self._depth = depth.to(self.device, self.dtype)
 
+    def fingerprint(self) -> str:
+        """Hash of the depth tower and the projection after it."""
+        projection = self._vision_projection.state_dict()
+        named = {f"projection.{name}": tensor for name, tensor in projection.items()}
+        return hash_tensors([*self._depth.state_dict().items(), *named.items()])
+
     def encode_depth(self, depth: Tensor) -> Tensor:
         """Features [B, V, D] of depth maps [B, V, S, S] in [0, 1]."""
         images = depth.flatten(0, 1)[:, None].to(self.device, self.dtype)
@@ -128,6 +135,8 @@ def _load(location: str) -> tuple[Any, Any, dict[str, Any]]:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    # Retries are counted out loud otherwise; what matters of them comes as an error at the end.
+    getLogger("huggingface_hub").setLevel(ERROR)
     config = AutoConfig.from_pretrained(location)
     if config.model_type not in _NORMALIZATION:
         raise ModelError(

@@ -17,7 +17,7 @@ from torch import Tensor
 from clip2point.backbones import efficientnet
 from clip2point.backbones.minilm import MiniLMTextTower
 from clip2point.backbones.precision import choose_device, choose_dtype
-from clip2point.backbones.protocol import MAX_BATCH, in_batches
+from clip2point.backbones.protocol import MAX_BATCH, hash_tensors, in_batches
 
 #: Images at once on the CPU. The layers' outputs for more of them outgrow what glibc's allocator keeps for reuse, and
 #: each layer then waits for fresh memory: 64 at once are half as fast.
@@ -67,6 +67,10 @@ class PocketBackbone:
         tower = MiniLMTextTower()
         tower.encoder.to(self.device)
         return tower
+
+    def fingerprint(self) -> str:
+        """Hash of the vision tower and the map behind it."""
+        return hash_tensors([*self._vision.state_dict().items(), *self._map.items()])
 
     def encode_depth(self, depth: Tensor) -> Tensor:
         """Features [B, V, 384] of depth maps [B, V, S, S] in [0, 1]."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import torch
@@ -33,6 +34,10 @@ class Backbone(Protocol):
     device: torch.device
     dtype: torch.dtype
 
+    def fingerprint(self) -> str:
+        """Hash of all that the features of depth maps depend on: the tower's weights as loaded, and its code."""
+        ...
+
     def encode_depth(self, depth: Tensor) -> Tensor:
         """Features [B, V, D] of depth maps [B, V, S, S] in [0, 1]."""
         ...
@@ -44,6 +49,15 @@ class Backbone(Protocol):
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Features [C, D] of C texts."""
         ...
+
+
+def hash_tensors(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """Hash of named tensors: names, shapes, number formats and every byte."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors, key=lambda pair: pair[0]):
+        digest.update(f"{name} {list(tensor.shape)} {tensor.dtype};".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 @torch.inference_mode()

@@ -25,14 +25,8 @@ def add_parser(commands: Subparsers) -> None:
     labels = parser.add_mutually_exclusive_group()
     labels.add_argument("--labels", metavar="A,B,C", help="class names to choose from (default: ModelNet40's)")
     labels.add_argument("--labels-file", type=Path, metavar="F", help="text file with one class name a line")
-    parser.add_argument(
-        "--prompt",
-        dest="templates",
-        action="append",
-        metavar="TEXT",
-        help="sentence with {} for the class name; give several to average them",
-    )
-    parser.add_argument("--top", type=_positive, default=5, help="how many names to show (default 5)")
+    options.add_prompts(parser)
+    parser.add_argument("--top", type=options.positive, default=5, help="how many names to show (default 5)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--save-views", type=Path, metavar="DIR", help="write the depth maps that the model saw to DIR")
     options.add_model(parser)
@@ -96,10 +90,3 @@ def _print(results: list[Classification], failures: list[Failure], arguments: ar
             ),
             right=("confidence",),
         )
-
-
-def _positive(text: str) -> int:
-    """A whole number from 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from clip2point import __version__
-from clip2point.cli import bench, classify, demo, render, verify
+from clip2point.cli import bench, classify, demo, evaluate, render, verify
 from clip2point.errors import Clip2PointError
 
-_COMMANDS = (demo, classify, render, verify, bench)
+_COMMANDS = (demo, classify, render, evaluate, verify, bench)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -38,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 if all went well, 1 if some inputs failed or a check did not hold, 2 if the command could not run at all.
     """
     arguments = build_parser().parse_args(argv)
+    warnings.showwarning = _show_warning
     try:
         return int(arguments.run(arguments))
     except Clip2PointError as error:
@@ -54,6 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
+    """Print a warning that is meant for users as one line, and none that is meant for programmers."""
+    if issubclass(category, UserWarning):
+        print(f"warning: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

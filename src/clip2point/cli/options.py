@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clip2point.errors import OptionError
 
@@ -52,6 +52,17 @@ def add_rendering(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--style", help="depth style: clip2point, pointclip, pointclip-v2")
 
 
+def add_prompts(parser: argparse.ArgumentParser) -> None:
+    """Sentences for the text tower."""
+    parser.add_argument(
+        "--prompts",
+        dest="templates",
+        nargs="+",
+        metavar="TEXT",
+        help="sentences with {} for the class name, averaged (default: the model's own)",
+    )
+
+
 def load_model(arguments: argparse.Namespace) -> Recogniser:
     """The model that the options of :func:`add_model` name, with the settings that the others change."""
     from clip2point.models import Recogniser, load
@@ -63,7 +74,9 @@ def load_model(arguments: argparse.Namespace) -> Recogniser:
 def changed_settings(settings: Settings, arguments: argparse.Namespace) -> Settings:
     """Settings with the values that were given on the command line."""
     names = ("views", "points", "radius", "style", "templates")
-    given = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    given: dict[str, Any] = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    if "templates" in given:
+        given["templates"] = tuple(given["templates"])
     return replace(settings, **given)
 
 
@@ -102,6 +115,13 @@ def expand_files(paths: list[Path]) -> list[Path]:
         else:
             files.append(path)
     return files
+
+
+def positive(text: str) -> int:
+    """A whole number from 1, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
 
 
 def _seed(text: str) -> int:

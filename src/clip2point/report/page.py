@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from clip2point import __version__
-from clip2point.files import replacing
 from clip2point.models import Classification
-from clip2point.report.pictures import to_pixels
+from clip2point.report.html import data_url, write_html
+from clip2point.report.pictures import png_bytes, to_pixels
 
 _THUMBNAIL = 96  # pixels
 
@@ -53,22 +51,15 @@ def write_page(path: Path, entries: Sequence[Entry], *, title: str, remarks: Seq
             "guesses": entry.result.guesses,
             "pictures": []
             if entry.result.depth is None
-            else [_data_url(view) for view in to_pixels(entry.result.depth)],
+            else [_thumbnail(view) for view in to_pixels(entry.result.depth)],
         }
         for entry in entries
     ]
     right = sum(bool(row["right"]) for row in rows)
-    environment = Environment(loader=PackageLoader("clip2point.report"), autoescape=True)
-    html = environment.get_template("page.html").render(
-        title=title, remarks=remarks, command=command, version=__version__, rows=rows, right=right
-    )
-    with replacing(path) as unfinished:
-        unfinished.write_text(html, encoding="utf-8")
+    write_html(path, "page.html", title=title, remarks=remarks, command=command, rows=rows, right=right)
 
 
-def _data_url(pixels: object) -> str:
+def _thumbnail(pixels: NDArray[np.uint8]) -> str:
     """A grey picture [H, W] as a small PNG inside a URL."""
-    buffer = io.BytesIO()
-    image = Image.fromarray(pixels)  # type: ignore[arg-type]
-    image.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS).save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    image = Image.fromarray(pixels).resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
+    return data_url(png_bytes(image))

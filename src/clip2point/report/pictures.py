@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,13 @@ def write_image(path: Path, pixels: NDArray[np.uint8] | Image.Image) -> None:
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     with replacing(path) as unfinished:
         image.save(unfinished, format="PNG")
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """A picture as the content of a small PNG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def write_array(path: Path, array: NDArray[np.generic]) -> None:

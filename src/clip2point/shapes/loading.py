@@ -110,6 +110,8 @@ def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:
     path = Path(path)
     extension = _extension(path)
     if extension not in _READERS:
+        if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that no file can have
+            raise ShapeError(f"{path}: no such file: check the path")
         raise ShapeError(
             f"{path}: unknown extension {extension!r}: expected one of {', '.join(_READERS)}, also with .gz"
         )

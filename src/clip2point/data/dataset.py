@@ -1,0 +1,220 @@
+"""The Dataset: labelled shapes of one split, each read when it is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from clip2point.cache import key_of
+from clip2point.errors import DataError
+from clip2point.shapes import Shape, check_up, load_shape, sample_points, shape_from_points
+
+#: Points that iterating over a data set draws from each shape: what the field's benchmarks use.
+POINTS = 1024
+
+
+class Items(Protocol):
+    """Where the shapes of a data set lie."""
+
+    @property
+    def stamps(self) -> tuple[str, ...]:
+        """One text for each item, another one once its content has changed."""
+        ...
+
+    def read(self, index: int, name: str, up: str) -> Shape:
+        """Read one shape; ShapeError if it is broken."""
+        ...
+
+    def take(self, rows: NDArray[np.int64]) -> Items:
+        """Return some of the items, in the given order."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class FileItems:
+    """Shapes in files of their own; the stamp of an item is its file's size and time of change.
+
+    Attributes:
+        paths: one file for each item.
+        stamps: see :class:`Items`.
+    """
+
+    paths: tuple[Path, ...]
+    stamps: tuple[str, ...]
+
+    @classmethod
+    def of(cls, paths: list[Path]) -> FileItems:
+        """Look at files; DataError if some are missing."""
+        stamps, missing = [], []
+        for path in paths:
+            try:
+                status = path.stat()
+                stamps.append(f"{status.st_size} bytes at {status.st_mtime_ns}")
+            except OSError:
+                missing.append(path)
+        if missing:
+            raise DataError(
+                f"{missing[0]}: missing, as {len(missing):,} of the {len(paths):,} files of the data set are: expected "
+                "all that its lists name; unpack or download it again"
+            )
+        return cls(tuple(paths), tuple(stamps))
+
+    def read(self, index: int, name: str, up: str) -> Shape:
+        """Read one file; ShapeError if it is broken."""
+        return load_shape(self.paths[index], up=up)
+
+    def take(self, rows: NDArray[np.int64]) -> FileItems:
+        """Return some of the files."""
+        return FileItems(tuple(self.paths[row] for row in rows), tuple(self.stamps[row] for row in rows))
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayItems:
+    """Clouds of one array, which is loaded when the first of them is read.
+
+    Attributes:
+        load: gives the array [M, P, 3], the same one each time.
+        rows: [N] the row of each item in it.
+        stamp: of the file or files that the array comes from.
+    """
+
+    load: Callable[[], NDArray[Any]]
+    rows: NDArray[np.int64]
+    stamp: str
+
+    @property
+    def stamps(self) -> tuple[str, ...]:
+        """See :class:`Items`."""
+        return tuple(f"{self.stamp}, row {row}" for row in self.rows)
+
+    def read(self, index: int, name: str, up: str) -> Shape:
+        """Check one cloud; ShapeError if it is broken."""
+        return shape_from_points(self.load()[self.rows[index]], up=up, source=name)
+
+    def take(self, rows: NDArray[np.int64]) -> ArrayItems:
+        """Return some of the clouds."""
+        return replace(self, rows=self.rows[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled shapes of one split. Iterating gives (points [1024, 3] float32, label, name), see :meth:`sample`.
+
+    Attributes:
+        name: as given to :func:`clip2point.data.open_dataset`.
+        split: which part this is, for example "test".
+        classes: names of the C classes; one may have no shape in this split.
+        up: the axis that points up in all shapes, one of ``UP_AXES``, or "auto" where nobody says.
+        labels: [N] int64 indices into ``classes``.
+        names: unique, one for each shape: its path inside the data set, its model id, or its row.
+        items: where the shapes lie.
+        note: source and terms of use, and what is odd about this copy; for reports.
+    """
+
+    name: str
+    split: str
+    classes: tuple[str, ...]
+    up: str
+    labels: NDArray[np.int64]
+    names: tuple[str, ...]
+    items: Items = field(repr=False)
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        check_up(self.up, auto=True)
+        if len(set(self.classes)) < len(self.classes):
+            raise DataError(f"{self.name}: two classes have the same name: expected {len(self.classes)} different ones")
+        if len(set(self.names)) < len(self.names):
+            twice = Counter(self.names).most_common(1)[0][0]
+            raise DataError(f"{self.name}: two shapes have the name {twice!r}: expected each shape once")
+        if not len(self.labels) == len(self.names) == len(self.items.stamps):
+            raise DataError(
+                f"{self.name}: has {len(self.items.stamps)} shapes, {len(self.labels)} labels and {len(self.names)} "
+                "names: expected as many of each"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.float32], int, str]]:
+        for index, (label, name) in enumerate(zip(self.labels.tolist(), self.names, strict=True)):
+            yield self.sample(index), label, name
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of names, labels, classes and contents; of the latter, sizes and times stand for whole files.
+
+        It is another one as soon as a file was changed. The up-axis, which changes no point, has no part in it.
+        """
+        labels = self.labels.tolist()
+        parts = {"classes": self.classes, "names": self.names, "labels": labels, "stamps": self.items.stamps}
+        return key_of(parts)
+
+    def read(self, index: int) -> Shape:
+        """Read the shape at ``index``, in its own frame and unit, with the data set's up-axis declared.
+
+        Raises:
+            ShapeError: if it is broken.
+        """
+        return self.items.read(index, self.names[index], self.up)
+
+    def sample(self, index: int, points: int = POINTS, seed: int = 0) -> NDArray[np.float32]:
+        """Draw points from the shape at ``index``, as :func:`clip2point.data.sample_dataset` does.
+
+        Args:
+            index: of the shape.
+            points: how many.
+            seed: of the draws; together with the name of the shape it fixes them, whatever the split.
+
+        Returns:
+            [points, 3] float32 in the shape's own frame and unit: by area from a mesh, by farthest point sampling
+            from a cloud.
+
+        Raises:
+            ShapeError: if the shape is broken.
+        """
+        return sample_points(self.read(index), points, item_seed(seed, self.names[index]))
+
+    def take(self, rows: ArrayLike, **changes: Any) -> Dataset:
+        """Return the shapes at ``rows``, in that order, with other attributes changed as given."""
+        rows = np.asarray(rows, dtype=np.int64)
+        names = tuple(self.names[row] for row in rows)
+        taken = {"labels": self.labels[rows], "names": names, "items": self.items.take(rows)}
+        return replace(self, **{**taken, **changes})
+
+
+def item_seed(seed: int, name: str) -> int:
+    """The seed of one item: independent of its place, so a shape has the same points in every subset."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "little")
+
+
+def check_labels(labels: NDArray[Any], classes: int, source: str | Path) -> NDArray[np.int64]:
+    """Return labels as [N] int64.
+
+    Args:
+        labels: [N] or [N, 1] whole numbers.
+        classes: how many classes there are.
+        source: name of the file for messages.
+
+    Raises:
+        DataError: if they are not that, or do not index the classes.
+    """
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise DataError(f"{source}: has labels {list(labels.shape)} {labels.dtype}: expected [N] whole numbers")
+    outside = labels[(labels < 0) | (labels >= classes)]
+    if len(outside):
+        raise DataError(
+            f"{source}: has the label {outside[0]}: expected 0 to {classes - 1}, one for each of {classes} classes; "
+            "this may be another data set"
+        )
+    return labels.astype(np.int64)

@@ -1,0 +1,131 @@
+"""What all data sets on disk share: finding folders, reading lists, counting shapes, hashing large files."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clip2point.errors import DataError
+
+#: Most bytes of a list of names, and of a file whose content is hashed rather than its ends.
+_MAX_LIST = 64 * 1024**2
+_MAX_HASHED = 1024**3
+_END = 1024**2
+
+#: A class, file or model as it may stand in a list: nothing that leads out of the data set's folder.
+SAFE_NAME = re.compile(r"\w[\w.-]*")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What to tell somebody who lacks a data set.
+
+    Attributes:
+        name: of the data set.
+        layout: of its files, in one line.
+        where: the official page, and how to get the data there.
+        terms: of use.
+    """
+
+    name: str
+    layout: str
+    where: str
+    terms: str
+
+    def missing(self, what: str, path: str | Path) -> DataError:
+        """The error for a piece that is not where it should be."""
+        return DataError(f"{path}: {what}; expected {self.layout}. Get {self.name} from {self.where}")
+
+    def note(self, odd: str = "") -> str:
+        """Text for :class:`Dataset.note`."""
+        return ". ".join(part for part in (f"{self.name}, {self.where}", self.terms, odd) if part)
+
+
+def find_root(origin: Origin, root: Path | None, folders: Sequence[str], fits: Callable[[Path], bool]) -> Path:
+    """Find the folder of a data set: the given one, or one below it.
+
+    Args:
+        origin: of the data set, for messages.
+        root: what the user gave.
+        folders: usual names of the data set's folder.
+        fits: whether a folder has the data set's layout.
+
+    Raises:
+        DataError: if there is none, or several.
+    """
+    if root is None:
+        raise DataError(
+            f"{origin.name}: no folder given: say with --root (root= in Python) where it lies; expected "
+            f"{origin.layout}. Get it from {origin.where}"
+        )
+    root = root.expanduser()
+    if not root.is_dir():
+        raise origin.missing("no such folder", root)
+    if fits(root):
+        return root
+    found = [root / folder for folder in folders if (root / folder).is_dir() and fits(root / folder)]
+    if len(found) > 1:
+        both = ", ".join(path.name for path in found)
+        raise DataError(f"{root}: holds {both}, several copies of {origin.name}: give one of these folders")
+    if not found:
+        tried = f" nor below it in {', '.join(folders)}" if folders else ""
+        raise origin.missing(f"{origin.name} is neither here{tried}" if tried else f"{origin.name} is not here", root)
+    return found[0]
+
+
+def read_list(path: Path, origin: Origin) -> list[str]:
+    """Read the non-empty lines of a text file.
+
+    Raises:
+        DataError: if it is missing, no text, too large or empty.
+    """
+    if not path.is_file():
+        raise origin.missing("no such file", path)
+    try:
+        if path.stat().st_size > _MAX_LIST:
+            raise DataError(f"{path}: has more than {_MAX_LIST:,} bytes: expected a list of names, one a line")
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: is not UTF-8 text: expected a list of names, one a line") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}): change the file's rights") from None
+    lines = [line.strip() for line in text.splitlines()]
+    return [line for line in lines if line]
+
+
+def check_size(name: str, split: str, size: int, official: int) -> str:
+    """Warn if a split has not its official number of shapes, and return the warning, else ""."""
+    if size == official:
+        return ""
+    odd = (
+        f"{name}: the {split} split has {size:,} shapes here and {official:,} officially: figures are not comparable "
+        "with published ones"
+    )
+    warnings.warn(odd, stacklevel=2)
+    return odd
+
+
+def file_stamp(path: Path) -> str:
+    """The sha256 of a file; of one above 1 GiB its size, its time of change and the sha256 of its first and last MiB.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            if size <= _MAX_HASHED:
+                while block := file.read(_END):
+                    digest.update(block)
+                return digest.hexdigest()
+            digest.update(file.read(_END))
+            file.seek(-_END, 2)
+            digest.update(file.read(_END))
+        return f"{size} bytes at {path.stat().st_mtime_ns}, ends {digest.hexdigest()}"
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}): check the path and its rights") from None

@@ -1,0 +1,173 @@
+"""ModelNet10 and ModelNet40: folders of .off files, resampled .txt clouds, or HDF5."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from clip2point.data.dataset import Dataset, FileItems
+from clip2point.data.hdf5 import read_hdf5
+from clip2point.data.layouts import SAFE_NAME, Origin, check_size, find_root, read_list
+from clip2point.errors import DataError
+
+MODELNET10: tuple[str, ...] = (
+    *("bathtub", "bed", "chair", "desk", "dresser"),
+    *("monitor", "night_stand", "sofa", "table", "toilet"),
+)
+
+#: Shapes of the official splits. The HDF5 files lack three of the train shapes.
+_SIZES = {"modelnet10": {"train": 3991, "test": 908}, "modelnet40": {"train": 9843, "test": 2468}}
+_HDF5_TRAIN = 9840
+
+_FOLDERS = {
+    "modelnet10": ("ModelNet10",),
+    "modelnet40": (
+        *("ModelNet40", "modelnet40_manually_aligned"),
+        *("modelnet40_normal_resampled", "modelnet40_ply_hdf5_2048"),
+    ),
+}
+_TITLES = {"modelnet10": "ModelNet10", "modelnet40": "ModelNet40"}
+
+
+def open_modelnet(name: str, root: Path | None, split: str) -> Dataset:
+    """Open "modelnet10" or "modelnet40", official split "train" or "test", in any of the three layouts.
+
+    Folders of .off files are z-up; both resampled releases are y-up. ModelNet10 is also taken out of a ModelNet40
+    folder, but only if that holds exactly as many shapes of the ten classes.
+
+    Raises:
+        DataError: if it is missing or broken.
+    """
+    origin = _origin(name)
+    folders = _FOLDERS[name] if name == "modelnet40" else (*_FOLDERS["modelnet10"], *_FOLDERS["modelnet40"])
+    folder = find_root(origin, root, _preferred(root, folders), lambda path: _layout(path) is not None)
+    layout = _layout(folder)
+    assert layout is not None
+    if name == "modelnet10" and _holds_forty(folder, layout):
+        return replace(_ten_of_forty(folder, layout, split), note=origin.note())
+    dataset = _READERS[layout](name, folder, split, _classes(name))
+    official = _HDF5_TRAIN if layout == "hdf5" and split == "train" else _SIZES[name][split]
+    return replace(dataset, note=origin.note(check_size(_TITLES[name], split, len(dataset), official)))
+
+
+def _origin(name: str) -> Origin:
+    title = _TITLES[name]
+    return Origin(
+        title,
+        f"{title}/CLASS/{{train,test}}/*.off, or modelnet40_normal_resampled/CLASS/*.txt with its lists, or "
+        "modelnet40_ply_hdf5_2048/*.h5 with its lists",
+        "the Princeton ModelNet page (modelnet.cs.princeton.edu; the aligned ModelNet40 is linked there), or the "
+        "resampled clouds from the pages of PointNet and PointNet++",
+        "For academic research; the models belong to their authors",
+    )
+
+
+def _classes(name: str) -> tuple[str, ...]:
+    # Imported late: the models' room loads torch, which the processes that sample files do not need.
+    from clip2point.models.labels import MODELNET40
+
+    return MODELNET10 if name == "modelnet10" else MODELNET40
+
+
+def _preferred(root: Path | None, folders: tuple[str, ...]) -> tuple[str, ...]:
+    """Below one root, a ModelNet10 folder goes before a ModelNet40 folder that holds the same shapes."""
+    ten = tuple(folder for folder in folders if folder in _FOLDERS["modelnet10"])
+    if root is not None and any(_layout(root.expanduser() / folder) for folder in ten):
+        return ten
+    return folders
+
+
+def _layout(folder: Path) -> str | None:
+    """Which of the three layouts a folder has, if any."""
+    if (folder / "test_files.txt").is_file() or (folder / "train_files.txt").is_file():
+        return "hdf5"
+    if any((folder / f"{name}_shape_names.txt").is_file() for name in _TITLES):
+        return "txt"
+    if any((folder / name / split).is_dir() for name in MODELNET10 for split in ("train", "test")):
+        return "off"
+    return None
+
+
+def _holds_forty(folder: Path, layout: str) -> bool:
+    """Whether a folder is ModelNet40's rather than ModelNet10's."""
+    if layout == "off":
+        return any((folder / name).is_dir() for name in set(_classes("modelnet40")) - set(MODELNET10))
+    return layout == "hdf5" or not (folder / "modelnet10_shape_names.txt").is_file()
+
+
+def _ten_of_forty(folder: Path, layout: str, split: str) -> Dataset:
+    """ModelNet10 out of a ModelNet40 folder."""
+    forty = _classes("modelnet40")
+    sizes = {}
+    for part in ("train", "test"):
+        whole = _READERS[layout]("modelnet10", folder, part, forty)
+        rows = np.flatnonzero(np.isin(whole.labels, [forty.index(name) for name in MODELNET10]))
+        sizes[part] = len(rows)
+        if part == split:
+            labels = np.array([MODELNET10.index(forty[label]) for label in whole.labels[rows]], dtype=np.int64)
+            dataset = whole.take(rows, labels=labels, classes=MODELNET10)
+    if sizes != _SIZES["modelnet10"]:
+        raise DataError(
+            f"{folder}: is ModelNet40, whose ten classes of ModelNet10 have {sizes['train']:,} train and "
+            f"{sizes['test']:,} test shapes here: expected ModelNet10's 3,991 and 908; give a ModelNet10 folder"
+        )
+    return dataset
+
+
+def _read_off(name: str, folder: Path, split: str, classes: tuple[str, ...]) -> Dataset:
+    """Princeton's layout: CLASS/{train,test}/*.off, z up."""
+    paths, labels = [], []
+    for label, class_name in enumerate(classes):
+        part = folder / class_name / split
+        if not part.is_dir():
+            raise _origin(name).missing(f"no such folder, so the class {class_name!r} is missing", part)
+        found = sorted(path for path in part.glob("*.off") if not path.name.startswith("."))
+        paths += found
+        labels += [label] * len(found)
+    names = tuple(path.relative_to(folder).as_posix() for path in paths)
+    return Dataset(name, split, classes, "z", np.array(labels, dtype=np.int64), names, FileItems.of(paths))
+
+
+def _read_txt(name: str, folder: Path, split: str, classes: tuple[str, ...]) -> Dataset:
+    """The layout of ``modelnet40_normal_resampled``: CLASS/CLASS_0001.txt and lists of their names, y up."""
+    lists = "modelnet10" if len(classes) == len(MODELNET10) else "modelnet40"
+    origin = _origin(name)
+    _check_names(folder / f"{lists}_shape_names.txt", classes, origin)
+    path = folder / f"{lists}_{split}.txt"
+    paths, labels = [], []
+    for line in read_list(path, origin):
+        class_name = line.rpartition("_")[0]
+        if not SAFE_NAME.fullmatch(line) or class_name not in classes:
+            raise DataError(f"{path}: names {line!r}: expected a class and a number, such as chair_0001")
+        paths.append(folder / class_name / f"{line}.txt")
+        labels.append(classes.index(class_name))
+    names = tuple(path.relative_to(folder).as_posix() for path in paths)
+    return Dataset(name, split, classes, "y", np.array(labels, dtype=np.int64), names, FileItems.of(paths))
+
+
+def _read_hdf5(name: str, folder: Path, split: str, classes: tuple[str, ...]) -> Dataset:
+    """The layout of ``modelnet40_ply_hdf5_2048``: ply_data_train0.h5 and so on, listed under paths of their maker."""
+    origin = _origin(name)
+    _check_names(folder / "shape_names.txt", classes, origin)
+    path = folder / f"{split}_files.txt"
+    files = [folder / line.replace("\\", "/").rpartition("/")[2] for line in read_list(path, origin)]
+    if not files:
+        raise DataError(f"{path}: names no files: expected the names of .h5 files, one a line")
+    items, labels, names = read_hdf5(files, len(classes), origin)
+    return Dataset(name, split, classes, "y", labels, names, items)
+
+
+def _check_names(path: Path, classes: tuple[str, ...], origin: Origin) -> None:
+    """Labels count in the order of this file, so it must be the official one."""
+    if tuple(read_list(path, origin)) != classes:
+        raise DataError(f"{path}: has other classes: expected {len(classes)}, from {classes[0]} to {classes[-1]}")
+
+
+_READERS: dict[str, Callable[[str, Path, str, tuple[str, ...]], Dataset]] = {
+    "off": _read_off,
+    "txt": _read_txt,
+    "hdf5": _read_hdf5,
+}

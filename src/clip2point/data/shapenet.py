@@ -1,0 +1,159 @@
+"""ShapeNet-55: clouds of ShapeNetCore with train and test lists, and the meshes that they were drawn from."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from clip2point.data.dataset import Dataset, FileItems
+from clip2point.data.layouts import Origin, find_root, read_list
+from clip2point.errors import DataError
+
+#: WordNet synset and name of each category.
+CATEGORIES: dict[str, str] = {
+    "02691156": "airplane",
+    "02747177": "trash bin",
+    "02773838": "bag",
+    "02801938": "basket",
+    "02808440": "bathtub",
+    "02818832": "bed",
+    "02828884": "bench",
+    "02843684": "birdhouse",
+    "02871439": "bookshelf",
+    "02876657": "bottle",
+    "02880940": "bowl",
+    "02924116": "bus",
+    "02933112": "cabinet",
+    "02942699": "camera",
+    "02946921": "can",
+    "02954340": "cap",
+    "02958343": "car",
+    "02992529": "cellphone",
+    "03001627": "chair",
+    "03046257": "clock",
+    "03085013": "keyboard",
+    "03207941": "dishwasher",
+    "03211117": "display",
+    "03261776": "earphone",
+    "03325088": "faucet",
+    "03337140": "file cabinet",
+    "03467517": "guitar",
+    "03513137": "helmet",
+    "03593526": "jar",
+    "03624134": "knife",
+    "03636649": "lamp",
+    "03642806": "laptop",
+    "03691459": "loudspeaker",
+    "03710193": "mailbox",
+    "03759954": "microphone",
+    "03761084": "microwave",
+    "03790512": "motorbike",
+    "03797390": "mug",
+    "03928116": "piano",
+    "03938244": "pillow",
+    "03948459": "pistol",
+    "03991062": "flowerpot",
+    "04004475": "printer",
+    "04074963": "remote",
+    "04090263": "rifle",
+    "04099429": "rocket",
+    "04225987": "skateboard",
+    "04256520": "sofa",
+    "04330267": "stove",
+    "04379243": "table",
+    "04401088": "telephone",
+    "04460130": "tower",
+    "04468005": "train",
+    "04530566": "watercraft",
+    "04554684": "washer",
+}
+#: Models in the train and test lists together once the ten that the public code leaves out are gone.
+SIZE = 52_460
+
+_LINE = re.compile(r"(?P<synset>\d{8})-(?P<model>\w[\w.-]*?)(\.npy)?")
+_ORIGIN = Origin(
+    "ShapeNet-55",
+    "shapenet_pc/SYNSET-MODEL.npy beside train.txt and test.txt (or these in ShapeNet-55/)",
+    "the data notes of the Point-BERT repository (clouds and lists) and, for the meshes of ShapeNetCore.v2, "
+    "shapenet.org after registration",
+    "For non-commercial research and education",
+)
+
+
+def open_shapenet55(name: str, root: Path | None, split: str) -> Dataset:
+    """Open ShapeNet-55, official split "train" or "test"; y-up, 8,192 points.
+
+    Model ids in ``excluded.txt`` beside the lists, one a line, are left out.
+
+    Raises:
+        DataError: if it is missing or broken.
+    """
+    folder = find_root(_ORIGIN, root, ("ShapeNet55-34", "ShapeNet55"), lambda path: (path / "shapenet_pc").is_dir())
+    lists = folder if (folder / f"{split}.txt").is_file() else folder / "ShapeNet-55"
+    parts = {part: _read_models(lists / f"{part}.txt") for part in ("train", "test")}
+    excluded = _read_excluded(lists / "excluded.txt", parts)
+    kept = {part: [found for found in models if found[1] not in excluded] for part, models in parts.items()}
+    odd = _check_size(sum(map(len, kept.values())), len(excluded), lists)
+    synsets = list(CATEGORIES)
+    labels = np.array([synsets.index(synset) for synset, _ in kept[split]], dtype=np.int64)
+    names = tuple(f"{synset}-{model}" for synset, model in kept[split])
+    items = FileItems.of([folder / "shapenet_pc" / f"{item}.npy" for item in names])
+    return Dataset(name, split, tuple(CATEGORIES.values()), "y", labels, names, items, _ORIGIN.note(odd))
+
+
+def shapenet_mesh(root: Path, name: str) -> Path | None:
+    """Find the mesh that a cloud of ShapeNet-55 was drawn from.
+
+    Args:
+        root: as given to :func:`clip2point.data.open_dataset`, with ``ShapeNetCore.v2`` in it, or that folder itself.
+        name: of the shape in the data set, SYNSET-MODEL.
+
+    Returns:
+        ``SYNSET/MODEL/models/model_normalized.obj`` below ShapeNetCore.v2, or None if there is none.
+
+    Raises:
+        DataError: if the name is not of that kind.
+    """
+    match = _LINE.fullmatch(name)
+    if match is None:
+        raise DataError(f"{name!r} is no shape of ShapeNet-55: expected SYNSET-MODEL")
+    inside = Path(match["synset"], match["model"], "models", "model_normalized.obj")
+    candidates = (Path(root).expanduser() / "ShapeNetCore.v2" / inside, Path(root).expanduser() / inside)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _read_models(path: Path) -> list[tuple[str, str]]:
+    """Synset and model id of each line of a list."""
+    models = []
+    for line in read_list(path, _ORIGIN):
+        match = _LINE.fullmatch(line)
+        if match is None or match["synset"] not in CATEGORIES:
+            raise DataError(f"{path}: names {line!r}: expected SYNSET-MODEL.npy with one of {len(CATEGORIES)} synsets")
+        models.append((match["synset"], match["model"]))
+    return models
+
+
+def _read_excluded(path: Path, parts: dict[str, list[tuple[str, str]]]) -> set[str]:
+    """Model ids to leave out; each must be in one of the lists."""
+    if not path.exists():
+        return set()
+    excluded = set(read_list(path, _ORIGIN))
+    unknown = sorted(excluded - {model for models in parts.values() for _, model in models})
+    if unknown:
+        raise DataError(f"{path}: names {unknown[0]!r}: expected model ids of train.txt or test.txt, one a line")
+    return excluded
+
+
+def _check_size(size: int, excluded: int, lists: Path) -> str:
+    """Warn if these are not the paper's models."""
+    if size == SIZE:
+        return ""
+    odd = (
+        f"ShapeNet-55: train and test have {size:,} models here, {excluded} of {lists / 'excluded.txt'} left out; the "
+        f"paper has {SIZE:,}, having left out ten: figures are not comparable with published ones"
+    )
+    warnings.warn(odd, stacklevel=2)
+    return odd

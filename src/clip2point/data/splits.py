@@ -1,0 +1,73 @@
+"""Splits: the official ones, and a validation split carved from train for every choice that is made."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2point.data.dataset import Dataset
+from clip2point.errors import DataError, OptionError
+
+#: "train-minus-validation" and "validation" are the two parts of "train".
+SPLITS: tuple[str, ...] = ("train", "test", "validation", "train-minus-validation")
+#: The only split of a data set that has none.
+WHOLE = "all"
+
+_OFFICIAL = {"train": "train", "test": "test", "validation": "train", "train-minus-validation": "train", WHOLE: WHOLE}
+_SHARE = 0.2
+_SEED = 0
+
+
+def choose_split(name: str, split: str | None, official: Collection[str]) -> tuple[str, str]:
+    """Find which official split to read.
+
+    Args:
+        name: of the data set, for messages.
+        split: what is wanted: one of ``SPLITS``, "all" for a data set without splits, or None for "test" or "all".
+        official: the splits that the data set comes with.
+
+    Returns:
+        The wanted split, and the official one that it is or is carved from.
+
+    Raises:
+        OptionError: if there is no such split.
+    """
+    wanted = split or (WHOLE if WHOLE in official else "test")
+    part = _OFFICIAL.get(wanted, "")
+    if part not in official:
+        possible = [known for known, source in _OFFICIAL.items() if source in official]
+        raise OptionError(f"{name}: has no split {wanted!r}: expected one of {', '.join(possible)}")
+    return wanted, part
+
+
+def carve(train: Dataset, split: str) -> Dataset:
+    """Cut the validation split, or the rest, from a train split.
+
+    A fifth of each class, at least one shape of a class with two or more, chosen by a fixed seed among the sorted
+    names: the same shapes on every machine, whatever the order of the files.
+
+    Args:
+        train: the official train split.
+        split: "validation" or "train-minus-validation".
+
+    Raises:
+        DataError: if no class has two shapes.
+    """
+    chosen = np.zeros(len(train), dtype=bool)
+    for label, name in enumerate(train.classes):
+        chosen[_drawn(train, label, name)] = True
+    if not chosen.any():
+        raise DataError(f"{train.name}: no class has two train shapes: expected some to carve a validation split from")
+    return train.take(np.flatnonzero(chosen == (split == "validation")), split=split)
+
+
+def _drawn(train: Dataset, label: int, class_name: str) -> NDArray[np.int64]:
+    """Rows of one class for validation."""
+    rows = np.array(sorted(np.flatnonzero(train.labels == label), key=lambda row: train.names[row]), dtype=np.int64)
+    if len(rows) < 2:
+        return rows[:0]
+    rng = np.random.default_rng((_SEED, zlib.crc32(class_name.encode())))
+    return rng.permutation(rows)[: max(1, round(_SHARE * len(rows)))]

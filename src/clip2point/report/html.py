@@ -1,0 +1,40 @@
+"""HTML pages that hold everything they show."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from clip2point import __version__
+from clip2point.files import replacing
+
+
+def write_html(path: Path, template: str, **values: Any) -> None:
+    """Fill a template and write the page.
+
+    Args:
+        path: of the .html file.
+        template: file name in ``report/templates``.
+        values: what the template shows; text is escaped.
+
+    Raises:
+        OSError: if the page cannot be written.
+    """
+    environment = Environment(
+        loader=PackageLoader("clip2point.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    html = environment.get_template(template).render(version=__version__, **values)
+    with replacing(path) as unfinished:
+        unfinished.write_text(html, encoding="utf-8")
+
+
+def data_url(png: bytes) -> str:
+    """A PNG file's content as a URL to embed."""
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

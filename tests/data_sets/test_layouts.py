@@ -1,0 +1,53 @@
+import os
+
+import pytest
+
+from clip2point.data import layouts
+from clip2point.data.layouts import Origin, file_stamp, find_root, read_list
+from clip2point.errors import DataError
+
+ORIGIN = Origin("Things", "list.txt", "the thing page", "Free")
+
+
+def test_lists_without_blanks(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"\xef\xbb\xbfone\r\n\r\n  two \n")
+    assert read_list(path, ORIGIN) == ["one", "two"]
+
+
+def test_lists_that_are_none(tmp_path, monkeypatch):
+    path = tmp_path / "list.txt"
+    with pytest.raises(
+        DataError, match=r"list\.txt: no such file; expected list\.txt\. Get Things from the thing page"
+    ):
+        read_list(path, ORIGIN)
+    path.write_bytes(b"\xff\xfe\0")
+    with pytest.raises(DataError, match="is not UTF-8 text"):
+        read_list(path, ORIGIN)
+    monkeypatch.setattr(layouts, "_MAX_LIST", 2)
+    with pytest.raises(DataError, match="has more than 2 bytes: expected a list of names"):
+        read_list(path, ORIGIN)
+
+
+def test_a_root_without_usual_folder_names(tmp_path):
+    assert find_root(ORIGIN, tmp_path, (), lambda path: True) == tmp_path
+    with pytest.raises(DataError, match="Things is not here"):
+        find_root(ORIGIN, tmp_path, (), lambda path: False)
+
+
+def test_large_files_are_known_by_size_time_and_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(layouts, "_MAX_HASHED", 100)
+    monkeypatch.setattr(layouts, "_END", 10)
+    path = tmp_path / "large"
+    stamps = set()
+    for data, time in ((b"a" * 200, 1), (b"a" * 200, 2), (b"b" + b"a" * 199, 2), (b"a" * 199 + b"b", 2)):
+        path.write_bytes(data)
+        os.utime(path, ns=(time, time))
+        stamps.add(file_stamp(path))
+        assert file_stamp(path) in stamps
+    assert len(stamps) == 4
+
+
+def test_a_stamp_of_nothing(tmp_path):
+    with pytest.raises(DataError, match="none: cannot be read"):
+        file_stamp(tmp_path / "none")

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from clip2point.data import modelnet, open_dataset
-from clip2point.data.modelnet import MODELNET10
 from clip2point.errors import DataError
-from clip2point.models.labels import MODELNET40
+from clip2point.labels import MODELNET10, MODELNET40
 
 pytestmark = pytest.mark.filterwarnings("ignore:ModelNet")
 

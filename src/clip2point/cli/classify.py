@@ -36,8 +36,8 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Classify the files."""
+    from clip2point.labels import MODELNET40, check_labels
     from clip2point.models import Failure
-    from clip2point.models.labels import MODELNET40, check_labels
     from clip2point.report.view_folder import ViewFolder
 
     given = options.read_labels(arguments)

@@ -12,11 +12,7 @@ from clip2point.data.dataset import Dataset, FileItems
 from clip2point.data.hdf5 import read_hdf5
 from clip2point.data.layouts import SAFE_NAME, Origin, check_size, find_root, read_list
 from clip2point.errors import DataError
-
-MODELNET10: tuple[str, ...] = (
-    *("bathtub", "bed", "chair", "desk", "dresser"),
-    *("monitor", "night_stand", "sofa", "table", "toilet"),
-)
+from clip2point.labels import MODELNET10, MODELNET40
 
 #: Shapes of the official splits. The HDF5 files lack three of the train shapes.
 _SIZES = {"modelnet10": {"train": 3991, "test": 908}, "modelnet40": {"train": 9843, "test": 2468}}
@@ -29,6 +25,7 @@ _FOLDERS = {
         *("modelnet40_normal_resampled", "modelnet40_ply_hdf5_2048"),
     ),
 }
+_CLASSES = {"modelnet10": MODELNET10, "modelnet40": MODELNET40}
 _TITLES = {"modelnet10": "ModelNet10", "modelnet40": "ModelNet40"}
 
 
@@ -48,7 +45,7 @@ def open_modelnet(name: str, root: Path | None, split: str) -> Dataset:
     assert layout is not None
     if name == "modelnet10" and _holds_forty(folder, layout):
         return replace(_ten_of_forty(folder, layout, split), note=origin.note())
-    dataset = _READERS[layout](name, folder, split, _classes(name))
+    dataset = _READERS[layout](name, folder, split, _CLASSES[name])
     official = _HDF5_TRAIN if layout == "hdf5" and split == "train" else _SIZES[name][split]
     return replace(dataset, note=origin.note(check_size(_TITLES[name], split, len(dataset), official)))
 
@@ -63,13 +60,6 @@ def _origin(name: str) -> Origin:
         "resampled clouds from the pages of PointNet and PointNet++",
         "For academic research; the models belong to their authors",
     )
-
-
-def _classes(name: str) -> tuple[str, ...]:
-    # Imported late: the models' room loads torch, which the processes that sample files do not need.
-    from clip2point.models.labels import MODELNET40
-
-    return MODELNET10 if name == "modelnet10" else MODELNET40
 
 
 def _preferred(root: Path | None, folders: tuple[str, ...]) -> tuple[str, ...]:
@@ -94,13 +84,13 @@ def _layout(folder: Path) -> str | None:
 def _holds_forty(folder: Path, layout: str) -> bool:
     """Whether a folder is ModelNet40's rather than ModelNet10's."""
     if layout == "off":
-        return any((folder / name).is_dir() for name in set(_classes("modelnet40")) - set(MODELNET10))
+        return any((folder / name).is_dir() for name in set(MODELNET40) - set(MODELNET10))
     return layout == "hdf5" or not (folder / "modelnet10_shape_names.txt").is_file()
 
 
 def _ten_of_forty(folder: Path, layout: str, split: str) -> Dataset:
     """ModelNet10 out of a ModelNet40 folder."""
-    forty = _classes("modelnet40")
+    forty = MODELNET40
     sizes = {}
     for part in ("train", "test"):
         whole = _READERS[layout]("modelnet10", folder, part, forty)

@@ -18,7 +18,7 @@ from torch.nn.functional import normalize
 
 from clip2point.backbones import MAX_BATCH, Backbone
 from clip2point.errors import ShapeError
-from clip2point.models.labels import MODELNET40, check_labels
+from clip2point.labels import MODELNET40, check_labels
 from clip2point.models.results import Classification, Failure, Guess
 from clip2point.models.zero_shot import class_features, view_cosines
 from clip2point.rendering import render_depth, view_set

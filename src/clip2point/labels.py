@@ -14,6 +14,11 @@ MODELNET40: tuple[str, ...] = (
     *("stool", "table", "tent", "toilet", "tv_stand", "vase", "wardrobe", "xbox"),
 )
 
+MODELNET10: tuple[str, ...] = (
+    *("bathtub", "bed", "chair", "desk", "dresser"),
+    *("monitor", "night_stand", "sofa", "table", "toilet"),
+)
+
 
 def check_labels(labels: Sequence[str]) -> list[str]:
     """Labels without surrounding blanks.

@@ -17,8 +17,8 @@ from clip2point.errors import OptionError
 if TYPE_CHECKING:
     from clip2point.cli.classify import Subparsers
     from clip2point.data import Dataset
-    from clip2point.evaluation.metrics import Metrics, Summary
-    from clip2point.evaluation.zero_shot import Run
+    from clip2point.evaluation.measurement import Measurement
+    from clip2point.evaluation.metrics import Summary
     from clip2point.models import Recogniser
 
 #: Settings that a sweep may vary, and how their values are read.
@@ -77,152 +77,62 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if grid:
         return _sweep(arguments, dataset, grid)
-    model = options.load_model(arguments)
-    runs, metrics, summary = _measure(arguments, model, dataset)
-    report = _report(arguments, model, dataset, runs, metrics, summary)
+    measured = _measure(arguments, options.load_model(arguments), dataset)
     if arguments.report:
         from clip2point.report.evaluation_page import write_evaluation_page
 
-        output.remark(f"Report: {write_evaluation_page(arguments.report, report)}")
+        page = write_evaluation_page(arguments.report, measured.report(compare=arguments.compare))
+        output.remark(f"Report: {page}")
     if arguments.json:
-        output.print_json(_record(arguments, model, dataset, runs, metrics, summary))
+        quoted = {"quoted_not_measured": [row.to_dict() for row in measured.quoted()]} if arguments.compare else {}
+        output.print_json({**measured.to_dict(), **quoted})
     else:
-        _print(arguments, model, dataset, runs, metrics, summary)
-    output.list_failures(list(runs[0].sampled.failures), len(dataset))
-    return 1 if runs[0].sampled.failures else 0
+        _print(measured)
+        if arguments.compare:
+            _print_published(measured)
+    output.list_failures(list(measured.failures), len(dataset))
+    return 1 if measured.failures else 0
 
 
-def _measure(
-    arguments: argparse.Namespace, model: Recogniser, dataset: Dataset
-) -> tuple[list[Run], list[Metrics], Summary]:
-    """Runs and their metrics, one a seed, and what they have in common."""
-    from clip2point.evaluation.metrics import measure_predictions, summarise
-    from clip2point.evaluation.zero_shot import run_zero_shot
+def _measure(arguments: argparse.Namespace, model: Recogniser, dataset: Dataset) -> Measurement:
+    """Measure, with a progress bar."""
+    from clip2point.evaluation.measurement import evaluate
 
     def progress(items: Iterable[Any], total: int) -> Iterable[Any]:
-        return output.progress(items, f"{dataset.name}, seed {seed}", total)
+        return output.progress(items, dataset.name, total)
 
-    runs = []
-    for seed in range(arguments.seeds):
-        runs.append(run_zero_shot(model, dataset, seed, progress))
-    metrics = [measure_predictions(run.probabilities, run.sampled.labels, dataset.classes) for run in runs]
-    return runs, metrics, summarise(metrics)
+    return evaluate(model, dataset, arguments.seeds, command=_command(), progress=progress)
 
 
-def _record(
-    arguments: argparse.Namespace,
-    model: Recogniser,
-    dataset: Dataset,
-    runs: list[Run],
-    metrics: list[Metrics],
-    summary: Summary,
-) -> dict[str, Any]:
-    """Everything as JSON types: the metrics of the first seed, and mean and deviation over all."""
-    from clip2point.evaluation.published import published_rows
-    from clip2point.report.evaluation_page import current_versions
-
-    record = {
-        **metrics[0].to_dict(),
-        "model": model.name,
-        "dataset": dataset.name,
-        "split": dataset.split,
-        "note": dataset.note,
-        "protocol": arguments.protocol,
-        "seeds": [run.seed for run in runs],
-        "over_seeds": summary.to_dict(),
-        "settings": {**model.settings.to_dict(), "up": dataset.up, "dtype": str(model.backbone.dtype)},
-        "failures": [{"source": name, "error": error} for name, error in runs[0].sampled.failures],
-        "command": _command(),
-        "versions": current_versions(),
-        "hashes": _hashes(model, dataset),
-    }
-    if arguments.compare:
-        rows = published_rows(dataset.name, arguments.protocol)
-        record["quoted_not_measured"] = [row.to_dict() for row in rows]
-    return record
-
-
-def _report(
-    arguments: argparse.Namespace,
-    model: Recogniser,
-    dataset: Dataset,
-    runs: list[Run],
-    metrics: list[Metrics],
-    summary: Summary,
-) -> Any:
-    """What the HTML page shows."""
-    from clip2point.evaluation.features import depth_maps
-    from clip2point.evaluation.published import published_rows
-    from clip2point.report.contact_sheet import view_headings
-    from clip2point.report.evaluation_page import EvaluationReport, current_versions
-    from clip2point.report.pictures import to_pixels
-
-    first = runs[0]
-    return EvaluationReport(
-        title=f"{model.name} on {dataset.name}, {dataset.split}",
-        model=model.name,
-        dataset=dataset.name,
-        split=dataset.split,
-        protocol=arguments.protocol,
-        command=_command(),
-        settings={**model.settings.to_dict(), "up": dataset.up, "dtype": str(model.backbone.dtype)},
-        versions=current_versions(),
-        hashes=_hashes(model, dataset),
-        seeds=[run.seed for run in runs],
-        metrics=metrics,
-        summary=summary,
-        probabilities=first.probabilities,
-        labels=first.sampled.labels,
-        names=first.sampled.names,
-        classes=dataset.classes,
-        failures=list(first.sampled.failures),
-        remarks=[dataset.note] if dataset.note else [],
-        published=published_rows(dataset.name, arguments.protocol) if arguments.compare else (),
-        view_names=view_headings(model.views.angles),
-        pictures=lambda indices: [
-            list(views) for views in to_pixels(depth_maps(model, first.sampled, indices).cpu().numpy())
-        ],
-    )
-
-
-def _print(
-    arguments: argparse.Namespace,
-    model: Recogniser,
-    dataset: Dataset,
-    runs: list[Run],
-    metrics: list[Metrics],
-    summary: Summary,
-) -> None:
+def _print(measured: Measurement) -> None:
     """Tables: each class, then the whole."""
+    metrics = measured.metrics[0]
     output.print_table(
         ("class", "accuracy", "shapes"),
         (
             (name, f"{entry['accuracy']:.1%}" if entry["samples"] else "–", entry["samples"])
-            for name, entry in metrics[0].per_class.items()
+            for name, entry in metrics.per_class.items()
         ),
         right=("accuracy", "shapes"),
     )
+    dataset, count = measured.dataset, len(measured.seeds)
     print(
-        f"{model.name} on {dataset.name} ({dataset.split}, {metrics[0].samples} shapes), {arguments.protocol}, "
-        f"{len(runs)} sampling{'s' if len(runs) > 1 else ''}:"
+        f"{measured.model.name} on {dataset.name} ({dataset.split}, {metrics.samples} shapes), zero-shot, "
+        f"{count} sampling{'s' if count > 1 else ''}:"
     )
     if dataset.note:
         print(f"  {dataset.note}")
-    for name, value in _figures(summary).items():
+    for name, value in _figures(measured.summary).items():
         print(f"  {name:<22}{value}")
-    low, high = metrics[0].accuracy_interval
+    low, high = metrics.accuracy_interval
     print(f"  {'95 % of resamples':<22}{low:.1%} to {high:.1%}")
-    if arguments.compare:
-        _print_published(dataset.name, arguments.protocol)
 
 
-def _print_published(dataset: str, protocol: str) -> None:
+def _print_published(measured: Measurement) -> None:
     """Figures of the papers, marked as such."""
-    from clip2point.evaluation.published import published_rows
-
-    rows = published_rows(dataset, protocol)
+    rows = measured.quoted()
     if not rows:
-        print(f"\nThe papers in our list state nothing for {dataset}, {protocol}.")
+        print(f"\nThe papers in our list state nothing for {measured.dataset.name}, zero-shot.")
         return
     print("\nQuoted from the papers, not measured here:")
     output.print_table(
@@ -265,7 +175,7 @@ def _sweep(arguments: argparse.Namespace, dataset: Dataset, grid: dict[str, list
         if "prompts" in chosen:
             changes["templates"] = (chosen["prompts"],)
         varied = Recogniser(model.backbone, replace(model.settings, **changes), model.name)
-        _, _, summary = _measure(arguments, varied, dataset)
+        summary = _measure(arguments, varied, dataset).summary
         rows.append((*map(str, values), *_figures(summary).values()))
         records.append({**chosen, **summary.to_dict()})
     if arguments.json:
@@ -288,11 +198,6 @@ def _grid(sweeps: list[str]) -> dict[str, list[Any]]:
         except ValueError as error:
             raise OptionError(f"--sweep {word}: expected numbers for {key}") from error
     return grid
-
-
-def _hashes(model: Recogniser, dataset: Dataset) -> dict[str, str]:
-    """What pins the model and the data."""
-    return {"model": model.backbone.fingerprint(), "dataset": dataset.fingerprint}
 
 
 def _command() -> str:

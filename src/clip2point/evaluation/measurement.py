@@ -1,0 +1,148 @@
+"""Measuring a model on a data set: every seed, every number, and what is needed to do it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clip2point.data import Dataset
+from clip2point.evaluation.features import Progress, depth_maps
+from clip2point.evaluation.metrics import Metrics, Summary, measure_predictions, summarise
+from clip2point.evaluation.published import Published, published_rows
+from clip2point.evaluation.zero_shot import Run, run_zero_shot
+from clip2point.models import Recogniser
+
+if TYPE_CHECKING:
+    from clip2point.report.evaluation_page import EvaluationReport
+
+PROTOCOL = "zero-shot"
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """One model on one split of one data set.
+
+    Attributes:
+        model: with the settings that were measured.
+        dataset: the split.
+        runs: one for each seed.
+        metrics: one for each seed.
+        summary: mean and deviation over the seeds.
+        command: the command line that makes it again, or what stands for it.
+    """
+
+    model: Recogniser
+    dataset: Dataset
+    runs: tuple[Run, ...]
+    metrics: tuple[Metrics, ...]
+    summary: Summary
+    command: str
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of the point sampling."""
+        return [run.seed for run in self.runs]
+
+    @property
+    def failures(self) -> tuple[tuple[str, str], ...]:
+        """Name and error of each shape that could not be read."""
+        return self.runs[0].sampled.failures
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that the figures depend on besides the model and the data."""
+        return {
+            **self.model.settings.to_dict(),
+            "up": self.dataset.up,
+            "dtype": str(self.model.backbone.dtype).removeprefix("torch."),
+        }
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """What pins the model and the data."""
+        return {"model": self.model.backbone.fingerprint(), "dataset": self.dataset.fingerprint}
+
+    def quoted(self) -> tuple[Published, ...]:
+        """What papers state for the same data set and protocol."""
+        return published_rows(self.dataset.name, PROTOCOL)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types: the metrics of the first seed, and mean and deviation over all."""
+        from clip2point.report.evaluation_page import current_versions
+
+        return {
+            **self.metrics[0].to_dict(),
+            "model": self.model.name,
+            "dataset": self.dataset.name,
+            "split": self.dataset.split,
+            "note": self.dataset.note,
+            "protocol": PROTOCOL,
+            "seeds": self.seeds,
+            "over_seeds": self.summary.to_dict(),
+            "settings": self.settings,
+            "failures": [{"source": name, "error": error} for name, error in self.failures],
+            "command": self.command,
+            "versions": current_versions(),
+            "hashes": self.hashes,
+        }
+
+    def report(self, *, compare: bool = False) -> EvaluationReport:
+        """What the HTML page shows.
+
+        Args:
+            compare: whether to show the papers' figures beside the measured ones.
+        """
+        from clip2point.report.contact_sheet import view_headings
+        from clip2point.report.evaluation_page import EvaluationReport, current_versions
+        from clip2point.report.pictures import to_pixels
+
+        sampled = self.runs[0].sampled
+
+        def pictures(indices: Sequence[int]) -> list[list[Any]]:
+            return [list(views) for views in to_pixels(depth_maps(self.model, sampled, indices).cpu().numpy())]
+
+        return EvaluationReport(
+            title=f"{self.model.name} on {self.dataset.name}, {self.dataset.split}",
+            model=self.model.name,
+            dataset=self.dataset.name,
+            split=self.dataset.split,
+            protocol=PROTOCOL,
+            command=self.command,
+            settings=self.settings,
+            versions=current_versions(),
+            hashes=self.hashes,
+            seeds=self.seeds,
+            metrics=list(self.metrics),
+            summary=self.summary,
+            probabilities=self.runs[0].probabilities,
+            labels=sampled.labels,
+            names=sampled.names,
+            classes=self.dataset.classes,
+            failures=list(self.failures),
+            remarks=[self.dataset.note] if self.dataset.note else [],
+            published=self.quoted() if compare else (),
+            view_names=view_headings(self.model.views.angles),
+            pictures=pictures,
+        )
+
+
+def evaluate(
+    model: Recogniser, dataset: Dataset, seeds: int = 1, *, command: str = "", progress: Progress | None = None
+) -> Measurement:
+    """Measure a model by the zero-shot protocol.
+
+    Args:
+        model: with the settings to be measured.
+        dataset: one split, with a declared up-axis.
+        seeds: how many samplings, seeds 0, 1, ...
+        command: for the record.
+        progress: wraps an iterable of a given length, to show how far it is.
+
+    Raises:
+        OptionError: if the data set does not say which way is up.
+        DataError: if no shape of it can be read.
+    """
+    runs = tuple(run_zero_shot(model, dataset, seed, progress) for seed in range(seeds))
+    metrics = tuple(measure_predictions(run.probabilities, run.sampled.labels, dataset.classes) for run in runs)
+    return Measurement(model, dataset, runs, metrics, summarise(metrics), command)

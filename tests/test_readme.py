@@ -49,4 +49,4 @@ def test_commands_in_the_text_exist():
 
 def test_nothing_is_left_out():
     assert len(PYTHON) == 2
-    assert len(COMMANDS) == 8
+    assert len(COMMANDS) == 9

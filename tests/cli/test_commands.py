@@ -13,7 +13,7 @@ from clip2point.samples import generate, write_mesh
 from clip2point.shapes import UP_AXES
 from clip2point.shapes.orientation import from_y_up
 
-COMMANDS = ("demo", "classify", "render", "evaluate", "verify", "bench")
+COMMANDS = ("demo", "classify", "render", "evaluate", "pairs", "verify", "bench")
 DATA = Path(__file__).parent.parent / "data"
 
 

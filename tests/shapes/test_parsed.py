@@ -120,3 +120,11 @@ def test_texture_coordinates_without_a_number_become_zero():
     uv = np.array([[np.nan, 0.5], [np.inf, 1e300], [1, 2]])
     mesh = to_shape(Parsed(TRIANGLE, np.array([[0, 1, 2]]), (material,), uv=uv), "x").mesh
     assert mesh.uv.tolist() == [[0, 0.5], [0, 0], [1, 2]]
+
+
+def test_a_texture_without_coordinates_is_left_out():
+    textured = Material((1.0, 0.5, 0.25, 1.0), np.zeros((2, 2, 3), np.uint8))
+    mesh = to_shape(Parsed(np.eye(3), np.array([[0, 1, 2]]), (textured,)), "here").mesh
+    assert mesh.uv is None
+    assert mesh.materials[0].texture is None
+    assert mesh.materials[0].color == textured.color

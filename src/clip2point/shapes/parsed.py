@@ -162,10 +162,13 @@ def to_shape(parsed: Parsed, source: str, up: str = "auto") -> Shape:
     if faces is None or not _has_area(points, faces):
         return Shape(points, source=source, up=up)
     textured = any(material.texture is not None for material in parsed.materials)
+    materials = parsed.materials
+    if parsed.uv is None:  # a texture that nothing says how to lay on is none
+        materials = tuple(replace(material, texture=None) for material in materials)
     mesh = Mesh(
         vertices=points,
         faces=faces,
-        materials=parsed.materials,
+        materials=materials,
         face_materials=_face_materials(parsed).astype(np.int32),
         uv=_finite_float32(parsed.uv) if textured and parsed.uv is not None else None,
         vertex_colors=parsed.vertex_colors,

@@ -1,0 +1,104 @@
+"""``clip2point pairs``: image-depth pairs for pre-training."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clip2point.cli import options, output
+from clip2point.errors import OptionError
+
+if TYPE_CHECKING:
+    from clip2point.cli.classify import Subparsers
+    from clip2point.pairs import Source
+
+_DESCRIPTION = """Render, for each model of a source, shaded colour images of ten views and 8,192 points of its
+surface, and write them as WebDataset shards with captions and licences. A run that was stopped goes on where it was
+when it is started again. SOURCE is a folder of ShapeNetCore.v2, furniture catalogues of Sweet Home 3D (.sh3f, .jar,
+or a folder with some), any other folder of meshes (folder:PATH to read any folder so), or samples:N for N shapes of
+each style that this program can draw."""
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = commands.add_parser("pairs", help="render image-depth pairs for pre-training", description=_DESCRIPTION)
+    parser.add_argument("source", metavar="SOURCE", help="where the models come from")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the shards")
+    parser.add_argument("--dry-run", action="store_true", help="count models, render and write nothing")
+    parser.add_argument("--workers", type=options.positive, metavar="N", help="processes (default: one a core)")
+    parser.add_argument(
+        "--shard-size", type=options.positive, default=256, metavar="N", help="models in a shard (default 256)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the points, and of the shapes of samples:N (default 0)")
+    parser.add_argument(
+        "--up", choices=options.UP_CHOICES, help="axis that points up in a folder of meshes (default: auto)"
+    )
+    parser.add_argument(
+        "--excluded", type=Path, metavar="FILE", help="text file with one model id a line, to be left out"
+    )
+    parser.add_argument("--retry-failed", action="store_true", help="try models that were broken before again")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the pairs."""
+    from clip2point.pairs import PairFolder, open_source
+
+    excluded = _read_ids(arguments.excluded) if arguments.excluded else set()
+    source = open_source(arguments.source, up=arguments.up, excluded=excluded, seed=arguments.seed)
+    if arguments.excluded:
+        output.remark(f"{arguments.excluded}: {source.excluded} models left out, {len(excluded)} ids given.")
+    if arguments.dry_run:
+        _count(source)
+        return 0
+    folder = PairFolder(
+        arguments.out,
+        source,
+        seed=arguments.seed,
+        shard_size=arguments.shard_size,
+        retry_failed=arguments.retry_failed,
+    )
+    total, remaining = len(source.models), folder.remaining
+    if remaining < total:
+        output.remark(f"{total - remaining:,} of {total:,} models are done already.")
+    for _ in output.progress(folder.render(arguments.workers or _cores()), "Rendering pairs", remaining):
+        pass
+    failures = folder.failures
+    print(f"{total - len(failures):,} pairs of {total:,} models: {arguments.out}")
+    output.list_failures(failures, total)
+    return 1 if failures else 0
+
+
+def _read_ids(path: Path) -> set[str]:
+    """Model ids, one a line; names of point files, as lists of ShapeNet-55 have them, will do."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise OptionError(f"{path}: cannot read model ids ({why}); expected a text file with one a line") from error
+    return {line.strip().removesuffix(".npy") for line in lines if line.strip() and not line.startswith("#")}
+
+
+def _count(source: Source) -> None:
+    """Print how many models there are, by category and by licence."""
+    from collections import Counter
+
+    from clip2point.data.shapenet import SIZE
+    from clip2point.pairs.sources import SHAPENET
+
+    for heading, counts in (
+        ("category", Counter(model.category or "(none)" for model in source.models)),
+        ("licence", Counter(model.licence or "(not stated)" for model in source.models)),
+    ):
+        output.print_table((heading, "models"), counts.most_common(), right=("models",))
+    total = len(source.models)
+    print(f"{total:,} models of {source.kind}")
+    if source.kind == SHAPENET:
+        print(f"This is the paper's number, {SIZE:,}." if total == SIZE else f"The paper has {SIZE:,}.")
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

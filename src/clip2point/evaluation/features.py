@@ -13,7 +13,6 @@ from clip2point.backbones import MAX_BATCH
 from clip2point.cache import load_arrays, store_arrays
 from clip2point.data import SampledDataset
 from clip2point.models import Recogniser
-from clip2point.rendering import render_depth
 from clip2point.shapes import to_unit_sphere, to_y_up
 
 Float32 = NDArray[np.float32]
@@ -64,11 +63,4 @@ def view_features(model: Recogniser, sampled: SampledDataset, progress: Progress
 
 def depth_maps(model: Recogniser, sampled: SampledDataset, indices: Iterable[int]) -> torch.Tensor:
     """Depth maps [B, V, S, S] of some of the shapes, as the model sees them."""
-    points = to_y_up(to_unit_sphere(np.asarray(sampled.points[list(indices)])), sampled.up)
-    return render_depth(
-        torch.from_numpy(points).to(model.backbone.device),
-        model.views,
-        image_size=model.backbone.image_size,
-        radius=model.settings.radius,
-        style=model.settings.style,
-    )
+    return model.depth_maps(to_y_up(to_unit_sphere(np.asarray(sampled.points[list(indices)])), sampled.up))

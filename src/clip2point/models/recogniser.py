@@ -142,7 +142,7 @@ class Recogniser:
         sampled = _read_ahead(lambda shape: self._sample(shape, up, seed), shapes, size * 2)
         while batch := list(islice(sampled, size)):
             points = np.stack([to_y_up(item.points, item.ups[0]) for item in batch])
-            features = self._view_features(self._render(points))
+            features = self._view_features(self.depth_maps(points))
             rows.append(normalize(normalize(features, dim=-1).mean(1), dim=-1).cpu())
         return torch.cat(rows).numpy() if rows else np.empty((0, self.backbone.dim), dtype=np.float32)
 
@@ -152,6 +152,24 @@ class Recogniser:
         if key not in self._class_features:
             self._class_features[key] = class_features(self.backbone, key, self.settings.templates)
         return self._class_features[key]
+
+    def depth_maps(self, points: NDArray[np.float32]) -> Tensor:
+        """What the model sees of points: depth maps under its own settings.
+
+        Args:
+            points: [B, N, 3] in the unit sphere, y up.
+
+        Returns:
+            [B, V, S, S] on the model's device.
+        """
+        on_device = torch.from_numpy(points).to(self.backbone.device)
+        return render_depth(
+            on_device,
+            self.views,
+            image_size=self.backbone.image_size,
+            radius=self.settings.radius,
+            style=self.settings.style,
+        )
 
     def _sample(self, shape: ShapeLike, up: str, seed: int) -> _Sampled:
         """Read a shape and draw its points."""
@@ -175,17 +193,6 @@ class Recogniser:
             source = shape.source if isinstance(shape, Shape) else str(shape) if not _is_array(shape) else "array"
             return Failure(source, str(error))
 
-    def _render(self, points: NDArray[np.float32]) -> Tensor:
-        """Depth maps [B, V, S, S] of y-up points [B, N, 3]."""
-        on_device = torch.from_numpy(points).to(self.backbone.device)
-        return render_depth(
-            on_device,
-            self.views,
-            image_size=self.backbone.image_size,
-            radius=self.settings.radius,
-            style=self.settings.style,
-        )
-
     def _view_features(self, depth: Tensor) -> Tensor:
         """[B, V, D] of depth maps."""
         with torch.inference_mode():
@@ -198,7 +205,7 @@ class Recogniser:
         if not batch:
             return []
         poses = [(index, up) for index, item in enumerate(batch) for up in item.ups]
-        depth = self._render(np.stack([to_y_up(batch[index].points, up) for index, up in poses]))
+        depth = self.depth_maps(np.stack([to_y_up(batch[index].points, up) for index, up in poses]))
         cosines = view_cosines(self._view_features(depth), self.class_features(labels)).cpu()
         scores = cosines.mean(1)
         confidences = (scores.double() * self.backbone.logit_scale).softmax(-1)

@@ -1,10 +1,15 @@
-"""Tiny models that many tests share."""
+"""Settings and tiny models that many tests share."""
 
 import json
 
 import pytest
 import torch
+from hypothesis import settings
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+# The same examples in every run, and no test that fails because the machine is busy.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.load_profile("suite")
 
 WORDS = ["image", "of", "a", "an", "the", "chair", "table", "lamp", "depth", "map", "airplane", "night", "stand"]
 

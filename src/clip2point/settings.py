@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from clip2point.errors import OptionError
-from clip2point.rendering import STYLES, view_set
+from clip2point.rendering.depth import check_radius, check_style
+from clip2point.rendering.views import view_set
 
 #: The prompt of the public code.
 PAPER_TEMPLATES = ("image of a {}",)
@@ -35,10 +36,8 @@ class Settings:
         view_set(self.views)
         if not 1 <= self.points <= 1_000_000:
             raise OptionError(f"points {self.points}: expected 1 to 1000000")
-        if not 0 < self.radius <= 1:
-            raise OptionError(f"radius {self.radius}: expected above 0 and at most 1")
-        if self.style not in STYLES:
-            raise OptionError(f"unknown depth style {self.style!r}: expected one of {', '.join(STYLES)}")
+        check_radius(self.radius)
+        check_style(self.style)
         if not self.templates or any(template.count("{}") != 1 for template in self.templates):
             raise OptionError(
                 f"templates {list(self.templates)}: expected at least one, each with one {{}} for the name"

@@ -59,9 +59,8 @@ def render_depth(
     Raises:
         OptionError: if an argument has a value or shape that makes no sense.
     """
-    if style not in STYLES:
-        raise OptionError(f"unknown depth style {style!r}: expected one of {', '.join(STYLES)}")
-    return STYLES[style](_Scene(points, views, distances, image_size, radius, backend)).result(points)
+    check_style(style)
+    return _handed_out(STYLES[style](_Scene(points, views, distances, image_size, radius, backend)), points)
 
 
 def render_zbuffer(
@@ -80,7 +79,7 @@ def render_zbuffer(
     Returns:
         [B, V, S, S] float32; -1 on the background.
     """
-    return _discs(_Scene(points, views, distances, image_size, radius, backend), grey=False).result(points)
+    return _handed_out(_discs(_Scene(points, views, distances, image_size, radius, backend), grey=False), points)
 
 
 def rotate_modelnet(points: Array) -> Array:
@@ -93,6 +92,18 @@ def rotate_modelnet(points: Array) -> Array:
         [..., 3] of the same type.
     """
     return to_y_up(points, "z")
+
+
+def check_style(style: str) -> None:
+    """Raise OptionError unless ``style`` is one of :data:`STYLES`."""
+    if style not in STYLES:
+        raise OptionError(f"unknown depth style {style!r}: expected one of {', '.join(STYLES)}")
+
+
+def check_radius(radius: float) -> None:
+    """Raise OptionError unless ``radius`` is one that discs can have."""
+    if not 0 < radius <= 1:
+        raise OptionError(f"radius {radius}: expected above 0 and at most 1 (half the image width)")
 
 
 class _Scene:
@@ -111,8 +122,7 @@ class _Scene:
             raise OptionError(f"expected points as [B, N, 3] with B and N at least 1, got {list(points.shape)}")
         if not 1 <= image_size <= MAX_IMAGE_SIZE:
             raise OptionError(f"image size {image_size}: expected 1 to {MAX_IMAGE_SIZE} pixels")
-        if not 0 < radius <= 1:
-            raise OptionError(f"radius {radius}: expected above 0 and at most 1 (half the image width)")
+        check_radius(radius)
         if backend is not None and backend not in BACKENDS:
             raise OptionError(f"unknown rendering backend {backend!r}: expected one of {', '.join(BACKENDS)}")
         self.points, self.image_size, self.radius = points, image_size, radius
@@ -162,23 +172,16 @@ class _Scene:
         return array.to(device, torch.float32)
 
 
-class _Images:
-    """[B, V, S, S] images of either kind, to be handed out in the kind of the caller's points."""
+def _handed_out(images: np.ndarray | torch.Tensor, like: Array) -> Array:
+    """Images as an array or tensor like the caller's points, on the same device."""
+    if isinstance(like, np.ndarray):
+        return np.asarray(images)
+    import torch
 
-    def __init__(self, images: np.ndarray | torch.Tensor) -> None:
-        self.images = images
-
-    def result(self, like: Array) -> Array:
-        """The images as an array or tensor like ``like``."""
-        if isinstance(like, np.ndarray):
-            return np.asarray(self.images)
-        import torch
-
-        images = torch.from_numpy(self.images) if isinstance(self.images, np.ndarray) else self.images
-        return images.to(like.device)
+    return (torch.from_numpy(images) if isinstance(images, np.ndarray) else images).to(like.device)
 
 
-def _discs(scene: _Scene, *, grey: bool = True) -> _Images:
+def _discs(scene: _Scene, *, grey: bool = True) -> np.ndarray | torch.Tensor:
     """CLIP2Point's rasteriser on the chosen backend."""
     cameras, zoom = scene.cameras()
     centers = _pixel_centers(scene.image_size)
@@ -186,20 +189,20 @@ def _discs(scene: _Scene, *, grey: bool = True) -> _Images:
         from clip2point.rendering import discs_torch
 
         points, rotation, translation, zooms, pixels = map(scene.tensor, (scene.points, *cameras, zoom, centers))
-        return _Images(discs_torch.rasterize(points, rotation, translation, zooms, pixels, scene.radius, grey))
+        return discs_torch.rasterize(points, rotation, translation, zooms, pixels, scene.radius, grey)
     from clip2point.rendering import discs_numba
 
     array = scene.points if isinstance(scene.points, np.ndarray) else scene.points.detach().cpu().numpy()
     array = np.ascontiguousarray(array, dtype=np.float32)
-    return _Images(discs_numba.rasterize(array, *cameras, zoom, centers, scene.radius, grey))
+    return discs_numba.rasterize(array, *cameras, zoom, centers, scene.radius, grey)
 
 
-def _pointclip(scene: _Scene, function_name: str) -> _Images:
+def _pointclip(scene: _Scene, function_name: str) -> np.ndarray | torch.Tensor:
     """One of the two styles of PointCLIP."""
     from clip2point.rendering import pointclip
 
     images = getattr(pointclip, function_name)(scene.view_points(), scene.image_size)
-    return _Images(images.view(scene.points.shape[0], len(scene.views), *images.shape[1:]))
+    return images.view(scene.points.shape[0], len(scene.views), *images.shape[1:])
 
 
 @lru_cache(maxsize=16)
@@ -210,7 +213,7 @@ def _pixel_centers(size: int) -> Float32:
 
 
 #: Depth styles by name.
-STYLES: dict[str, Callable[[_Scene], _Images]] = {
+STYLES: dict[str, Callable[[_Scene], np.ndarray | torch.Tensor]] = {
     "clip2point": _discs,
     "pointclip": lambda scene: _pointclip(scene, "mean_depth"),
     "pointclip-v2": lambda scene: _pointclip(scene, "dense_depth"),

@@ -43,6 +43,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the pairs."""
+    from clip2point.machine import available_cores
     from clip2point.pairs import PairFolder, open_source
 
     excluded = _read_ids(arguments.excluded) if arguments.excluded else set()
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     total, remaining = len(source.models), folder.remaining
     if remaining < total:
         output.remark(f"{total - remaining:,} of {total:,} models are done already.")
-    for _ in output.progress(folder.render(arguments.workers or _cores()), "Rendering pairs", remaining):
+    for _ in output.progress(folder.render(arguments.workers or available_cores()), "Rendering pairs", remaining):
         pass
     failures = folder.failures
     print(f"{total - len(failures):,} pairs of {total:,} models: {arguments.out}")
@@ -96,9 +97,3 @@ def _count(source: Source) -> None:
     print(f"{total:,} models of {source.kind}")
     if source.kind == SHAPENET:
         print(f"This is the paper's number, {SIZE:,}." if total == SIZE else f"The paper has {SIZE:,}.")
-
-
-def _cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from clip2point.cache import key_of, load_arrays, store_arrays
 from clip2point.data.dataset import POINTS, Dataset, FileItems, item_seed
 from clip2point.errors import DataError, OptionError, ShapeError
+from clip2point.machine import available_cores
 from clip2point.shapes import load_shape, sample_points
 
 #: To be raised whenever reading or sampling gives other points than before.
@@ -145,7 +145,7 @@ def _try_again(
 def _draw_all(dataset: Dataset, points: int, seed: int, workers: int | None, progress: Progress | None) -> list[Drawn]:
     """Points or an error for each shape, in order."""
     rows = range(len(dataset))
-    workers = workers or max(1, min(_processors(), len(dataset) // _FILES_PER_PROCESS))
+    workers = workers or max(1, min(available_cores(), len(dataset) // _FILES_PER_PROCESS))
     progress = progress or (lambda outcomes, total: outcomes)
     attempt = partial(_attempt, dataset, points, seed)
     if workers == 1:
@@ -173,11 +173,6 @@ def _cancelled(pool: Executor) -> Iterator[Executor]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _attempt(dataset: Dataset, points: int, seed: int, row: int) -> Drawn:

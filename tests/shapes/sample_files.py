@@ -174,6 +174,25 @@ def write_las(path: Path) -> None:
     las.write(path)
 
 
+def write_ac3d(path: Path) -> None:
+    """The box as two objects, the second in a group that is moved, painted, with a line and a strip of TORCS's."""
+    Image.fromarray(TEXTURE).save(path.parent / "skin.png")
+    lines = ["AC3Db", 'MATERIAL "red paint" rgb 1 0 0  amb 0 0 0  emis 0 0 0  spec 0 0 0  shi 9  trans 0.25']
+    lines += ["OBJECT world", "kids 2"]
+    lines += ["OBJECT poly", 'name "half"', "data 13", "kids 9", "SURF ", 'texture "skin.png"', "numvert 8"]
+    lines += [" ".join(map(str, vertex)) for vertex in VERTICES.tolist()]
+    lines += ["numsurf 6"]
+    for face in FACES[:6].tolist():
+        lines += ["SURF 0x20", "mat 0", "refs 3", *(f"{i} {UV[i][0]} {UV[i][1]}" for i in face)]
+    lines += ["kids 0", "OBJECT group", "loc 0 10 0", "kids 1", "OBJECT poly", "loc 0 -10 0", "numvert 8"]
+    lines += [" ".join(map(str, vertex)) for vertex in VERTICES.tolist()]
+    lines += ["numsurf 6", "SURF 0x02", "mat 0", "refs 2", "0 0 0", "7 0 0"]
+    lines += ["SURF 0x14", "mat 0", "refs 4", *(f"{i} 0 0" for i in (3, 2, 7, 6))]
+    for face in FACES[8:].tolist():
+        lines += ["SURF 0x10", "mat 0", "refs 3", *(f"{i} 0 0" for i in face)]
+    path.write_text("\n".join([*lines, "kids 0", ""]))
+
+
 #: A file name, and what writes it.
 SAMPLES: dict[str, Callable[[Path], None]] = {
     "box.off": write_off,
@@ -190,6 +209,7 @@ SAMPLES: dict[str, Callable[[Path], None]] = {
     "box.glb": write_glb,
     "box.gltf": write_gltf,
     "box.dae": _exported("dae"),
+    "box.ac": write_ac3d,
     "box.3mf": _exported("3mf"),
     "text.pcd": write_pcd("ascii"),
     "binary.pcd": write_pcd("binary"),

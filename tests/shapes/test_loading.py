@@ -154,7 +154,8 @@ def test_interrupts_pass_through(tmp_path, monkeypatch):
     ("name", "up"),
     [
         *(("box.glb", "y"), ("box.gltf", "y"), ("box.3mf", "z"), ("cloud.las", "z"), ("cloud.laz", "z")),
-        *(("box.dae", "y"), ("box.off", "auto"), ("box.obj", "auto"), ("text.ply", "auto"), ("cloud.npy", "auto")),
+        *(("box.ac", "y"), ("box.dae", "y")),
+        *(("box.off", "auto"), ("box.obj", "auto"), ("text.ply", "auto"), ("cloud.npy", "auto")),
     ],
 )
 def test_up_axes_of_the_formats(tmp_path, name, up):

@@ -1,4 +1,4 @@
-"""Where models come from: ShapeNetCore.v2, furniture catalogues, folders of meshes, the project's own generators."""
+"""Where models come from: ShapeNetCore.v2, furniture catalogues, manifests, folders of meshes, our own generators."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pathlib import Path
 from clip2point.data.shapenet import CATEGORIES
 from clip2point.errors import DataError, OptionError, ShapeError
 from clip2point.pairs.catalogues import ARCHIVES, find_catalogues, read_catalogues
+from clip2point.pairs.manifest import MANIFESTS, read_manifest
 from clip2point.pairs.model import Model, in_words, to_keys
 from clip2point.shapes import Shape, check_up, find_shapes, load_shape
 
 SHAPENET, CATALOGUES, FOLDER, SAMPLES = "shapenetcore.v2", "sweethome3d", "folder", "samples"
+MANIFEST = "manifest"
 
 _SHAPENET_MESH = Path("models", "model_normalized.obj")
 _SHAPENET_LICENCE = "ShapeNet terms of use: non-commercial research and education"
@@ -22,7 +24,10 @@ _SHAPENET_LICENCE = "ShapeNet terms of use: non-commercial research and educatio
 _MAX_PER_STYLE = 1_000_000
 #: Folder names that say nothing about what is in them.
 _NO_CATEGORY = frozenset(("train", "test", "val", "validation", "all", "models", "meshes", "mesh"))
-_EXPECTED = "a folder of ShapeNetCore.v2, furniture catalogues (.sh3f, .jar) or meshes, or samples:PER_STYLE"
+_EXPECTED = (
+    "a folder of ShapeNetCore.v2, furniture catalogues (.sh3f, .jar) or meshes, a manifest (.yaml), "
+    "or samples:PER_STYLE"
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Source:
     """Models to make pairs of.
 
     Attributes:
-        kind: one of SHAPENET, CATALOGUES, FOLDER, SAMPLES.
+        kind: one of SHAPENET, CATALOGUES, MANIFEST, FOLDER, SAMPLES.
         models: sorted by key.
         up: the up-axis that its meshes were read with; "auto" goes by the file format and takes y where that does
             not say.
@@ -48,7 +53,8 @@ def open_source(spec: str, *, up: str | None = None, excluded: Collection[str] =
 
     Args:
         spec: a folder of ShapeNetCore.v2 (``SYNSET/MODEL/models/model_normalized.obj``); a .sh3f or .jar file, or a
-            folder with some below it or with an unpacked one; any other folder of meshes, ``folder:PATH`` to have
+            folder with some below it or with an unpacked one; a manifest (see :mod:`clip2point.pairs.manifest`),
+            ``PATH.yaml#PACKAGE`` for one of its packages; any other folder of meshes, ``folder:PATH`` to have
             any folder read as such; or ``samples:N``, N shapes of each style of :mod:`clip2point.samples`.
         up: up-axis of a folder of meshes; the other sources know theirs.
         excluded: keys of models to leave out; of ShapeNetCore.v2 the model ids will do.
@@ -56,7 +62,8 @@ def open_source(spec: str, *, up: str | None = None, excluded: Collection[str] =
 
     Raises:
         OptionError: if there is no such source or an argument does not fit it.
-        DataError: if it is damaged or has no models.
+        DataError: if it is damaged or has no models, or if what a manifest names cannot be downloaded.
+        CacheError: if there is no room for what a manifest names.
     """
     if seed < 0:
         raise OptionError(f"seed {seed} is negative: expected 0 or more")
@@ -77,6 +84,9 @@ def _find(spec: str, up: str, seed: int) -> tuple[str, list[Model]]:
     prefix, _, rest = spec.partition(":")
     if prefix == "samples":
         return SAMPLES, list(_samples(rest, seed))
+    file, _, package = spec.partition("#")
+    if file.lower().endswith(MANIFESTS) and prefix != "folder":
+        return MANIFEST, read_manifest(Path(file).expanduser(), package)
     path = Path(rest if prefix == "folder" else spec).expanduser()
     if path.is_file() and path.suffix.lower() in ARCHIVES and prefix != "folder":
         return CATALOGUES, read_catalogues([path])

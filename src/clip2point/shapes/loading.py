@@ -27,6 +27,8 @@ _READERS = {
     ".glb": "gltf",
     ".gltf": "gltf",
     ".dae": "dae",
+    ".ac": "ac3d",
+    ".acc": "ac3d",
     ".3mf": "threemf",
     ".pcd": "pcd",
     ".xyz": "delimited",
@@ -85,8 +87,8 @@ def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
 def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:
     """Read a mesh or a point cloud from a file.
 
-    Meshes: OFF, OBJ (with MTL and textures), PLY, STL, GLB, glTF, DAE, 3MF. Clouds: PLY, PCD, XYZ, TXT, CSV, PTS, NPY,
-    NPZ, LAS, LAZ. Any of them gzip-compressed, with ``.gz`` behind its name. The parts of a scene are moved to
+    Meshes: OFF, OBJ (with MTL and textures), PLY, STL, GLB, glTF, DAE, AC3D, 3MF. Clouds: PLY, PCD, XYZ, TXT, CSV, PTS,
+    NPY, NPZ, LAS, LAZ. Any of them gzip-compressed, with ``.gz`` behind its name. The parts of a scene are moved to
     their places and joined. Coordinates stay as they are, with one exception: a shape that lies farther from the
     origin than 64 times its size (a georeferenced scan) is moved to the origin, in float64, before it is stored
     in float32. A mesh without area is returned as the cloud of its vertices.
@@ -96,8 +98,8 @@ def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:
 
     Args:
         path: the file; its extension says the format.
-        up: the axis that points up, one of ``UP_AXES``. "auto" takes the format's convention (y for GLB and glTF, z for
-            3MF, LAS and LAZ, the declared one for DAE) and stays "auto" where there is none.
+        up: the axis that points up, one of ``UP_AXES``. "auto" takes the format's convention (y for GLB, glTF and
+            AC3D, z for 3MF, LAS and LAZ, the declared one for DAE) and stays "auto" where there is none.
 
     Returns:
         A checked Shape, its ``source`` being the path; nothing is rotated or scaled.

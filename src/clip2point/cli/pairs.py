@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,16 @@ from clip2point.cli import options, output
 from clip2point.errors import OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from clip2point.cli.classify import Subparsers
-    from clip2point.pairs import Source
+    from clip2point.pairs import PairFolder, Source
 
 _DESCRIPTION = """Render, for each model of a source, shaded colour images of ten views and 8,192 points of its
 surface, and write them as WebDataset shards with captions and licences. A run that was stopped goes on where it was
 when it is started again. SOURCE is a folder of ShapeNetCore.v2, furniture catalogues of Sweet Home 3D (.sh3f, .jar,
-or a folder with some), any other folder of meshes (folder:PATH to read any folder so), or samples:N for N shapes of
-each style that this program can draw."""
+or a folder with some), a manifest (.yaml) of packages to download, such as recipes/pocket-meshes.yaml, any other folder
+of meshes (folder:PATH to read any folder so), or samples:N for N shapes of each style that this program can draw."""
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -38,37 +41,55 @@ def add_parser(commands: Subparsers) -> None:
         "--excluded", type=Path, metavar="FILE", help="text file with one model id a line, to be left out"
     )
     parser.add_argument("--retry-failed", action="store_true", help="try models that were broken before again")
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="have a Ray cluster render: HOST:PORT of its head, 'auto' for the one that this machine belongs to, or "
+        "'local'; its machines share SOURCE and DIR (needs the extra 'ray'; --workers is then shards at a time)",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the pairs."""
-    from clip2point.machine import available_cores
-    from clip2point.pairs import PairFolder, open_source
+    from clip2point.pairs import open_source
+    from clip2point.pairs.ray_pipeline import absolute_spec
 
     excluded = _read_ids(arguments.excluded) if arguments.excluded else set()
-    source = open_source(arguments.source, up=arguments.up, excluded=excluded, seed=arguments.seed)
+    spec = absolute_spec(arguments.source) if arguments.ray else arguments.source
+    reopen = partial(open_source, spec, up=arguments.up, excluded=excluded, seed=arguments.seed)
+    source = reopen()
     if arguments.excluded:
         output.remark(f"{arguments.excluded}: {source.excluded} models left out, {len(excluded)} ids given.")
     if arguments.dry_run:
         _count(source)
         return 0
-    folder = PairFolder(
-        arguments.out,
-        source,
-        seed=arguments.seed,
-        shard_size=arguments.shard_size,
-        retry_failed=arguments.retry_failed,
-    )
+    folder, steps = _prepare(arguments, source, reopen)
     total, remaining = len(source.models), folder.remaining
     if remaining < total:
         output.remark(f"{total - remaining:,} of {total:,} models are done already.")
-    for _ in output.progress(folder.render(arguments.workers or available_cores()), "Rendering pairs", remaining):
+    for _ in output.progress(steps, "Rendering pairs", remaining):
         pass
     failures = folder.failures
     print(f"{total - len(failures):,} pairs of {total:,} models: {arguments.out}")
     output.list_failures(failures, total)
     return 1 if failures else 0
+
+
+def _prepare(
+    arguments: argparse.Namespace, source: Source, reopen: Callable[[], Source]
+) -> tuple[PairFolder, Iterator[str]]:
+    """The folder, and the steps that fill it, here or on a cluster."""
+    from clip2point.machine import available_cores
+    from clip2point.pairs import PairFolder
+    from clip2point.pairs.ray_pipeline import RayPairFolder
+
+    settings = {name: getattr(arguments, name) for name in ("seed", "shard_size", "retry_failed")}
+    if arguments.ray:
+        cluster = RayPairFolder(arguments.out, source, reopen, address=arguments.ray, **settings)
+        return cluster, cluster.render(arguments.workers)
+    folder = PairFolder(arguments.out, source, **settings)
+    return folder, folder.render(arguments.workers or available_cores())
 
 
 def _read_ids(path: Path) -> set[str]:

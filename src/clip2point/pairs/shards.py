@@ -106,17 +106,25 @@ class PairFolder:
         Raises:
             OSError: if the folder cannot be written to.
         """
-        todo = [number for number in range(len(self._shards)) if number not in self._done]
+        todo = self._todo()
         if not todo:
             return
+        self._begin()
+        models = (model for number in todo for model in self._shards[number])
+        with closing(map_in_order(partial(render_pair, seed=self._seed), models, workers, died)) as results:
+            for number in todo:
+                yield from self._write(number, results)
+
+    def _todo(self) -> list[int]:
+        """Numbers of the shards that are still to be made."""
+        return [number for number in range(len(self._shards)) if number not in self._done]
+
+    def _begin(self) -> None:
+        """Make the folder ready for shards."""
         self.path.mkdir(parents=True, exist_ok=True)
         for leftover in self.path.glob(".pairs-*.part"):
             leftover.unlink(missing_ok=True)
         self._write_index()
-        models = (model for number in todo for model in self._shards[number])
-        with closing(map_in_order(partial(render_pair, seed=self._seed), models, workers, _died)) as results:
-            for number in todo:
-                yield from self._write(number, results)
 
     def _write(self, number: int, results: Iterator[Rendered]) -> Iterator[str]:
         """Write a shard from the next results, then list it in the index."""
@@ -189,7 +197,8 @@ def _fingerprint(models: tuple[Model, ...]) -> str:
     return digest.hexdigest()
 
 
-def _died(model: Model) -> Rendered:
+def died(model: Model) -> Rendered:
+    """What is left of a model that ended the process which rendered it."""
     return Rendered(
         model.key, error=f"{model.key}: ended the process that rendered it, perhaps for want of memory; simplify it"
     )

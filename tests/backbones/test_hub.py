@@ -35,7 +35,7 @@ def test_one_channel_equals_the_plain_way(folder):
 
 def test_the_depth_tower_shares_the_weights_of_the_image_tower(folder):
     backbone = load_hub_backbone(folder)
-    image, depth = (dict(tower.named_parameters()) for tower in (backbone._vision, backbone._depth))
+    image, depth = (dict(tower.named_parameters()) for tower in (backbone._vision, backbone._towers["depth"].vision))
     own = {name for name in depth if name not in image or depth[name].data_ptr() != image[name].data_ptr()}
     assert own == {"embeddings.patch_embedding.weight", "embeddings.patch_embedding.bias"}
 

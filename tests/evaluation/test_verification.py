@@ -48,7 +48,7 @@ def test_a_changed_up_axis_is_noticed(record, model, monkeypatch):
 
 def test_changed_weights_are_noticed(record, model):
     with torch.no_grad():
-        model.backbone._depth.embeddings.patch_embedding.weight.mul_(-1)
+        model.backbone._towers["depth"].vision.embeddings.patch_embedding.weight.mul_(-1)
     assert failed(record, model)[0] == "scores"
 
 

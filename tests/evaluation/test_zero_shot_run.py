@@ -87,7 +87,7 @@ def test_changed_weights_seeds_up_axes_and_data_never_find_old_features(tiny_cli
     run_zero_shot(model, open_dataset(f"npz:{npz}", split="all", up="z"), 0)
     assert len(computed) == 3
     with torch.no_grad():
-        model.backbone._depth.encoder.layers[1].mlp.fc1.bias[0] += 0.5
+        model.backbone._towers["depth"].vision.encoder.layers[1].mlp.fc1.bias[0] += 0.5
     run_zero_shot(model, dataset, 0)
     assert len(computed) == 4
     arrays = dict(np.load(npz))

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from clip2point.backbones.depth_tower import filled
 from clip2point.backbones.precision import choose_device, choose_dtype
-from clip2point.backbones.protocol import hash_tensors, in_batches
+from clip2point.backbones.protocol import DepthPath, check_path, hash_tensors, in_batches
 from clip2point.backbones.single_channel import fold_first_convolution
-from clip2point.errors import ModelError, reason
+from clip2point.errors import ModelError, OptionError, reason
 
 #: Short names of models on the hub. The first is the paper's own.
 ALIASES = {
@@ -34,10 +35,28 @@ _NORMALIZATION = {
 }
 
 
+class HubDepthTower(nn.Module):
+    """A vision model whose first convolution takes one channel, and the projection after it.
+
+    Args:
+        vision: model of transformers.
+        projection: into the shared space.
+    """
+
+    def __init__(self, vision: nn.Module, projection: nn.Module) -> None:
+        super().__init__()
+        self.vision, self.projection = vision, projection
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features [N, D] of depth maps [N, 1, S, S] in [0, 1]."""
+        return self.projection(self.vision(images).pooler_output)
+
+
 class HubBackbone:
     """A CLIP or SigLIP model; implements :class:`.protocol.Backbone`.
 
-    The depth tower is a copy of the image tower that shares its weights and takes depth maps with one channel.
+    Until a depth tower is trained, it is a copy of the image tower that shares its weights and takes depth maps with
+    one channel.
 
     Args:
         model: a CLIPModel or SiglipModel of transformers.
@@ -74,19 +93,22 @@ class HubBackbone:
         depth = _one_channel_copy(model.vision_model, self._mean, self._std)
         self._vision = model.vision_model.to(self.device, self.dtype)
         self._vision_projection = _projection(model, "visual_projection").to(self.device, self.dtype)
-        self._depth = depth.to(self.device, self.dtype)
+        tower = HubDepthTower(depth.to(self.device, self.dtype), self._vision_projection)
+        #: What reads depth maps on each path, as it computes; and the trained tower as it is stored.
+        self._towers: dict[DepthPath, HubDepthTower] = {"depth": tower, "image": tower}
+        self._trained: HubDepthTower | None = None
 
-    def fingerprint(self) -> str:
-        """Hash of the depth tower and the projection after it."""
-        projection = self._vision_projection.state_dict()
-        named = {f"projection.{name}": tensor for name, tensor in projection.items()}
-        return hash_tensors([*self._depth.state_dict().items(), *named.items()])
+    def fingerprint(self, path: DepthPath = "depth") -> str:
+        """Hash of the tower that reads depth maps and the projection after it."""
+        check_path(path)
+        state = self._towers[path].state_dict()
+        return hash_tensors((name.removeprefix("vision."), tensor) for name, tensor in state.items())
 
-    def encode_depth(self, depth: Tensor) -> Tensor:
+    def encode_depth(self, depth: Tensor, path: DepthPath = "depth") -> Tensor:
         """Features [B, V, D] of depth maps [B, V, S, S] in [0, 1]."""
+        check_path(path)
         images = depth.flatten(0, 1)[:, None].to(self.device, self.dtype)
-        features = in_batches(lambda batch: self._vision_projection(self._depth(batch).pooler_output), images)
-        return features.unflatten(0, depth.shape[:2])
+        return in_batches(self._towers[path], images).unflatten(0, depth.shape[:2])
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Features [B, D] of colour images [B, 3, H, W] in [0, 1], resized to the size of the tower."""
@@ -109,6 +131,49 @@ class HubBackbone:
         names = ("input_ids",) if self._family.startswith("siglip") else ("input_ids", "attention_mask")
         pooled = self._text(**{name: tokens[name] for name in names}).pooler_output
         return self._text_projection(pooled).float()
+
+    def depth_tower(self) -> HubDepthTower:
+        """A copy of the depth tower to be trained, for images of the model's own size.
+
+        Of a backbone in bf16 whose depth tower was not trained, it has the rounded weights.
+        """
+        tower = copy.deepcopy(self._trained or self._towers["depth"])
+        return tower.to(self.device, torch.float32).eval().requires_grad_(True)
+
+    def with_depth_tower(
+        self, tower: nn.Module | Mapping[str, Tensor], *, image_size: int | None = None
+    ) -> HubBackbone:
+        """A backbone with a trained depth tower; see :meth:`.protocol.Backbone.with_depth_tower`."""
+        if image_size not in (None, self.image_size):
+            raise OptionError(
+                f"image size {image_size} of the depth tower: {self.name} takes {self.image_size} pixels only"
+            )
+        other = copy.copy(self)
+        other._trained = trained = filled(self.depth_tower().cpu(), tower)
+        stored = self.device.type == "cpu" and self.dtype == torch.float32
+        computing = trained if stored else copy.deepcopy(trained).to(self.device, self.dtype)
+        other._towers = {"depth": computing, "image": self._towers["image"]}
+        return other
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The tensors of a trained depth tower; the others come with the model."""
+        trained = self._trained.state_dict() if self._trained is not None else {}
+        return {f"depth.{name}": tensor for name, tensor in trained.items()}
+
+    def config(self) -> dict[str, Any]:
+        """Which model a checkpoint builds on."""
+        return {
+            "backbone": "transformers",
+            "base": self.name,
+            "base_fingerprint": self.base_fingerprint(),
+            "depth_tower": {"image_size": self.image_size},
+        }
+
+    def base_fingerprint(self) -> str:
+        """Hash that tells models apart whatever their device and number format: of the text tower's last layers."""
+        last = {"norm": self._text.final_layer_norm, "projection": self._text_projection}
+        states = ((part, module.state_dict()) for part, module in last.items())
+        return hash_tensors((f"{part}.{name}", tensor) for part, state in states for name, tensor in state.items())
 
 
 def load_hub_backbone(source: str | Path, *, device: str = "cpu", dtype: str = "auto") -> HubBackbone:

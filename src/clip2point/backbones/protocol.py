@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from clip2point.errors import OptionError
+
+#: Which tower reads depth maps: the one trained for them, or that of photos. They are one until one is trained.
+DepthPath = Literal["depth", "image"]
 
 #: Images that go through a tower at once: glibc's allocator makes larger batches several times slower on the CPU.
 MAX_BATCH = 64
@@ -34,12 +39,16 @@ class Backbone(Protocol):
     device: torch.device
     dtype: torch.dtype
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, path: DepthPath = "depth") -> str:
         """Hash of all that the features of depth maps depend on: the tower's weights as loaded, and its code."""
         ...
 
-    def encode_depth(self, depth: Tensor) -> Tensor:
-        """Features [B, V, D] of depth maps [B, V, S, S] in [0, 1]."""
+    def encode_depth(self, depth: Tensor, path: DepthPath = "depth") -> Tensor:
+        """Features [B, V, D] of depth maps [B, V, S, S] in [0, 1].
+
+        Raises:
+            OptionError: if there is no such path.
+        """
         ...
 
     def encode_image(self, images: Tensor) -> Tensor:
@@ -49,6 +58,44 @@ class Backbone(Protocol):
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Features [C, D] of C texts."""
         ...
+
+    def depth_tower(self) -> nn.Module:
+        """A copy of the depth tower to be trained, in fp32 and in evaluation mode, sharing nothing with this backbone.
+
+        It maps depth maps [N, 1, S, S] in [0, 1] to features [N, D], those of :meth:`encode_depth` before training.
+        """
+        ...
+
+    def with_depth_tower(self, tower: nn.Module | Mapping[str, Tensor], *, image_size: int | None = None) -> Backbone:
+        """A backbone that reads depth maps with a trained tower and shares the other towers with this one.
+
+        Args:
+            tower: made by :meth:`depth_tower` and trained since, or the state of one; it is copied.
+            image_size: at which depth maps are to be rendered for it, in pixels; as before if not given.
+
+        Raises:
+            ModelError: that names a tensor which is not what it should be.
+            OptionError: if the network does not take images of that size.
+        """
+        ...
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The tensors that a checkpoint has to hold, in fp32; those of a trained depth tower begin with ``depth.``."""
+        ...
+
+    def config(self) -> dict[str, Any]:
+        """What a checkpoint has to say besides, as JSON types; ``backbone`` names the kind."""
+        ...
+
+
+def check_path(path: str) -> None:
+    """Make sure that a path for depth maps exists.
+
+    Raises:
+        OptionError: if it does not.
+    """
+    if path not in get_args(DepthPath):
+        raise OptionError(f"unknown path {path!r} for depth maps: expected one of {', '.join(get_args(DepthPath))}")
 
 
 def hash_tensors(tensors: Iterable[tuple[str, Tensor]]) -> str:

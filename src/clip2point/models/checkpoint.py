@@ -2,7 +2,12 @@
 
 ``config.json`` holds at least ``format`` ("clip2point"), ``format_version``, ``backbone`` and ``sha256`` (of the tensor
 file), and the fields of :class:`clip2point.settings.Settings`; further what a model card needs: training data and
-licences, expected accuracies.
+licences, expected accuracies. A trained depth tower has the entry ``depth_tower``, with the ``image_size`` at which
+depth maps are rendered for it, and all its tensors under names that begin with ``depth.``, in fp32 or fp16.
+
+The backbone ``pocket`` stores the map from images to texts besides. For ``transformers``, a CLIP or SigLIP model with
+a trained depth tower, that is all; ``base`` then says which model (a name on the hub, a short name, or a folder, if
+relative then to the checkpoint) and ``base_fingerprint``, if given, what to know it by.
 """
 
 from __future__ import annotations
@@ -43,7 +48,7 @@ class Checkpoint:
 def is_checkpoint(folder: Path) -> bool:
     """Whether a folder claims to be a checkpoint of ours rather than, say, a transformers model."""
     try:
-        return bool(_read_config(folder).get("format") == FORMAT)
+        return bool(read_config(folder).get("format") == FORMAT)
     except ModelError:
         return False
 
@@ -70,6 +75,28 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
         unfinished.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read the ``config.json`` of a folder, whatever its format.
+
+    Raises:
+        ModelError: if it is missing or broken.
+    """
+    path = folder / _CONFIG
+    try:
+        if path.stat().st_size > _MAX_CONFIG_BYTES:
+            raise ModelError(f"{path}: larger than {_MAX_CONFIG_BYTES >> 20} MiB; this is no config")
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(
+            f"{path}: cannot be read ({error.strerror}); a checkpoint is a folder with {_CONFIG}"
+        ) from error
+    except ValueError as error:
+        raise ModelError(f"{path}: not JSON ({error})") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{path}: expected a JSON object, got {type(config).__name__}")
+    return config
+
+
 def read_checkpoint(folder: Path) -> Checkpoint:
     """Read and check a checkpoint.
 
@@ -79,7 +106,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    config = _read_config(folder)
+    config = read_config(folder)
     if config.get("format") != FORMAT:
         raise ModelError(f'{folder / _CONFIG}: not a clip2point checkpoint (no "format": "{FORMAT}")')
     if config.get("format_version") != FORMAT_VERSION:
@@ -103,7 +130,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 
 def check_tensors(checkpoint: Checkpoint, expected: Mapping[str, tuple[int, ...]]) -> None:
-    """Make sure that a checkpoint has exactly the expected tensors.
+    """Make sure that a checkpoint has exactly the expected tensors; see :func:`.backbones.depth_tower.check_tensors`.
 
     Args:
         checkpoint: to be checked.
@@ -112,21 +139,9 @@ def check_tensors(checkpoint: Checkpoint, expected: Mapping[str, tuple[int, ...]
     Raises:
         ModelError: that names a tensor which is missing, too many, misshapen or not finite.
     """
-    tensors = checkpoint.tensors
-    if missing := sorted(expected.keys() - tensors.keys()):
-        raise ModelError(f"{checkpoint.folder}: the tensor {missing[0]!r} is missing ({len(missing)} in all)")
-    if extra := sorted(tensors.keys() - expected.keys()):
-        raise ModelError(
-            f"{checkpoint.folder}: the tensor {extra[0]!r} is not part of this model ({len(extra)} in all)"
-        )
-    for name, shape in expected.items():
-        if tuple(tensors[name].shape) != tuple(shape):
-            raise ModelError(
-                f"{checkpoint.folder}: the tensor {name!r} has shape {list(tensors[name].shape)}, "
-                f"expected {list(shape)}"
-            )
-        if not tensors[name].isfinite().all():
-            raise ModelError(f"{checkpoint.folder}: the tensor {name!r} has values that are not finite")
+    from clip2point.backbones import depth_tower
+
+    depth_tower.check_tensors(checkpoint.tensors, expected, str(checkpoint.folder))
 
 
 def sha256(path: Path) -> str:
@@ -136,20 +151,3 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / _CONFIG
-    try:
-        if path.stat().st_size > _MAX_CONFIG_BYTES:
-            raise ModelError(f"{path}: larger than {_MAX_CONFIG_BYTES >> 20} MiB; this is no config")
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(
-            f"{path}: cannot be read ({error.strerror}); a checkpoint is a folder with {_CONFIG}"
-        ) from error
-    except ValueError as error:
-        raise ModelError(f"{path}: not JSON ({error})") from error
-    if not isinstance(config, dict):
-        raise ModelError(f"{path}: expected a JSON object, got {type(config).__name__}")
-    return config

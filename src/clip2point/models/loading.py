@@ -1,18 +1,32 @@
-"""From a model's name to a recogniser."""
+"""From a model's name to a recogniser, and from a trained backbone to a folder that has a name."""
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clip2point.errors import ModelError
-from clip2point.models.checkpoint import Checkpoint, check_tensors, is_checkpoint, read_checkpoint, sha256
+from clip2point.backbones import Backbone
+from clip2point.errors import ModelError, OptionError
+from clip2point.models.checkpoint import (
+    Checkpoint,
+    check_tensors,
+    is_checkpoint,
+    read_checkpoint,
+    read_config,
+    sha256,
+    write_checkpoint,
+)
 from clip2point.models.recogniser import Recogniser
 from clip2point.settings import Settings
 
 #: The model that the package carries.
 POCKET = Path(__file__).parent.parent / "weights" / "pocket"
+
+_DEPTH = "depth."  # begins the names of a trained depth tower's tensors
 
 
 def load(model: str | Path = "pocket", *, device: str = "cpu", dtype: str = "auto") -> Recogniser:
@@ -46,6 +60,40 @@ def load(model: str | Path = "pocket", *, device: str = "cpu", dtype: str = "aut
     return Recogniser(backbone, Settings(), name)
 
 
+def save_model(
+    folder: Path, backbone: Backbone, settings: Settings, config: Mapping[str, Any], *, half: bool = False
+) -> None:
+    """Write a checkpoint that :func:`load` makes the same model from.
+
+    Args:
+        folder: is made if need be.
+        backbone: of any kind; one from a hub or a folder with a depth tower that was trained.
+        settings: under which it is to be used.
+        config: what else is to be known: training data, licences, recipe.
+        half: store the matrices and kernels of the depth tower in fp16: half the size, and nearly the same features.
+
+    Raises:
+        ModelError: if there is nothing to be saved, or a value is not finite.
+    """
+    tensors = backbone.state_dict()
+    if not tensors:
+        raise ModelError(f"{backbone.name}: no depth tower was trained, so there is nothing to be saved")
+    if half:
+        tensors = {
+            name: tensor.half() if name.startswith(_DEPTH) and tensor.ndim > 1 else tensor
+            for name, tensor in tensors.items()
+        }
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ModelError(
+                f"{folder}: not written, because {name!r} has values that are not finite in {tensor.dtype}"
+            )
+    own = backbone.config()
+    if "base" in own:
+        own["base"] = _seen_from(folder, own["base"])
+    write_checkpoint(folder, tensors, {**config, **settings.to_dict(), **own})
+
+
 def expected_record(model: str | Path) -> dict[str, Any] | None:
     """What verification should find for a model, if the model carries such a record (``expected.json``).
 
@@ -69,13 +117,12 @@ def weight_checksums(model: str | Path) -> dict[str, str]:
     folder = _folder(model)
     if not is_checkpoint(folder):
         return {}
-    from clip2point.backbones import efficientnet, minilm
+    files = {"clip2point": folder / "model.safetensors"}
+    if read_config(folder).get("backbone") == "pocket":
+        from clip2point.backbones import efficientnet, minilm
 
-    files = {
-        "clip2point": folder / "model.safetensors",
-        "all-MiniLM-L6-v2": minilm.weight_file(),
-        "EfficientNet-Lite2": efficientnet.weight_file(),
-    }
+        files["all-MiniLM-L6-v2"] = minilm.weight_file()
+        files["EfficientNet-Lite2"] = efficientnet.weight_file()
     return {name: sha256(file) for name, file in files.items()}
 
 
@@ -85,13 +132,79 @@ def _folder(model: str | Path) -> Path:
 
 
 def _from_checkpoint(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Recogniser:
-    """A recogniser on the backbone that a checkpoint names."""
+    """A recogniser on the backbone that a checkpoint names, with the depth tower that it holds."""
+    config = checkpoint.config
+    depth = {key: tensor for key, tensor in checkpoint.tensors.items() if key.startswith(_DEPTH)}
+    others = replace(checkpoint, tensors={k: v for k, v in checkpoint.tensors.items() if k not in depth})
+    kind = config.get("backbone")
+    backbone: Backbone
+    if kind == "pocket":
+        backbone = _pocket(others, device, dtype)
+    elif kind == "transformers":
+        backbone = _base(others, device, dtype)
+    else:
+        raise ModelError(
+            f"{checkpoint.folder}: unknown backbone {kind!r}, expected 'pocket' or 'transformers'; update clip2point"
+        )
+    if kind == "transformers" or depth or "depth_tower" in config:
+        tower = {key.removeprefix(_DEPTH): tensor for key, tensor in depth.items()}
+        try:
+            backbone = backbone.with_depth_tower(tower, image_size=_depth_image_size(config))
+        except (ModelError, OptionError) as error:
+            raise ModelError(f"{checkpoint.folder}: {error}") from error
+    return Recogniser(backbone, Settings.from_dict(config), name)
+
+
+def _pocket(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
+    """The embedded backbone as it is before a depth tower is trained."""
     from clip2point.backbones.pocket import TENSORS, PocketBackbone
 
-    kind = checkpoint.config.get("backbone")
-    if kind != "pocket":
-        raise ModelError(f"{checkpoint.folder}: unknown backbone {kind!r}, expected 'pocket'; update clip2point")
     check_tensors(checkpoint, TENSORS)
-    scale = float(checkpoint.config["logit_scale"])
-    backbone = PocketBackbone(checkpoint.tensors, logit_scale=scale, device=device, dtype=dtype)
-    return Recogniser(backbone, Settings.from_dict(checkpoint.config), name)
+    scale = checkpoint.config.get("logit_scale")
+    if not isinstance(scale, int | float):
+        raise ModelError(f'{checkpoint.folder}: config.json should have a number as "logit_scale", not {scale!r}')
+    return PocketBackbone(checkpoint.tensors, logit_scale=float(scale), device=device, dtype=dtype)
+
+
+def _base(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
+    """The model in transformers format whose depth tower a checkpoint holds."""
+    from clip2point.backbones.hub import load_hub_backbone
+
+    check_tensors(checkpoint, {})
+    folder, base = checkpoint.folder, checkpoint.config.get("base")
+    if not isinstance(base, str) or not base:
+        raise ModelError(f'{folder}: config.json should name the model that this one builds on, as "base"')
+    path = folder / base
+    if not path.is_dir() and (base.startswith(".") or Path(base).is_absolute()):
+        raise ModelError(
+            f'{path}: missing; {folder} builds on this model: copy it there, or correct "base" in config.json'
+        )
+    try:
+        backbone = load_hub_backbone(path if path.is_dir() else base, device=device, dtype=dtype)
+    except ModelError as error:
+        raise ModelError(f"{folder} builds on another model: {error}") from error
+    expected = checkpoint.config.get("base_fingerprint")
+    if expected not in (None, backbone.base_fingerprint()):
+        raise ModelError(
+            f'{folder}: its depth tower was trained with another model than {base}; correct "base" in config.json'
+        )
+    return backbone
+
+
+def _depth_image_size(config: Mapping[str, Any]) -> int:
+    """At which depth maps are rendered for a trained depth tower."""
+    section = config.get("depth_tower")
+    size = section.get("image_size") if isinstance(section, dict) else None
+    if type(size) is not int:
+        raise ModelError('config.json should have "depth_tower": {"image_size": PIXELS} beside a trained depth tower')
+    return size
+
+
+def _seen_from(folder: Path, base: str) -> str:
+    """The name of a model for a checkpoint in ``folder``: a relative path is made relative to the checkpoint."""
+    if Path(base).is_absolute() or not Path(base).is_dir():
+        return base
+    try:
+        return Path(os.path.relpath(Path(base).resolve(), folder.resolve())).as_posix()
+    except ValueError:  # on another drive
+        return str(Path(base).resolve())

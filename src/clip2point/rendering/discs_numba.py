@@ -8,11 +8,16 @@ on processors without such an instruction.
 
 from __future__ import annotations
 
+import threading
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
+
+#: Numba's simplest threading layer, the only one on some machines, ends the process when two threads enter it.
+_ONE_AT_A_TIME = threading.Lock()
 
 _HALF, _ONE = np.float32(0.5), np.float32(1)
 _NEAR, _FAR = np.float32(200), np.float32(255)
@@ -45,7 +50,8 @@ def rasterize(
     """
     # NumPy asks for huge pages, numba would not: fresh memory is a third of the time otherwise.
     images = np.empty((*zoom.shape, len(centers), len(centers)), dtype=np.float32)
-    _draw(images, points, rotation, translation, zoom, centers, np.float32(radius), grey)
+    with _ONE_AT_A_TIME:
+        _draw(images, points, rotation, translation, zoom, centers, np.float32(radius), grey)
     return images
 
 

@@ -1,0 +1,181 @@
+import copy
+
+import pytest
+import torch
+
+from clip2point.backbones.hub import load_hub_backbone
+from clip2point.backbones.pocket import PocketBackbone
+from clip2point.errors import ModelError, OptionError
+from clip2point.models.checkpoint import read_checkpoint
+from clip2point.models.loading import POCKET
+
+SIZES = {"pocket": 64, "tiny_clip": 32, "tiny_siglip": 32}
+KINDS = list(SIZES)
+
+
+def make(request, kind, dtype="fp32"):
+    if kind == "pocket":
+        return PocketBackbone(read_checkpoint(POCKET).tensors, logit_scale=10, dtype=dtype)
+    return load_hub_backbone(request.getfixturevalue(kind), dtype=dtype)
+
+
+def depth_maps(kind, objects=1, views=4):
+    size = SIZES[kind]
+    return torch.rand(objects, views, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def features(tower, depth):
+    with torch.no_grad():
+        return tower(depth.flatten(0, 1)[:, None]).unflatten(0, depth.shape[:2])
+
+
+def train_one_step(tower, depth):
+    tower.train()
+    optimizer = torch.optim.SGD(tower.parameters(), lr=0.01)
+    tower(depth.flatten(0, 1)[:, None]).square().mean().backward()
+    assert all(parameter.grad is not None for parameter in tower.parameters())
+    optimizer.step()
+    tower.eval()
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def backbone(request, kind):
+    return make(request, kind)
+
+
+def test_a_new_tower_gives_the_features_of_the_backbone(backbone, kind):
+    depth = depth_maps(kind)
+    tower = backbone.depth_tower()
+    assert all(parameter.requires_grad and parameter.dtype == torch.float32 for parameter in tower.parameters())
+    torch.testing.assert_close(features(tower, depth), backbone.encode_depth(depth), atol=1e-4, rtol=1e-4)
+
+
+def test_training_changes_the_tower_alone(backbone, kind):
+    depth, colors = depth_maps(kind), torch.rand(1, 3, 32, 32)
+    before = backbone.encode_depth(depth), backbone.encode_image(colors), backbone.encode_text(["chair"])
+    fingerprint = backbone.fingerprint()
+    tower = backbone.depth_tower()
+    train_one_step(tower, depth)
+    after = backbone.encode_depth(depth), backbone.encode_image(colors), backbone.encode_text(["chair"])
+    assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
+    assert backbone.fingerprint() == fingerprint
+    assert not torch.allclose(features(tower, depth), before[0], atol=1e-4)
+
+
+def test_a_trained_tower_is_one_of_two_paths(backbone, kind):
+    depth = depth_maps(kind)
+    assert torch.equal(backbone.encode_depth(depth, path="image"), backbone.encode_depth(depth))
+    assert backbone.fingerprint("image") == backbone.fingerprint("depth")
+    tower = backbone.depth_tower()
+    train_one_step(tower, depth)
+    trained = backbone.with_depth_tower(tower)
+    torch.testing.assert_close(trained.encode_depth(depth), features(tower, depth), atol=1e-4, rtol=1e-4)
+    assert torch.equal(trained.encode_depth(depth, path="image"), backbone.encode_depth(depth))
+    assert torch.equal(trained.encode_text(["chair"]), backbone.encode_text(["chair"]))
+    assert trained.fingerprint() != backbone.fingerprint() == trained.fingerprint("image")
+
+
+def test_the_backbone_keeps_its_own_copy_of_the_tower(backbone, kind):
+    depth = depth_maps(kind)
+    tower = backbone.depth_tower()
+    trained = backbone.with_depth_tower(tower)
+    before = trained.encode_depth(depth)
+    train_one_step(tower, depth)
+    assert torch.equal(trained.encode_depth(depth), before)
+
+
+def test_training_goes_on_from_a_trained_tower(backbone, kind):
+    depth = depth_maps(kind)
+    tower = backbone.depth_tower()
+    train_one_step(tower, depth)
+    again = backbone.with_depth_tower(tower).depth_tower()
+    assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in tower.state_dict().items())
+    train_one_step(again, depth)
+
+
+def test_towers_copy_and_their_states_round_trip(backbone, kind):
+    depth = depth_maps(kind)
+    tower = backbone.depth_tower()
+    train_one_step(tower, depth)
+    copied, other = copy.deepcopy(tower), backbone.depth_tower()
+    other.load_state_dict(tower.state_dict())
+    for same in (copied, other):
+        assert torch.equal(features(same, depth), features(tower, depth))
+    by_state = backbone.with_depth_tower(tower.state_dict())
+    assert torch.equal(by_state.encode_depth(depth), backbone.with_depth_tower(tower).encode_depth(depth))
+
+
+def test_putting_a_tower_in_draws_no_random_numbers(backbone):
+    tower = backbone.depth_tower()
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    backbone.with_depth_tower(tower)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("kind", ["pocket", "tiny_clip"])
+def test_a_trained_tower_computes_in_the_format_of_the_backbone(request, kind):
+    exact, rounded = (make(request, kind, dtype) for dtype in ("fp32", "bf16"))
+    depth, tower = depth_maps(kind), exact.depth_tower()
+    train_one_step(tower, depth)
+    exact, rounded = exact.with_depth_tower(tower), rounded.with_depth_tower(tower)
+    similarity = torch.cosine_similarity(exact.encode_depth(depth), rounded.encode_depth(depth), dim=-1)
+    assert 0.99 < similarity.min() < 1
+    assert rounded.encode_depth(depth).dtype == torch.float32
+    kept = rounded.depth_tower().state_dict()
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in tower.state_dict().items())
+
+
+def spoiled(state, kind):
+    name = next(name for name, tensor in state.items() if tensor.is_floating_point())
+    tensor = state.pop(name)
+    changes = {
+        "missing": {},
+        "extra": {name: tensor, "more": tensor},
+        "misshapen": {name: tensor[:1]},
+        "endless": {name: tensor * torch.inf},
+        "double": {name: tensor.double()},
+    }
+    return {**state, **changes[kind]}, name
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("missing", "depth tower: the tensor '{}' is missing"),
+        ("extra", "depth tower: the tensor 'more' is not part of this model"),
+        ("misshapen", "depth tower: the tensor '{}' has shape"),
+        ("endless", "depth tower: the tensor '{}' has values that are not finite"),
+        ("double", "depth tower: the tensor '{}' is in torch.float64, expected torch.float32 or torch.float16"),
+    ],
+)
+def test_other_towers_are_refused(request, change, message):
+    backbone = make(request, "tiny_clip")
+    state, name = spoiled(dict(backbone.depth_tower().state_dict()), change)
+    with pytest.raises(ModelError, match=message.format(name)):
+        backbone.with_depth_tower(state)
+
+
+def test_image_sizes(request):
+    clip, pocket = make(request, "tiny_clip"), make(request, "pocket")
+    with pytest.raises(OptionError, match="image size 64 of the depth tower: .* takes 32 pixels only"):
+        clip.with_depth_tower(clip.depth_tower(), image_size=64)
+    tower = pocket.depth_tower()
+    with pytest.raises(OptionError, match="image size 8 of the depth tower: expected 32 to 1024 pixels"):
+        pocket.with_depth_tower(tower, image_size=8)
+    trained = pocket.with_depth_tower(tower, image_size=160)
+    assert (pocket.image_size, trained.image_size, trained.with_depth_tower(tower).image_size) == (224, 160, 160)
+    colors = torch.rand(1, 3, 224, 224)
+    assert torch.equal(trained.encode_image(colors), pocket.encode_image(colors))
+
+
+@pytest.mark.parametrize("kind", ["pocket", "tiny_clip"])
+def test_unknown_paths_are_refused(backbone, kind):
+    for ask in (backbone.fingerprint, lambda path: backbone.encode_depth(depth_maps(kind), path)):
+        with pytest.raises(OptionError, match="unknown path 'photo' for depth maps: expected one of depth, image"):
+            ask("photo")

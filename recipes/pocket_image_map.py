@@ -1,7 +1,7 @@
-"""Make src/clip2point/weights/pocket: the map from EfficientNet-Lite2's features into MiniLM's text space.
+"""Begin src/clip2point/weights/pocket anew: the map from EfficientNet-Lite2's features into MiniLM's text space.
 
     pip install --no-deps timm==1.0.31     # only for its lists of ImageNet's class names (WordNet lemmas)
-    python recipes/pocket_image_map.py
+    python recipes/pocket_image_map.py     # then pocket.yaml and pocket_release.py, for a depth tower and the record
 
 No image of a data set is used. The map is ridge regression from the rows of the ImageNet classifier to the
 embeddings of the class names; its strength is chosen by leaving out each class in turn. The means that centre image
@@ -11,7 +11,6 @@ two minutes on two cores.
 
 from __future__ import annotations
 
-import json
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -22,11 +21,9 @@ from torch.nn.functional import cross_entropy, normalize
 from clip2point.backbones import efficientnet, minilm
 from clip2point.backbones.pocket import PocketBackbone
 from clip2point.backbones.protocol import in_batches
-from clip2point.evaluation.verification import measure
-from clip2point.files import replacing
-from clip2point.models import Recogniser, class_features, load, view_cosines
+from clip2point.models import class_features, view_cosines
 from clip2point.models.checkpoint import write_checkpoint
-from clip2point.models.loading import POCKET, weight_checksums
+from clip2point.models.loading import POCKET
 from clip2point.rendering import render_depth, view_set
 from clip2point.rendering.shaded import render_color
 from clip2point.samples import classes, generate, styles
@@ -83,7 +80,7 @@ def generated_meshes() -> list[tuple[str, Mesh]]:
 
 
 def main() -> None:
-    """Compute and write the checkpoint and its record for verification."""
+    """Compute and write the checkpoint."""
     network, weight, _ = efficientnet.load_lite2()
     embeddings = name_embeddings(class_names()).double()
     text_mean = embeddings.mean(0)
@@ -130,11 +127,7 @@ def main() -> None:
         "recipe": "recipes/pocket_image_map.py",
     }
     write_checkpoint(POCKET, tensors, config)
-    model = load(POCKET, dtype="fp32")
-    record = measure(Recogniser(model.backbone, model.settings, "pocket"), weight_checksums("pocket"))
-    with replacing(POCKET / "expected.json") as unfinished:
-        unfinished.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(f"{POCKET}: {record['accuracy']:.1%} of {len(record['files'])} sample files")
+    print(f"{POCKET}: the map is there, the depth tower is the image tower until recipes/pocket.yaml trains one")
 
 
 if __name__ == "__main__":

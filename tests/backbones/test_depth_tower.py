@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from clip2point.backbones.hub import load_hub_backbone
-from clip2point.backbones.pocket import PocketBackbone
+from clip2point.backbones.pocket import TENSORS, PocketBackbone
 from clip2point.errors import ModelError, OptionError
 from clip2point.models.checkpoint import read_checkpoint
 from clip2point.models.loading import POCKET
@@ -15,7 +15,8 @@ KINDS = list(SIZES)
 
 def make(request, kind, dtype="fp32"):
     if kind == "pocket":
-        return PocketBackbone(read_checkpoint(POCKET).tensors, logit_scale=10, dtype=dtype)
+        tensors = read_checkpoint(POCKET).tensors
+        return PocketBackbone({name: tensors[name] for name in TENSORS}, logit_scale=10, dtype=dtype)
     return load_hub_backbone(request.getfixturevalue(kind), dtype=dtype)
 
 
@@ -179,3 +180,17 @@ def test_unknown_paths_are_refused(backbone, kind):
     for ask in (backbone.fingerprint, lambda path: backbone.encode_depth(depth_maps(kind), path)):
         with pytest.raises(OptionError, match="unknown path 'photo' for depth maps: expected one of depth, image"):
             ask("photo")
+
+
+def test_a_tower_can_begin_anew_from_the_image_tower(backbone):
+    untrained = backbone.depth_tower("image").state_dict()
+    tower = backbone.depth_tower()
+    with torch.no_grad():
+        for parameter in tower.parameters():
+            parameter.mul_(1.1)
+    trained = backbone.with_depth_tower(tower)
+    anew, further = (trained.depth_tower(path).state_dict() for path in ("image", "depth"))
+    assert all(torch.equal(anew[name], tensor) for name, tensor in untrained.items())
+    assert all(torch.equal(further[name], tensor) for name, tensor in tower.state_dict().items())
+    with pytest.raises(OptionError, match="unknown path 'text'"):
+        backbone.depth_tower("text")

@@ -48,7 +48,7 @@ def rewrite(folder, change):
 def test_pocket_round_trip(pocket, tmp_path):
     save_model(tmp_path, pocket, SETTINGS, {"recipe": "small.yaml", "licences": {"depth": "MIT"}})
     model = clip2point.load(tmp_path, dtype="fp32")
-    assert (model.settings, model.backbone.image_size, model.backbone.logit_scale) == (SETTINGS, 64, 10)
+    assert (model.settings, model.backbone.image_size, model.backbone.logit_scale) == (SETTINGS, 64, pocket.logit_scale)
     assert torch.equal(model.backbone.encode_depth(depth_maps(64)), pocket.encode_depth(depth_maps(64)))
     assert model.backbone.fingerprint() == pocket.fingerprint()
     config = json.loads((tmp_path / "config.json").read_text())

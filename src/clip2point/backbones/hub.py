@@ -132,12 +132,14 @@ class HubBackbone:
         pooled = self._text(**{name: tokens[name] for name in names}).pooler_output
         return self._text_projection(pooled).float()
 
-    def depth_tower(self) -> HubDepthTower:
-        """A copy of the depth tower to be trained, for images of the model's own size.
+    def depth_tower(self, path: DepthPath = "depth") -> HubDepthTower:
+        """A copy of the tower of a path to be trained, for images of the model's own size.
 
-        Of a backbone in bf16 whose depth tower was not trained, it has the rounded weights.
+        Of a backbone in bf16, one that was not trained has the rounded weights.
         """
-        tower = copy.deepcopy(self._trained or self._towers["depth"])
+        check_path(path)
+        trained = self._trained if path == "depth" else None
+        tower = copy.deepcopy(trained or self._towers[path])
         return tower.to(self.device, torch.float32).eval().requires_grad_(True)
 
     def with_depth_tower(

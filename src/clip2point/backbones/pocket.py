@@ -135,13 +135,14 @@ class PocketBackbone:
         """Features [C, 384] of C texts."""
         return torch.nn.functional.normalize(self._shared.text(texts), dim=-1) - self._map["map.text_mean"]
 
-    def depth_tower(self) -> PocketDepthTower:
-        """A copy of the depth tower to be trained, with batch normalisation, for images of any size.
+    def depth_tower(self, path: DepthPath = "depth") -> PocketDepthTower:
+        """A copy of the tower of a path to be trained, with batch normalisation, for images of any size.
 
         In training mode it normalises by the statistics of the batch, so it gives the features of :meth:`encode_depth`
         in evaluation mode only, in which it is returned.
         """
-        if self._trained is not None:
+        check_path(path)
+        if path == "depth" and self._trained is not None:
             tower = copy.deepcopy(self._trained)
         else:
             tower = PocketDepthTower(efficientnet.load_lite2()[0], self._depth_map())

@@ -59,10 +59,16 @@ class Backbone(Protocol):
         """Features [C, D] of C texts."""
         ...
 
-    def depth_tower(self) -> nn.Module:
-        """A copy of the depth tower to be trained, in fp32 and in evaluation mode, sharing nothing with this backbone.
+    def depth_tower(self, path: DepthPath = "depth") -> nn.Module:
+        """A copy of a tower to be trained, in fp32 and in evaluation mode, sharing nothing with this backbone.
 
         It maps depth maps [N, 1, S, S] in [0, 1] to features [N, D], those of :meth:`encode_depth` before training.
+
+        Args:
+            path: "depth" to train the depth tower further, "image" to begin with the image tower.
+
+        Raises:
+            OptionError: if there is no such path.
         """
         ...
 

@@ -1,0 +1,66 @@
+"""Put a trained model into the package as "pocket", with the record that ``clip2point verify`` compares with.
+
+    python recipes/pocket_image_map.py                                  # only if the map itself is to be made anew
+    clip2point pretrain recipes/pocket.yaml --out pocket
+    python recipes/pocket_release.py pocket/model
+
+The record has to be made anew whenever the weights, the sample shapes, the readers or the renderer change:
+``python recipes/pocket_release.py`` without a folder does that alone.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from clip2point.errors import Clip2PointError
+from clip2point.evaluation.verification import measure
+from clip2point.files import replacing
+from clip2point.models import Recogniser, load
+from clip2point.models.checkpoint import read_checkpoint, write_checkpoint
+from clip2point.models.loading import POCKET, weight_checksums
+
+#: Of what the package carries or installs beside it.
+LICENCES = {
+    "map and depth tower": "Apache-2.0",
+    "all-MiniLM-L6-v2": "Apache-2.0",
+    "EfficientNet-Lite2": "Apache-2.0",
+}
+
+
+def release(folder: Path, out: Path = POCKET) -> None:
+    """Copy a trained model, with what its card has to say; the training's own folder stays as it is.
+
+    Raises:
+        ModelError: if the folder holds no such model.
+    """
+    model = read_checkpoint(folder)
+    config: dict[str, Any] = {**model.config, "licences": LICENCES, "card": "README.md"}
+    write_checkpoint(out, model.tensors, config)
+
+
+def record(out: Path = POCKET) -> dict[str, Any]:
+    """Write what the model gives for the sample shapes."""
+    model = load(out, dtype="fp32")
+    expected = measure(Recogniser(model.backbone, model.settings, "pocket"), weight_checksums(out))
+    with replacing(out / "expected.json") as unfinished:
+        unfinished.write_text(json.dumps(expected, indent=1) + "\n", encoding="utf-8")
+    return expected
+
+
+def main(folders: list[str]) -> None:
+    """Release the model of a folder, if one is given, and make the record."""
+    try:
+        for folder in folders[:1]:
+            release(Path(folder))
+        expected = record()
+    except Clip2PointError as error:
+        raise SystemExit(f"error: {error}") from None
+    size = (POCKET / "model.safetensors").stat().st_size
+    print(f"{POCKET}: {size / 1e6:.1f} MB, {expected['accuracy']:.1%} of {len(expected['files'])} sample files")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,39 @@
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+import clip2point
+from clip2point.models.checkpoint import read_checkpoint
+from clip2point.models.loading import save_model
+
+PATH = Path(__file__).parent.parent.parent / "recipes" / "pocket_release.py"
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("pocket_release", PATH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_trained_model_is_released_with_its_licences(script, tmp_path):
+    backbone = clip2point.load(dtype="fp32").backbone
+    trained = backbone.with_depth_tower(backbone.depth_tower("image"), image_size=64)
+    save_model(
+        tmp_path / "model", trained, clip2point.Settings(points=256), {"recipe": {"backbone": "pocket"}}, half=True
+    )
+    script.release(tmp_path / "model", tmp_path / "pocket")
+    config = read_checkpoint(tmp_path / "pocket").config
+    assert config["licences"]["map and depth tower"] == "Apache-2.0"
+    assert config["recipe"] == {"backbone": "pocket"}
+    depth = torch.rand(1, 2, 64, 64)
+    released, own = (clip2point.load(tmp_path / name, dtype="fp32").backbone for name in ("pocket", "model"))
+    assert torch.equal(released.encode_depth(depth), own.encode_depth(depth))
+
+
+def test_a_folder_without_a_model_is_one_line(script, tmp_path):
+    with pytest.raises(SystemExit, match="error: .*config.json: cannot be read"):
+        script.main([str(tmp_path)])

@@ -1,0 +1,177 @@
+"""``clip2point pretrain``: train a depth tower on image-depth pairs."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip2point.cli import options, output
+from clip2point.errors import OptionError
+
+if TYPE_CHECKING:
+    from clip2point.cli.classify import Subparsers
+    from clip2point.training.metrics import StepMetrics
+    from clip2point.training.pretrain import Outcome
+    from clip2point.training.recipe import Recipe
+
+_DESCRIPTION = """Train the depth tower of a model on image-depth pairs, by a recipe or, without one, with settings for
+small runs. The folder gets checkpoints, metrics and at the end the model, which --model takes. A run that was stopped,
+however it was, goes on with --resume as if it had not been."""
+
+#: Seconds between two lines where there is no terminal for a progress bar.
+_LINE_SECONDS = 30
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = commands.add_parser("pretrain", help="train a depth tower on image-depth pairs", description=_DESCRIPTION)
+    parser.add_argument("recipe", nargs="?", type=Path, metavar="RECIPE", help="YAML file; see the folder recipes")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for all that the training writes"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in that folder")
+    parser.add_argument("--pairs", nargs="+", metavar="DIR", help="folders that 'clip2point pairs' filled")
+    parser.add_argument("--backbone", metavar="NAME", help="model to begin with: pocket, clip-vit-b-32, ...")
+    parser.add_argument("--epochs", type=options.positive, metavar="N", help="rounds through the pairs")
+    parser.add_argument("--batch-size", type=options.positive, metavar="N", help="pairs in a step, over all devices")
+    parser.add_argument("--precision", choices=("32-true", "bf16-mixed"), help="number format of the training")
+    parser.add_argument("--device", default="cpu", help="cpu (the default), cuda, mps, ...")
+    parser.add_argument(
+        "--devices", type=options.positive, default=1, metavar="N", help="devices on each machine (default 1)"
+    )
+    parser.add_argument("--nodes", type=options.positive, default=1, metavar="N", help="machines (default 1)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train."""
+    if arguments.recipe is None and not arguments.pairs:
+        raise OptionError("give a RECIPE, or --pairs DIR with settings for small runs")
+    from clip2point.training.pretrain import pretrain
+
+    recipe = _recipe(arguments)
+    with _Console(arguments.out) as console:
+        outcome = pretrain(
+            recipe,
+            arguments.out,
+            resume=arguments.resume,
+            device=arguments.device,
+            devices=arguments.devices,
+            nodes=arguments.nodes,
+            base=arguments.recipe.parent if arguments.recipe else None,
+            observer=console,
+            progress=_progress,
+        )
+    return _finish(outcome, arguments.out)
+
+
+def _recipe(arguments: argparse.Namespace) -> Recipe:
+    """The recipe, with what the command line changes."""
+    from clip2point.training.recipe import Recipe, read_recipe
+
+    recipe = read_recipe(arguments.recipe) if arguments.recipe else Recipe()
+    if arguments.pairs:
+        recipe = replace(recipe, data=replace(recipe.data, pairs=tuple(arguments.pairs)))
+    if arguments.backbone:
+        recipe = replace(recipe, backbone=arguments.backbone)
+    given = {name: getattr(arguments, name) for name in ("epochs", "batch_size", "precision")}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return replace(recipe, training=replace(recipe.training, **changes))
+
+
+def _finish(outcome: Outcome, out: Path) -> int:
+    """Say what there is now."""
+    if not outcome.leader:
+        return 0
+    if outcome.model is None:
+        words = [word for word in sys.argv[1:] if word != "--resume"]
+        output.remark(
+            f"Stopped after step {outcome.step:,} of {outcome.total:,}; the checkpoint is in {out}. To go on:\n"
+            f"  clip2point {shlex.join(words)} --resume"
+        )
+        return 130
+    said = "" if outcome.accuracy is None else f", {outcome.accuracy:.1%} of the validation shapes named rightly"
+    print(f"Trained {outcome.total:,} steps{said}: {outcome.model}")
+    print(f"Try it with --model {outcome.model}")
+    return 0
+
+
+def _progress(items: Iterable[Any], total: int) -> Iterable[Any]:
+    return output.progress(items, "Preparing pairs", total)
+
+
+class _Console:
+    """A bar with the losses, or lines where stderr is no terminal; draws the curve after each validation."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._bar: Any = None
+        self._task: Any = None
+        self._total = 0
+        self._said = 0.0
+
+    def __enter__(self) -> _Console:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        self._draw()
+
+    def begin(self, step: int, total: int) -> None:
+        """Show the bar."""
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        for package, loss in (("tensorboardX", "TensorBoard events are"), ("matplotlib", "curve.png is")):
+            if find_spec(package) is None:
+                output.remark(f"{loss} not written, because {package} is not installed.")
+        self._total = total
+        console = Console(stderr=True)
+        if console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=console)
+            self._task = self._bar.add_task("Training", completed=step, total=total)
+            self._bar.start()
+
+    def step(self, metrics: StepMetrics) -> None:
+        """Show the losses."""
+        parts = {name: value for name, value in metrics.losses.items() if name != "total"}
+        said = (
+            f"loss {metrics.losses['total']:.3f} ({', '.join(f'{name} {value:.3f}' for name, value in parts.items())})"
+        )
+        said += f", {metrics.pairs_per_second:.0f} pairs/s"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=metrics.step, description=said)
+        elif time.monotonic() - self._said > _LINE_SECONDS or metrics.step == self._total:
+            output.remark(f"step {metrics.step:,} of {self._total:,}, epoch {metrics.epoch:.2f}: {said}")
+            self._said = time.monotonic()
+
+    def validated(self, metrics: StepMetrics) -> None:
+        """Show the accuracies."""
+        self.step(metrics)
+        assert metrics.accuracy is not None
+        output.remark(f"epoch {metrics.epoch:.2f}: {metrics.accuracy:.1%} of the validation shapes named rightly")
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draw the curve, if matplotlib is there."""
+        from clip2point.files import replacing
+        from clip2point.report.training_curve import plot_training
+        from clip2point.training.metrics import read_metrics
+
+        if self._total == 0 or not (rows := read_metrics(self._out)):
+            return
+        try:
+            picture = plot_training(rows)
+        except OptionError:  # matplotlib is not installed
+            return
+        with replacing(self._out / "curve.png") as unfinished:
+            unfinished.write_bytes(picture)

@@ -1,0 +1,52 @@
+"""The course of a training as a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2point.report.plots import _BLUE, _FAINT, _GREEN, _INK, _figure, _open_frame, _png
+
+_SMOOTHED = 200  # as many points as a curve has room for
+
+
+def plot_training(metrics: Sequence[dict[str, float | None]]) -> bytes:
+    """Loss, validation accuracy and learning rate by epoch.
+
+    Args:
+        metrics: one for each step, as :func:`clip2point.training.metrics.read_metrics` gives them; at least one.
+
+    Returns:
+        A PNG file's content.
+    """
+    epochs = _column(metrics, "epoch")
+    accuracy = _column(metrics, "accuracy")
+    figure = _figure(6.4, 5.2)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.plot(*_smoothed(epochs, _column(metrics, "loss")), color=_BLUE)
+    upper.set_ylabel("loss", color=_FAINT)
+    validated = np.isfinite(accuracy)
+    if validated.any():
+        right = upper.twinx()
+        right.plot(epochs[validated], accuracy[validated], color=_GREEN, marker=".")
+        right.set_ylabel(f"validation accuracy (best {accuracy[validated].max():.1%})", color=_GREEN)
+        right.spines[["top"]].set_visible(False)
+        right.tick_params(labelsize=8)
+    lower.plot(epochs, _column(metrics, "lr"), color=_INK, linewidth=1)
+    lower.set_ylabel("learning rate", color=_FAINT)
+    lower.set_xlabel("epoch", color=_FAINT)
+    _open_frame(upper, lower)
+    return _png(figure)
+
+
+def _column(metrics: Sequence[dict[str, float | None]], name: str) -> NDArray[np.float64]:
+    values = [row.get(name) for row in metrics]
+    return np.array([np.nan if value is None else value for value in values])
+
+
+def _smoothed(epochs: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Means over stretches of steps."""
+    parts = min(_SMOOTHED, len(values))
+    return tuple(np.array([part.mean() for part in np.array_split(row, parts)]) for row in (epochs, values))

@@ -1,0 +1,110 @@
+"""Zero-shot accuracy of a depth tower in training, on shapes that it does not see there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from clip2point.backbones import MAX_BATCH
+from clip2point.data import Dataset, open_dataset, sample_dataset
+from clip2point.errors import OptionError
+from clip2point.evaluation.features import depth_maps
+from clip2point.evaluation.metrics import measure_predictions
+from clip2point.models import Recogniser, view_cosines
+from clip2point.pairs.model import to_keys
+from clip2point.training.recipe import ValidationSettings
+
+#: Factors that are tried, each about a tenth above the one before.
+_SCALES = tuple(round(10 ** (step / 25), 1) for step in range(13, 63))
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What validation found.
+
+    Attributes:
+        accuracy: share of shapes that were named rightly, in [0, 1].
+        mean_class_accuracy: mean of the accuracies of the classes.
+    """
+
+    accuracy: float
+    mean_class_accuracy: float
+
+    def to_dict(self) -> dict[str, float]:
+        """As JSON types."""
+        return asdict(self)
+
+
+def open_validation(settings: ValidationSettings, trained_on: Collection[str]) -> Dataset:
+    """Open the validation shapes of a recipe.
+
+    Args:
+        settings: which.
+        trained_on: keys of the models that are trained on.
+
+    Raises:
+        OptionError: if they are a test split without leave, or do not say which way is up, or some are trained on.
+        DataError: if they are missing or broken.
+    """
+    root = None if settings.root is None else Path(settings.root).expanduser()
+    dataset = open_dataset(settings.dataset, root=root, split=settings.split, up=settings.up, limit=settings.limit)
+    if dataset.split == "test" and not settings.allow_test:
+        raise OptionError(
+            f"validation.split: the weights would be chosen by the test split of {dataset.name}, on which results are "
+            "reported: give 'validation', or set validation.allow_test"
+        )
+    if dataset.up == "auto":
+        raise OptionError(f"validation.up: {dataset.name} does not say which axis points up; give y or z")
+    keys = to_keys([name.removesuffix(PurePosixPath(name).suffix) for name in dataset.names])
+    both = [name for name, key in zip(dataset.names, keys, strict=True) if key in trained_on]
+    if both:
+        raise OptionError(
+            f"validation.dataset: {len(both):,} of the {len(dataset):,} shapes of {dataset.name} are among the pairs "
+            f"that are trained on, the first is {both[0]}: give shapes that are not"
+        )
+    return dataset
+
+
+class Validation:
+    """Measures depth towers on the same points, one after another; keeps nothing in the cache of features.
+
+    Args:
+        dataset: labelled shapes with a declared up-axis.
+        base: the model before training, under the settings that the trained one is to have.
+        with_tower: makes the trained model of the state of a depth tower.
+    """
+
+    def __init__(
+        self, dataset: Dataset, base: Recogniser, with_tower: Callable[[Mapping[str, Tensor]], Recogniser]
+    ) -> None:
+        self._with_tower = with_tower
+        self._sampled = sample_dataset(dataset, base.settings.points)
+        self._text = base.class_features(dataset.classes)
+
+    def __call__(self, tower: Mapping[str, Tensor]) -> Validated:
+        """Measure a depth tower, given by its state."""
+        probabilities = self._scores(tower).softmax(-1).numpy()
+        metrics = measure_predictions(probabilities, self._sampled.labels, self._sampled.classes)
+        return Validated(metrics.accuracy, metrics.mean_class_accuracy)
+
+    def scale(self, tower: Mapping[str, Tensor]) -> float:
+        """The factor on mean cosines that makes confidences fit best (temperature scaling, Guo et al. 2017)."""
+        scores, labels = self._scores(tower), torch.from_numpy(self._sampled.labels)
+        losses = [(cross_entropy(scores * scale, labels).item(), scale) for scale in _SCALES]
+        return min(losses)[1]
+
+    def _scores(self, tower: Mapping[str, Tensor]) -> Tensor:
+        """Mean cosines [N, C] of shapes and classes, in float64 on the CPU."""
+        model = self._with_tower(tower)
+        count, size = len(self._sampled), max(1, MAX_BATCH // len(model.views))
+        rows = []
+        for start in range(0, count, size):
+            with torch.inference_mode():
+                depth = depth_maps(model, self._sampled, range(start, min(start + size, count)))
+                rows.append(view_cosines(model.backbone.encode_depth(depth), self._text).mean(1).double().cpu())
+        return torch.cat(rows)

@@ -1,0 +1,79 @@
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from clip2point.errors import DataError
+from clip2point.models import load
+from clip2point.pairs import read_shard
+from clip2point.training.pair_set import PairSet
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "cache"))
+
+
+def test_points_and_infos_are_those_of_the_shards(pair_folder):
+    pairs = PairSet([pair_folder])
+    assert len(pairs) == 5
+    assert [info.captions[0] for info in pairs.infos] == ["bottle", "chair", "chair", "cone", "table"]
+    assert pairs.views == "clip2point-10"
+    for model in range(5):
+        points = pairs.points(model)
+        assert points.shape == (8192, 3)
+        assert np.linalg.norm(points, axis=1).max() == pytest.approx(1, abs=1e-5)
+    again = PairSet([pair_folder])
+    assert np.array_equal(again.points(4), pairs.points(4))
+    assert again.fingerprint() == pairs.fingerprint()
+
+
+def test_models_can_be_left_out(pair_folder):
+    source = PairSet([pair_folder]).infos[0].source
+    with pytest.raises(DataError, match="no model of the pairs is left .*SOURCE/CATEGORY/KEY"):
+        PairSet([pair_folder], without=("folder:*",))
+    assert len(PairSet([pair_folder], without=("elsewhere",))) == 5
+    seen, held_out = PairSet([pair_folder], without=("*/chair/*",)), PairSet([pair_folder], only=("*/Chair/*",))
+    assert {info.captions[0] for info in held_out.infos} == {"chair"}
+    assert sorted(info.key for part in (seen, held_out) for info in part.infos) == sorted(
+        info.key for info in PairSet([pair_folder]).infos
+    )
+    assert np.array_equal(held_out.points(1), PairSet([pair_folder]).points(2))
+    assert PairSet([pair_folder]).licences() == {source: {"not stated": 5}}
+
+
+def test_image_features_are_those_of_the_pictures_and_come_from_the_cache(pair_folder, tiny_clip, monkeypatch):
+    backbone = load(tiny_clip, dtype="fp32").backbone
+    pairs = PairSet([pair_folder])
+    features = pairs.image_features(backbone)
+    shard = sorted(pair_folder.glob("*.tar"))[1]
+    key, files = list(read_shard(shard))[1]
+    assert key == pairs.infos[4].key
+    picture = torch.from_numpy(np.array(Image.open(io.BytesIO(files["view3.png"])))).permute(2, 0, 1)[None] / 255
+    assert np.allclose(features(4, 3), backbone.encode_image(picture)[0].numpy(), atol=1e-5)
+    monkeypatch.setattr(type(backbone), "encode_image", lambda *_: pytest.fail("encoded twice"))
+    assert np.array_equal(PairSet([pair_folder]).image_features(backbone)(4, 3), features(4, 3))
+
+
+def test_folders_without_pairs_or_with_broken_ones_are_refused(pair_folder, tmp_path):
+    with pytest.raises(DataError, match="holds no pairs .*expected a folder that 'clip2point pairs' filled"):
+        PairSet([tmp_path / "nothing"])
+    broken = tmp_path / "broken"
+    shutil.copytree(pair_folder, broken)
+    shard = sorted(broken.glob("*.tar"))[0]
+    shard.write_bytes(shard.read_bytes()[:5000])
+    with pytest.raises(DataError, match=shard.name):
+        PairSet([broken])
+    shard.unlink()
+    with pytest.raises(DataError, match="cannot be read"):
+        PairSet([broken])
+    (broken / "index.json").write_text("{}")
+    with pytest.raises(DataError, match=r"index\.json: is damaged"):
+        PairSet([broken])
+    (broken / "index.json").write_text(json.dumps({"shards": []}))
+    with pytest.raises(DataError, match="holds no pairs yet"):
+        PairSet([broken])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clip2point.cli.main import build_parser, main
+from clip2point.pairs import PairFolder, open_source
 from clip2point.samples import generate, write_mesh
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -28,14 +29,22 @@ def files(tmp_path, monkeypatch):
     monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture
+def pairs(tmp_path):
+    """What ``clip2point pairs labelled/ --out pairs/`` makes."""
+    list(PairFolder(tmp_path / "pairs", open_source(str(tmp_path / "labelled"))).render())
+
+
 @pytest.mark.parametrize("code", PYTHON)
 def test_python_examples_run(code):
     exec(compile(code, "README.md", "exec"), {})
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_commands_run(command, capsys):
+def test_commands_run(command, capsys, request):
     program, *arguments = shlex.split(command)
+    if arguments[0] == "pretrain":
+        request.getfixturevalue("pairs")
     assert program == "clip2point"
     assert main(arguments) == 0
     assert capsys.readouterr().out
@@ -49,4 +58,4 @@ def test_commands_in_the_text_exist():
 
 def test_nothing_is_left_out():
     assert len(PYTHON) == 2
-    assert len(COMMANDS) == 9
+    assert len(COMMANDS) == 10

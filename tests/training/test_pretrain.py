@@ -168,3 +168,34 @@ def test_nothing_to_go_on_from(recipe, tmp_path, capsys):
     assert main(["pretrain", str(recipe), "--out", str(tmp_path), "--resume"]) == 2
     assert "holds no checkpoint to go on from" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_recipe_renders_its_sources_and_chooses_by_what_it_leaves_out(meshes, tiny_clip, tmp_path, capsys):
+    """Relative sources count from the recipe's folder; the model has the recipe's settings, and half the size."""
+    link = tmp_path / "recipes" / "shapes"
+    link.parent.mkdir()
+    link.symlink_to(meshes)
+    path = link.parent / "small.yaml"
+    path.write_text(
+        f"""
+        backbone: {tiny_clip}
+        data: {{sources: [{{name: all, source: shapes}}], without: ["*/*/cup-cup_0", "*/*/table-table_1"]}}
+        training: {{epochs: 2, batch_size: {BATCH}, half: true}}
+        recognition: {{views: ring-2, points: 100, radius: 0.03, templates: ["depth map of a {{}}"]}}
+        validation: {{dataset: held-out}}
+        """
+    )
+    out = tmp_path / "out"
+    assert main(["pretrain", str(path), "--out", str(out)]) == 0
+    assert "of the validation shapes named rightly" in capsys.readouterr().out
+    assert (out / "pairs" / "all" / "index.json").is_file()
+    model = clip2point.load(out / "model")
+    assert model.settings.to_dict() == read_recipe(path).recognition.to_dict()
+    config = json.loads((out / "model" / "config.json").read_text())
+    assert config["training_models"] == 2 * BATCH - 2
+    assert config["validation"]["dataset"] == "held-out"
+    assert config["logit_scale"] == model.backbone.logit_scale
+    from safetensors.torch import load_file
+
+    kinds = {tensor.dtype for tensor in load_file(out / "model" / "model.safetensors").values()}
+    assert kinds == {torch.float16, torch.float32}

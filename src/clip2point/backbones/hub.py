@@ -168,6 +168,7 @@ class HubBackbone:
             "backbone": "transformers",
             "base": self.name,
             "base_fingerprint": self.base_fingerprint(),
+            "logit_scale": self.logit_scale,
             "depth_tower": {"image_size": self.image_size},
         }
 

@@ -160,10 +160,15 @@ def _pocket(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
     from clip2point.backbones.pocket import TENSORS, PocketBackbone
 
     check_tensors(checkpoint, TENSORS)
+    return PocketBackbone(checkpoint.tensors, logit_scale=_logit_scale(checkpoint), device=device, dtype=dtype)
+
+
+def _logit_scale(checkpoint: Checkpoint) -> float:
+    """Factor on cosines before a softmax."""
     scale = checkpoint.config.get("logit_scale")
     if not isinstance(scale, int | float):
         raise ModelError(f'{checkpoint.folder}: config.json should have a number as "logit_scale", not {scale!r}')
-    return PocketBackbone(checkpoint.tensors, logit_scale=float(scale), device=device, dtype=dtype)
+    return float(scale)
 
 
 def _base(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
@@ -188,6 +193,7 @@ def _base(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
         raise ModelError(
             f'{folder}: its depth tower was trained with another model than {base}; correct "base" in config.json'
         )
+    backbone.logit_scale = _logit_scale(checkpoint)
     return backbone
 
 

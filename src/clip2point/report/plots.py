@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_INK, _FAINT, _BLUE, _GREEN = "#1b1f24", "#667788", "#8aa4c8", "#3aa564"
+INK, FAINT, BLUE, GREEN = "#1b1f24", "#667788", "#8aa4c8", "#3aa564"
 _DPI = 150
 #: Pixels of a plot for one pixel of a page, on which an inch has 96.
 SHARPNESS = _DPI / 96
@@ -49,14 +49,14 @@ def plot_confusion(metrics: Metrics) -> bytes:
     counts = np.array(metrics.confusion)
     total = len(counts)
     side = float(np.clip(0.28 * total, 4.5, 14))
-    figure = _figure(side + 1.4, side + 1.2)
+    figure = new_figure(side + 1.4, side + 1.2)
     axes = figure.subplots()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     size = float(np.clip(72 * side / total * 0.36, 4.5, 9))
     if total <= _MOST_COUNTS:
         for row, column in np.argwhere(counts):
-            color = "white" if shares[row, column] > 0.55 else _INK
+            color = "white" if shares[row, column] > 0.55 else INK
             axes.text(column, row, counts[row, column], ha="center", va="center", fontsize=size, color=color)
     if total <= _MOST_NAMES:
         style: dict[str, Any] = {"fontsize": max(size, 6), "parse_math": False}
@@ -68,9 +68,9 @@ def plot_confusion(metrics: Metrics) -> bytes:
         axes.set_yticks(np.arange(total - 1) + 0.5, minor=True)
         axes.grid(which="minor", color="#e9edf1", linewidth=0.5)
         axes.tick_params(which="both", length=0)
-    axes.set_xlabel("answer", color=_FAINT)
-    axes.set_ylabel("truth", color=_FAINT)
-    return _png(figure)
+    axes.set_xlabel("answer", color=FAINT)
+    axes.set_ylabel("truth", color=FAINT)
+    return to_png(figure)
 
 
 def plot_class_accuracy(metrics: Metrics) -> bytes:
@@ -86,10 +86,10 @@ def plot_class_accuracy(metrics: Metrics) -> bytes:
     rates = np.array([entry["accuracy"] for entry in classes.values()], dtype=np.float64)
     samples = np.array([entry["samples"] for entry in classes.values()])
     order = np.argsort(-rates, kind="stable")
-    figure = _figure(7, float(np.clip(0.2 * len(order) + 0.8, 2, 16)))
+    figure = new_figure(7, float(np.clip(0.2 * len(order) + 0.8, 2, 16)))
     axes = figure.subplots()
-    axes.barh(range(len(order)), rates[order], color=_BLUE, height=0.75)
-    axes.axvline(metrics.mean_class_accuracy, color=_INK, linewidth=1, linestyle="--", zorder=0)
+    axes.barh(range(len(order)), rates[order], color=BLUE, height=0.75)
+    axes.axvline(metrics.mean_class_accuracy, color=INK, linewidth=1, linestyle="--", zorder=0)
     blank = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # keeps the dashed line off the counts
     if len(order) <= _MOST_NAMES:
         names = np.array(_shortened(classes))
@@ -97,15 +97,15 @@ def plot_class_accuracy(metrics: Metrics) -> bytes:
         for place, index in enumerate(order):
             right = round(rates[index] * samples[index])
             words, x = f"{right}/{samples[index]}", rates[index] + 0.01
-            axes.text(x, place, words, va="center", fontsize=7, color=_FAINT, bbox=blank)
+            axes.text(x, place, words, va="center", fontsize=7, color=FAINT, bbox=blank)
     else:
         axes.set_yticks([])
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.set_xlim(0, 1.09)
     axes.set_xticks(np.linspace(0, 1, 6))
-    axes.set_xlabel(f"accuracy (dashed: mean over the classes, {metrics.mean_class_accuracy:.1%})", color=_FAINT)
+    axes.set_xlabel(f"accuracy (dashed: mean over the classes, {metrics.mean_class_accuracy:.1%})", color=FAINT)
     axes.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+    return to_png(figure)
 
 
 def plot_reliability(bins: Reliability) -> bytes:
@@ -117,27 +117,27 @@ def plot_reliability(bins: Reliability) -> bytes:
     Returns:
         A PNG file's content.
     """
-    figure = _figure(5.2, 5.6)
+    figure = new_figure(5.2, 5.6)
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (3, 1)})
     middles, widths = (bins.edges[:-1] + bins.edges[1:]) / 2, 0.92 * np.diff(bins.edges)
-    upper.bar(middles, np.nan_to_num(bins.accuracy), widths, color=_BLUE, label="accuracy in the bin")
+    upper.bar(middles, np.nan_to_num(bins.accuracy), widths, color=BLUE, label="accuracy in the bin")
     upper.plot(
         bins.confidence, bins.confidence, "_", color="#a33333", markersize=11, label="mean confidence in the bin"
     )
-    upper.plot([0, 1], [0, 1], color=_FAINT, linewidth=1, linestyle="--")
-    upper.set_ylabel("accuracy", color=_FAINT)
+    upper.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--")
+    upper.set_ylabel("accuracy", color=FAINT)
     upper.set_ylim(0, 1)
     upper.legend(loc="upper left", frameon=False, fontsize=8)
-    lower.bar(middles, bins.counts, widths, color=_BLUE)
+    lower.bar(middles, bins.counts, widths, color=BLUE)
     for middle, count in zip(middles, bins.counts, strict=True):
         if count:
-            lower.text(middle, count, count, ha="center", va="bottom", fontsize=6.5, color=_FAINT)
+            lower.text(middle, count, count, ha="center", va="bottom", fontsize=6.5, color=FAINT)
     lower.margins(y=0.18)
     lower.set_xlim(0, 1)
-    lower.set_ylabel("samples", color=_FAINT)
-    lower.set_xlabel(f"confidence (expected calibration error {bins.calibration_error:.3f})", color=_FAINT)
-    _open_frame(upper, lower)
-    return _png(figure)
+    lower.set_ylabel("samples", color=FAINT)
+    lower.set_xlabel(f"confidence (expected calibration error {bins.calibration_error:.3f})", color=FAINT)
+    open_frame(upper, lower)
+    return to_png(figure)
 
 
 def plot_seeds(seeds: Sequence[int], metrics: Sequence[Metrics]) -> bytes:
@@ -152,20 +152,20 @@ def plot_seeds(seeds: Sequence[int], metrics: Sequence[Metrics]) -> bytes:
     """
     rates = np.array([m.accuracy for m in metrics])
     intervals = np.array([m.accuracy_interval for m in metrics])
-    figure = _figure(5.2, 3)
+    figure = new_figure(5.2, 3)
     axes = figure.subplots()
     reach = np.maximum(np.abs(intervals.T - rates), 0)
-    axes.errorbar(range(len(seeds)), rates, reach, fmt="o", color=_GREEN, ecolor=_BLUE, capsize=4)
-    axes.axhline(rates.mean(), color=_INK, linewidth=1, linestyle="--")
+    axes.errorbar(range(len(seeds)), rates, reach, fmt="o", color=GREEN, ecolor=BLUE, capsize=4)
+    axes.axhline(rates.mean(), color=INK, linewidth=1, linestyle="--")
     axes.set_xticks(range(len(seeds)), [str(seed) for seed in seeds])
     axes.set_xlim(-0.5, len(seeds) - 0.5)
-    axes.set_xlabel(f"seed (dashed: mean {rates.mean():.1%})", color=_FAINT)
-    axes.set_ylabel("accuracy, 95 % interval", color=_FAINT)
-    _open_frame(axes)
-    return _png(figure)
+    axes.set_xlabel(f"seed (dashed: mean {rates.mean():.1%})", color=FAINT)
+    axes.set_ylabel("accuracy, 95 % interval", color=FAINT)
+    open_frame(axes)
+    return to_png(figure)
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches; made without pyplot, which would keep it and choose a display."""
     require_matplotlib()
     from matplotlib.figure import Figure
@@ -173,7 +173,8 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _png(figure: Figure) -> bytes:
+def to_png(figure: Figure) -> bytes:
+    """A PNG file's content."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a name in a script that the font lacks; the page's table has it
@@ -181,7 +182,8 @@ def _png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _open_frame(*panels: Axes) -> None:
+def open_frame(*panels: Axes) -> None:
+    """Leave two sides of each panel open."""
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.report.plots import _BLUE, _FAINT, _GREEN, _INK, _figure, _open_frame, _png
+from clip2point.report.plots import BLUE, FAINT, GREEN, INK, new_figure, open_frame, to_png
 
 _SMOOTHED = 200  # as many points as a curve has room for
 
@@ -23,22 +23,22 @@ def plot_training(metrics: Sequence[dict[str, float | None]]) -> bytes:
     """
     epochs = _column(metrics, "epoch")
     accuracy = _column(metrics, "accuracy")
-    figure = _figure(6.4, 5.2)
+    figure = new_figure(6.4, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.plot(*_smoothed(epochs, _column(metrics, "loss")), color=_BLUE)
-    upper.set_ylabel("loss", color=_FAINT)
+    upper.plot(*_smoothed(epochs, _column(metrics, "loss")), color=BLUE)
+    upper.set_ylabel("loss", color=FAINT)
     validated = np.isfinite(accuracy)
     if validated.any():
         right = upper.twinx()
-        right.plot(epochs[validated], accuracy[validated], color=_GREEN, marker=".")
-        right.set_ylabel(f"validation accuracy (best {accuracy[validated].max():.1%})", color=_GREEN)
+        right.plot(epochs[validated], accuracy[validated], color=GREEN, marker=".")
+        right.set_ylabel(f"validation accuracy (best {accuracy[validated].max():.1%})", color=GREEN)
         right.spines[["top"]].set_visible(False)
         right.tick_params(labelsize=8)
-    lower.plot(epochs, _column(metrics, "lr"), color=_INK, linewidth=1)
-    lower.set_ylabel("learning rate", color=_FAINT)
-    lower.set_xlabel("epoch", color=_FAINT)
-    _open_frame(upper, lower)
-    return _png(figure)
+    lower.plot(epochs, _column(metrics, "lr"), color=INK, linewidth=1)
+    lower.set_ylabel("learning rate", color=FAINT)
+    lower.set_xlabel("epoch", color=FAINT)
+    open_frame(upper, lower)
+    return to_png(figure)
 
 
 def _column(metrics: Sequence[dict[str, float | None]], name: str) -> NDArray[np.float64]:

@@ -181,8 +181,8 @@ class Recipe:
     Attributes:
         description: of what it is for.
         backbone: whose depth tower is trained, as for :func:`clip2point.load`.
-        start: what the depth tower begins as: a copy of the "image" tower, as in the paper, or the backbone's own "depth"
-            tower, to train it further.
+        start: what the depth tower begins as: a copy of the "image" tower, as in the paper, or the backbone's own
+            "depth" tower, to train it further.
         data: what is trained on.
         rendering: of the depth maps.
         augmentation: of the points.

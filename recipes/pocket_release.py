@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from clip2point.errors import Clip2PointError
+from clip2point.errors import Clip2PointError, ModelError
 from clip2point.evaluation.verification import measure
 from clip2point.files import replacing
 from clip2point.models import Recogniser, load
@@ -37,6 +37,8 @@ def release(folder: Path, out: Path = POCKET) -> None:
         ModelError: if the folder holds no such model.
     """
     model = read_checkpoint(folder)
+    if model.config.get("backbone") != "pocket" or "depth_tower" not in model.config:
+        raise ModelError(f"{folder}: holds no depth tower for pocket; train one with recipes/pocket.yaml")
     config: dict[str, Any] = {**model.config, "licences": LICENCES, "card": "README.md"}
     write_checkpoint(out, model.tensors, config)
 

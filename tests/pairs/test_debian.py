@@ -114,6 +114,7 @@ def test_another_file_than_the_manifest_describes_is_refused(mirror, changes):
     [
         (b"no package at all", "it is no .deb file"),
         (b"!<arch>\n", "has no data.tar"),
+        (b"!<arch>\n" + f"{'backwards':<48}{-60:<10}`\n".encode(), "it is damaged"),
         (deb()[:-160], "cannot be unpacked"),
         (deb().replace(b"data.tar.xz ", b"data.tar.zip"), "cannot be unpacked"),
         (deb({"usr/share/toys/../../../../evil": b"x"}), "a file with an odd path"),

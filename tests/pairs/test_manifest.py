@@ -41,9 +41,14 @@ def unpacked(tmp_path, monkeypatch):
     return folder
 
 
+class WithoutReferences(yaml.SafeDumper):
+    def ignore_aliases(self, data):
+        return True
+
+
 def write(tmp_path, packages):
     path = tmp_path / "meshes.yaml"
-    path.write_text(yaml.safe_dump({"packages": packages}), encoding="utf-8")
+    path.write_text(yaml.dump({"packages": packages}, Dumper=WithoutReferences), encoding="utf-8")
     return path
 
 
@@ -110,8 +115,8 @@ def test_a_catalogue(tmp_path, unpacked):
         ({"licence": ""}, "toys: lacks licence"),
         ({"stated": ""}, "toys: lacks stated"),
         ({"colour": "red"}, "unknown entry 'colour': expected some of version"),
-        ({"version": 1.0}, "version is '1.0': expected a str; put text in quotes"),
-        ({"size": "big"}, "size is 'big': expected a int"),
+        ({"version": 1.0}, "version is 1.0: expected text, in quotes if need be"),
+        ({"size": "big"}, "size is 'big': expected a whole number"),
         ({"sha256": "abc"}, "a sha256 of 64 digits"),
         ({"path": "pool/../../etc/a.deb"}, "expected pool/.../NAME.deb"),
         ({"path": "http://example.org/a.deb"}, "expected pool/.../NAME.deb"),
@@ -123,6 +128,8 @@ def test_a_catalogue(tmp_path, unpacked):
         ({"models": {"sofa.obj": "sofa"}}, "toys: sofa.obj: expected a mapping"),
         ({"models": {"gone.obj": ["sofa"]}}, "no such file in usr/share/toys"),
         ({"models": {"../unpacked/sofa.obj": ["sofa"]}}, "no such file in usr/share/toys"),
+        ({"models": {"/etc/passwd": ["sofa"]}}, "no such file in usr/share/toys"),
+        ({"models": {7: ["sofa"]}}, "toys: 7: expected the path of a model"),
     ],
 )
 def test_wrong_entries_are_refused(tmp_path, unpacked, changes, message):
@@ -136,12 +143,12 @@ def test_wrong_entries_are_refused(tmp_path, unpacked, changes, message):
 def test_other_files_are_refused(tmp_path, text):
     path = tmp_path / "meshes.yaml"
     path.write_text(text)
-    with pytest.raises(DataError, match=re.escape(str(path))):
+    with pytest.raises((DataError, OptionError), match=re.escape(str(path))):
         read_manifest(path)
 
 
 def test_a_missing_manifest(tmp_path):
-    with pytest.raises(OptionError, match="no such manifest"):
+    with pytest.raises(OptionError, match="cannot be read .*expected a manifest in YAML"):
         open_source(str(tmp_path / "none.yaml"))
 
 
@@ -161,3 +168,10 @@ def test_the_manifest_of_pocket(tmp_path, monkeypatch):
     assert all(caption == caption.strip() for model in models for caption in model.captions)
     assert all(model.licence and model.creator for model in models)
     assert {"airplane", "car", "sofa", "bottle", "toilet"} <= {model.caption for model in models}
+
+
+def test_references_that_unfold_to_something_large_are_refused(tmp_path):
+    path = tmp_path / "meshes.yaml"
+    path.write_text("a: &a [1, 1]\nb: &b [*a, *a]\npackages: {toys: {size: [*b, *b]}}\n")
+    with pytest.raises(OptionError, match=r"references with \* are not read"):
+        read_manifest(path)

@@ -13,7 +13,8 @@ import pytest
 from clip2point.cli.main import main
 from clip2point.errors import DataError, OptionError
 from clip2point.pairs import PairFolder, open_source
-from clip2point.pairs.ray_pipeline import RayPairFolder, absolute_spec
+from clip2point.pairs.ray_pipeline import RayPairFolder
+from clip2point.pairs.sources import absolute_spec
 from clip2point.samples import generate, write_mesh
 
 SHARD = 2
@@ -179,5 +180,9 @@ def test_paths_of_a_source_become_absolute_and_all_else_stays(meshes, monkeypatc
     assert absolute_spec(meshes.name) == str(meshes)
     assert absolute_spec(f"folder:{meshes.name}") == f"folder:{meshes}"
     assert absolute_spec("samples:3") == "samples:3"
+    (meshes.parent / "toys.yaml").touch()
+    assert absolute_spec("toys.yaml#ball") == f"{meshes.parent / 'toys.yaml'}#ball"
+    assert absolute_spec(f"folder:{meshes.name}", meshes) == f"folder:{meshes.name}"
+    assert absolute_spec(meshes.name, meshes.parent) == str(meshes)
     with pytest.raises(OptionError, match="none: no such source"):
         open_source(absolute_spec("none"))

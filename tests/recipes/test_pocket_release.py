@@ -5,7 +5,8 @@ import pytest
 import torch
 
 import clip2point
-from clip2point.models.checkpoint import read_checkpoint
+from clip2point.errors import ModelError
+from clip2point.models.checkpoint import read_checkpoint, write_checkpoint
 from clip2point.models.loading import save_model
 
 PATH = Path(__file__).parent.parent.parent / "recipes" / "pocket_release.py"
@@ -32,6 +33,13 @@ def test_a_trained_model_is_released_with_its_licences(script, tmp_path):
     depth = torch.rand(1, 2, 64, 64)
     released, own = (clip2point.load(tmp_path / name, dtype="fp32").backbone for name in ("pocket", "model"))
     assert torch.equal(released.encode_depth(depth), own.encode_depth(depth))
+
+
+def test_a_model_of_another_kind_is_not_released(script, tmp_path):
+    write_checkpoint(tmp_path / "model", {"depth.x": torch.zeros(1)}, {"backbone": "transformers", "depth_tower": {}})
+    with pytest.raises(ModelError, match="holds no depth tower for pocket"):
+        script.release(tmp_path / "model", tmp_path / "pocket")
+    assert not (tmp_path / "pocket").exists()
 
 
 def test_a_folder_without_a_model_is_one_line(script, tmp_path):

@@ -37,7 +37,7 @@ def test_two_processes_have_the_loss_and_gradients_of_one(tmp_path):
 
 
 def test_one_process_gathers_nothing():
-    fabric = make_fabric("cpu")
+    fabric = make_fabric("cpu:0")
     features = (torch.ones(2, 3),)
     assert gather(fabric, features) is features
     model = torch.nn.BatchNorm1d(2)

@@ -1,6 +1,7 @@
 import io
 import json
 import shutil
+import tarfile
 
 import numpy as np
 import pytest
@@ -77,3 +78,58 @@ def test_folders_without_pairs_or_with_broken_ones_are_refused(pair_folder, tmp_
     (broken / "index.json").write_text(json.dumps({"shards": []}))
     with pytest.raises(DataError, match="holds no pairs yet"):
         PairSet([broken])
+
+
+def spoiled(pair_folder, tmp_path, ending, data):
+    """The folder with one file of its first pair replaced, or taken away."""
+    folder = tmp_path / "spoiled"
+    shutil.copytree(pair_folder, folder)
+    shard = sorted(folder.glob("*.tar"))[0]
+    samples = [(key, dict(files)) for key, files in read_shard(shard)]
+    if data is None:
+        del samples[0][1][ending]
+    else:
+        samples[0][1][ending] = data
+    with tarfile.open(shard, "w") as tar:
+        for key, files in samples:
+            for name, content in files.items():
+                member = tarfile.TarInfo(f"{key}.{name}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+    return folder, shard
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+HUGE = npy(np.zeros((8, 3), np.float32)).replace(b"(8, 3)", b"(99999999999, 3)", 1)
+
+
+@pytest.mark.parametrize(
+    ("ending", "data"),
+    [
+        ("json", b"[]"),
+        ("json", b'{"key": "a"}'),
+        ("json", b"not JSON"),
+        ("json", None),
+        ("points.npy", npy(np.zeros((8, 2), np.float32))),
+        ("points.npy", npy(np.zeros((8, 3), np.float32))),
+        ("points.npy", npy(np.array([None], dtype=object))),
+        ("points.npy", HUGE),
+        ("points.npy", b"nothing"),
+    ],
+)
+def test_a_pair_that_is_not_what_it_should_be_is_refused(pair_folder, tmp_path, ending, data):
+    folder, shard = spoiled(pair_folder, tmp_path, ending, data)
+    with pytest.raises(DataError, match=rf"{shard.name}: the pair '.*' is damaged .*make the shard again"):
+        PairSet([folder])
+
+
+@pytest.mark.parametrize("data", [None, b"no picture"])
+def test_a_missing_or_broken_picture_is_refused(pair_folder, tmp_path, tiny_clip, data):
+    folder, shard = spoiled(pair_folder, tmp_path, "view7.png", data)
+    with pytest.raises(DataError, match=rf"{shard.name}: a picture of 'bottle.*' is missing or damaged"):
+        PairSet([folder]).image_features(load(tiny_clip, dtype="fp32").backbone)

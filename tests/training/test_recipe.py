@@ -5,7 +5,7 @@ import pytest
 
 from clip2point.errors import OptionError
 from clip2point.training.recipe import Recipe, read_recipe, recipe_from_dict
-from clip2point.training.strict_yaml import changed_key
+from clip2point.training.sections import changed_key
 
 FOLDER = Path(__file__).parents[2] / "recipes"
 RECIPES = [path for path in sorted(FOLDER.glob("*.yaml")) if "\ntraining:" in path.read_text()]
@@ -46,6 +46,9 @@ def test_what_is_left_out_has_the_default(tmp_path):
         ("optimizer: {lr: fast}", r"optimizer.lr is 'fast': expected a number"),
         ("optimizer: {lr: .nan}", r"optimizer.lr is nan: expected a number"),
         ("optimizer: {lr: -1}", r"optimizer.lr is -1.0: expected above 0"),
+        (f"optimizer: {{lr: 1{'0' * 400}}}", r"optimizer.lr is 1.*expected a number"),
+        ("loss: {cross: no, intra: no}", r"loss: no loss is asked for"),
+        ("rendering: {views: sideways}", r"rendering: unknown view set 'sideways'"),
         ("optimizer: {betas: [0.9]}", r"optimizer.betas is a list of 1: expected a list of 2"),
         ("optimizer: {betas: [0.9, no]}", r"optimizer.betas\[1\] is False: expected a number"),
         ("data: {pairs: a}", r"data.pairs is 'a': expected a list"),

@@ -53,7 +53,7 @@ def add_parser(commands: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Make the pairs."""
     from clip2point.pairs import open_source
-    from clip2point.pairs.ray_pipeline import absolute_spec
+    from clip2point.pairs.sources import absolute_spec
 
     excluded = _read_ids(arguments.excluded) if arguments.excluded else set()
     spec = absolute_spec(arguments.source) if arguments.ray else arguments.source

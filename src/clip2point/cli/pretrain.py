@@ -46,7 +46,13 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--devices", type=options.positive, default=1, metavar="N", help="devices on each machine (default 1)"
     )
-    parser.add_argument("--nodes", type=options.positive, default=1, metavar="N", help="machines (default 1)")
+    parser.add_argument(
+        "--nodes",
+        type=options.positive,
+        default=1,
+        metavar="N",
+        help="machines, which share DIR and the cache (default 1)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -120,10 +126,11 @@ class _Console:
     def __enter__(self) -> _Console:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if self._bar is not None:
             self._bar.stop()
-        self._draw()
+        if kind is None:  # what went wrong must not be hidden by a second error
+            self._draw()
 
     def begin(self, step: int, total: int) -> None:
         """Show the bar."""

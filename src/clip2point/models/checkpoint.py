@@ -7,7 +7,8 @@ depth maps are rendered for it, and all its tensors under names that begin with 
 
 The backbone ``pocket`` stores the map from images to texts besides. For ``transformers``, a CLIP or SigLIP model with
 a trained depth tower, that is all; ``base`` then says which model (a name on the hub, a short name, or a folder, if
-relative then to the checkpoint) and ``base_fingerprint``, if given, what to know it by.
+relative then to the checkpoint) and ``base_fingerprint``, if given, what to know it by. Both kinds state
+``logit_scale``, the factor on cosines before a softmax.
 """
 
 from __future__ import annotations

@@ -81,8 +81,11 @@ def unpack_package(package: Package, root: str) -> Path:
         unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=base))
         try:
             _unpack(archive, PurePosixPath(root), unfinished)
-            if not folder.is_dir():  # another run may have been faster
+            try:
                 unfinished.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # another run may have been faster
+                    raise
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:
@@ -94,10 +97,11 @@ def unpack_package(package: Package, root: str) -> Path:
 
 
 def _downloaded(package: Package, path: Path) -> Path:
+    wrong = ""
     if path.is_file():
         if _matches(package, path):
             return path
-        path.unlink()
+        wrong = " (what lies there is another file)"
     given = os.environ.get("CLIP2POINT_DEBIAN")
     failures = []
     for site in (given,) if given else (MIRROR, _ALL_VERSIONS):
@@ -112,7 +116,7 @@ def _downloaded(package: Package, path: Path) -> Path:
             failures.append(f"{url} ({error})")
     raise DataError(
         f"{package.name} {package.version}: cannot be downloaded from {' or '.join(failures)}: check the network, set "
-        f"CLIP2POINT_DEBIAN to a mirror of Debian's archive, or put the file at {path}"
+        f"CLIP2POINT_DEBIAN to a mirror of Debian's archive, or put the file at {path}{wrong}"
     )
 
 
@@ -166,7 +170,7 @@ def _unpack(archive: Path, root: PurePosixPath, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with target.open("wb") as written:
                     shutil.copyfileobj(source, written, _CHUNK)
-    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, ValueError, DataError) as error:
+    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, ValueError, RecursionError, DataError) as error:
         raise DataError(f"{archive}: cannot be unpacked ({reason(error)}); remove it, or use another version") from None
     if not files:
         raise DataError(f"{archive}: has no files in {root}; correct the folder in the manifest")
@@ -181,5 +185,7 @@ def _find_data(file: BinaryIO) -> Literal["r|xz"]:
         if name.startswith("data.tar"):
             # Modes that this Python does not know, such as "r|zst" before 3.14, are errors of tarfile's own.
             return cast(Literal["r|xz"], f"r|{name.removeprefix('data.tar').removeprefix('.')}")
+        if size < 0:  # would lead back to this header for ever
+            raise DataError("it is damaged")
         file.seek(size + size % 2, os.SEEK_CUR)
     raise DataError("it has no data.tar")

@@ -33,19 +33,26 @@ from typing import Any
 
 import numpy as np
 
-from clip2point.errors import DataError, OptionError, reason
+from clip2point.errors import DataError, OptionError
 from clip2point.pairs.catalogues import find_catalogues, read_catalogues
 from clip2point.pairs.debian import Package, unpack_package
 from clip2point.pairs.model import Model, to_keys
 from clip2point.shapes import Shape, load_shape
 from clip2point.shapes.orientation import UP_AXES
+from clip2point.yaml_files import parse_yaml, said
 
 MANIFESTS = (".yaml", ".yml")
 
-_MAX_BYTES = 16 * 1024**2
 _PACKAGE = {"version": str, "path": str, "size": int, "sha256": str, "licence": str, "stated": str, "creator": str}
 _MODELS = {"root": str, "up": str, "front": str, "models": dict, "catalogue": bool, "without": list}
 _MODEL = {"captions": list, "up": str, "front": str, "licence": str, "creator": str}
+_KINDS = {
+    str: "text, in quotes if need be",
+    int: "a whole number",
+    bool: "true or false",
+    dict: "a mapping",
+    list: "a list",
+}
 _REQUIRED = ("version", "path", "size", "sha256", "stated", "root")
 
 #: Rotations about y that turn each front to -z, where ShapeNet and the samples have theirs.
@@ -83,16 +90,7 @@ def read_manifest(path: Path, package: str = "") -> list[Model]:
 
 
 def _packages(path: Path) -> dict[str, dict[str, Any]]:
-    import yaml
-
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise DataError(f"{path}: has more than {_MAX_BYTES:,} bytes: expected a manifest")
-        content = yaml.safe_load(path.read_bytes())
-    except FileNotFoundError:
-        raise OptionError(f"{path}: no such manifest: check the path") from None
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise DataError(f"{path}: cannot be read as YAML ({reason(error)}): correct it") from None
+    content = parse_yaml(path, "a manifest")
     packages = content.get("packages") if isinstance(content, dict) else None
     if not isinstance(packages, dict) or not packages:
         raise DataError(f"{path}: is no manifest: expected 'packages:' with one entry or more")
@@ -110,7 +108,7 @@ def _check(entry: Any, kinds: Mapping[str, type], where: str) -> None:
         if kind is None:
             raise DataError(f"{where}: has an unknown entry {key!r}: expected some of {', '.join(kinds)}")
         if type(value) is not kind:
-            raise DataError(f"{where}: {key} is {str(value)[:80]!r}: expected a {kind.__name__}; put text in quotes")
+            raise DataError(f"{where}: {key} is {said(value)}: expected {_KINDS[kind]}")
     for key, axes in (("up", UP_AXES), ("front", tuple(_TO_FRONT))):
         if entry.get(key, axes[0]) not in axes:
             raise DataError(f"{where}: {key} is {entry[key]!r}: expected one of {', '.join(axes)}")
@@ -142,14 +140,17 @@ def _read_package(name: str, entry: dict[str, Any], where: str) -> list[Model]:
     return [_model(name, folder, path, entry, said, where) for path, said in entry["models"].items()]
 
 
-def _model(name: str, folder: Path, path: str, entry: dict[str, Any], said: Any, where: str) -> Model:
+def _model(name: str, folder: Path, path: Any, entry: dict[str, Any], said: Any, where: str) -> Model:
     where = f"{where}: {path}"
+    if not isinstance(path, str):
+        raise DataError(f"{where}: expected the path of a model; put it in quotes")
     own = {"captions": said} if isinstance(said, list) else said
     _check(own, _MODEL, where)
     captions = own.get("captions", [])
     if not captions or not all(isinstance(caption, str) and caption for caption in captions):
         raise DataError(f"{where}: expected a list of captions, the plain name first")
-    if ".." in PurePosixPath(path).parts or not (folder / path).is_file():
+    outside = ".." in PurePosixPath(path).parts or not (folder / path).is_relative_to(folder)  # as an absolute path is
+    if outside or not (folder / path).is_file():
         raise DataError(f"{where}: the package has no such file in {entry['root']}")
     entry = {"up": "y", "front": "-z", "creator": "", **entry, **own}
     return Model(

@@ -75,7 +75,7 @@ class RayPairFolder(PairFolder):
             path: the folder.
             source: the models.
             reopen: lists the same source on another machine; can be pickled and holds no relative path. See
-                :func:`absolute_spec`.
+                :func:`.sources.absolute_spec`.
             address: of the cluster: HOST:PORT of its head, "auto" for the one that this machine belongs to, or
                 "local". If this program is connected to a cluster already, that one is used.
             seed: of the points.
@@ -159,13 +159,6 @@ class _Share(PairFolder):
 
     def _write_index(self) -> None:
         pass
-
-
-def absolute_spec(spec: str) -> str:
-    """The spec of a source for a process that runs elsewhere: what is a path in it becomes absolute."""
-    prefix = "folder:" if spec.startswith("folder:") else ""
-    path = Path(spec.removeprefix(prefix)).expanduser()
-    return f"{prefix}{path.absolute()}" if path.exists() else spec
 
 
 @contextmanager

@@ -80,6 +80,24 @@ def open_source(spec: str, *, up: str | None = None, excluded: Collection[str] =
     return Source(kind, tuple(kept), up or "auto" if kind == FOLDER else "y", len(models) - len(kept))
 
 
+def absolute_spec(spec: str, base: Path | None = None) -> str:
+    """The spec of a source for a process that runs elsewhere: what is a path in it becomes absolute.
+
+    Args:
+        spec: see :func:`open_source`.
+        base: folder that relative paths count from; the working directory if not given.
+
+    Returns:
+        ``spec`` itself if there is no such path.
+    """
+    prefix = "folder:" if spec.startswith("folder:") else ""
+    file, mark, package = spec.removeprefix(prefix), "", ""
+    if not prefix and file.partition("#")[0].lower().endswith(MANIFESTS):
+        file, mark, package = file.partition("#")
+    path = (base or Path()) / Path(file).expanduser()
+    return f"{prefix}{path.absolute()}{mark}{package}" if path.exists() else spec
+
+
 def _find(spec: str, up: str, seed: int) -> tuple[str, list[Model]]:
     prefix, _, rest = spec.partition(":")
     if prefix == "samples":

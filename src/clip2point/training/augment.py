@@ -22,7 +22,7 @@ class AugmentationSettings:
     """How training clouds are changed; the paper changes nothing but the camera's distance.
 
     Attributes:
-        yaw: largest turn about the vertical axis, either way, in degrees.
+        yaw: largest turn about the vertical axis, either way, in degrees; the pictures do not turn along.
         tilt: largest turn about a random horizontal axis, in degrees.
         stretch: largest factor along each axis, and its inverse; 1 for none.
         noise: standard deviation of the points' positions, in radii of the unit sphere.
@@ -69,7 +69,7 @@ def augment(points: Float32, settings: AugmentationSettings, count: int, rng: np
     if turn is not None:
         points = points @ turn
     if settings.scans > 0 and rng.random() < settings.scans:
-        points = one_sided(points, rng)
+        points = one_sided(to_unit_sphere(points), rng)
     chosen = rng.choice(len(points), count, replace=len(points) < count)
     drawn = points[chosen]
     if settings.noise > 0:

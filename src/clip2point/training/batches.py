@@ -28,7 +28,8 @@ class RenderingSettings:
     """How depth maps are rendered in training; where two values are given, each is drawn between them.
 
     Attributes:
-        views: name of the view set that views are drawn from.
+        views: name of the view set that views are drawn from. With another set than that of the pairs' pictures, depth
+            maps are held against pictures of any view of the same model.
         image_size: pixels; 0 for the backbone's own size.
         style: of the depth maps.
         points: how many of the model's points are drawn.
@@ -115,7 +116,9 @@ class PairBatches:
                 f"batch_size is {batch_size}: expected a multiple of the number of processes, {world_size}"
             )
         if batch_size > len(pairs):
-            raise OptionError(f"batch_size is {batch_size}: expected at most the number of models, {len(pairs)}")
+            raise OptionError(
+                f"batch_size is {batch_size}: expected at most the number of models, {len(pairs)}; give --batch-size"
+            )
         self.steps_per_epoch = len(pairs) // batch_size
         self._pairs, self._images, self._vocabulary = pairs, images, vocabulary
         self._rendering, self._augmentation, self._size = rendering, augmentation, image_size

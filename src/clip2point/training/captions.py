@@ -33,6 +33,11 @@ class CaptionSettings:
     def __post_init__(self) -> None:
         if not 0 < self.name_share <= 1:
             raise OptionError(f"name_share is {self.name_share}: expected above 0, at most 1")
+        words = [*self.ignored, *(word for group in self.synonyms for word in group)]
+        if odd := [word for word in words if word != plain(word)]:
+            raise OptionError(
+                f"ignored and synonyms have {odd[0]!r}: expected {plain(odd[0])!r}, as captions are compared"
+            )
         for template in self.templates or ("",):
             if template.count("{}") != 1:
                 raise OptionError(f"templates has {template!r}: expected sentences with one {{}} each")
@@ -52,7 +57,7 @@ class Vocabulary:
     def __init__(self, captions: Sequence[Sequence[str]], settings: CaptionSettings) -> None:
         self._settings = settings
         self._ignored = frozenset(settings.ignored)
-        self._groups = {word: group for group in reversed(settings.synonyms) for word in group}
+        self._groups = _groups(settings)
         of_models = [self._all(texts) for texts in captions]
         self.texts = tuple(sorted({text for texts in of_models for text in texts}))
         number = {text: index for index, text in enumerate(self.texts)}
@@ -65,10 +70,6 @@ class Vocabulary:
             return int(numbers[0])
         return int(numbers[rng.integers(1, len(numbers))])
 
-    def names(self) -> list[int]:
-        """The number of each model's name."""
-        return [int(numbers[0]) for numbers in self._of_models]
-
     def features(self, backbone: Backbone) -> Tensor:
         """[C, D] unit text features."""
         from clip2point.models import class_features
@@ -79,18 +80,13 @@ class Vocabulary:
         """Name, tags that say something, and their synonyms, each once."""
         texts = [plain(text) for text in captions]
         kept = texts[:1] + [text for text in texts[1:] if text and text not in self._ignored]
-        return list(dict.fromkeys([*kept, *(word for text in kept for word in self._synonyms(text))]))
-
-    def _synonyms(self, text: str) -> tuple[str, ...]:
-        """Words that mean the same as a text or as its end."""
-        return next((self._groups[end] for end in _ends(text) if end in self._groups), ())
+        return list(dict.fromkeys([*kept, *(word for text in kept for word in _group(text, self._groups))]))
 
 
 def class_name(text: str, settings: CaptionSettings) -> str:
     """The class of a name: the first word of the group of synonyms that it belongs to, or the name itself."""
-    firsts = {word: group[0] for group in reversed(settings.synonyms) for word in group}
     name = plain(text)
-    return next((firsts[end] for end in _ends(name) if end in firsts), name)
+    return (_group(name, _groups(settings)) or (name,))[0]
 
 
 def plain(text: str) -> str:
@@ -98,7 +94,13 @@ def plain(text: str) -> str:
     return " ".join(text.lower().replace("_", " ").split())
 
 
-def _ends(text: str) -> list[str]:
-    """A text, and what is left of it as words are taken from its front."""
+def _groups(settings: CaptionSettings) -> dict[str, tuple[str, ...]]:
+    """The group of each word; of several the first."""
+    return {word: group for group in reversed(settings.synonyms) for word in group}
+
+
+def _group(text: str, groups: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The group of a text, or of its longest end that has one; empty if none has."""
     words = text.split(" ")
-    return [" ".join(words[start:]) for start in range(len(words))]
+    ends = (" ".join(words[start:]) for start in range(len(words)))
+    return next((groups[end] for end in ends if end in groups), ())

@@ -39,13 +39,12 @@ def make_fabric(device: str = "cpu", devices: int = 1, nodes: int = 1, precision
     several = devices > 1 or nodes > 1
     if several and chosen.index is not None:
         raise OptionError(f"device {device} is a single one, but {devices} are asked for: name its kind alone")
-    if chosen.type == "cuda" and devices > torch.cuda.device_count():
-        raise OptionError(
-            f"got {devices} devices: expected at most {torch.cuda.device_count()}, all that there are here"
-        )
+    available = torch.cuda.device_count() if chosen.type == "cuda" else 1
+    if chosen.type != "cpu" and devices > available:
+        raise OptionError(f"got {devices} devices: expected at most {available}, all that there are here")
     return Fabric(
         accelerator=chosen.type,
-        devices=devices if chosen.index is None else [chosen.index],
+        devices=devices if chosen.index is None or chosen.type == "cpu" else [chosen.index],
         num_nodes=nodes,
         strategy=DDPStrategy(gradient_as_bucket_view=True) if several else "auto",
         precision=precision,

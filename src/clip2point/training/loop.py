@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clip2point.errors import OptionError
+from clip2point.errors import ModelError, OptionError, reason
 from clip2point.training.distributed import any_rank, gather, share_batch_norm
 from clip2point.training.metrics import MetricsLog, StepMetrics
 from clip2point.training.optimizers import learning_rate, make_optimizer, set_lr, update_average
@@ -240,11 +240,17 @@ class Training:
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.step, self._best = state["step"], state["best"]
-        self._model.load_state_dict(state["model"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        if self._average is not None:
-            self._average.load_state_dict(state["average"])
+        try:
+            self.step, self._best = state["step"], state["best"]
+            self._model.load_state_dict(state["model"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            if self._average is not None:
+                self._average.load_state_dict(state["average"])
+        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            raise ModelError(
+                f"{self._states.folder}: the checkpoint does not fit this model ({reason(error)}): give the backbone "
+                "that it was made with, or begin anew in another folder"
+            ) from error
 
 
 def _step_seed(seed: int, step: int, rank: int) -> int:

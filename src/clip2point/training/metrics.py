@@ -73,7 +73,7 @@ class MetricsLog:
         """Write one step."""
         row = metrics.row()
         if self._writer is None:
-            self._writer = csv.DictWriter(self._file, list(row))
+            self._writer = csv.DictWriter(self._file, list(row), lineterminator="\n")
             if self._file.tell() == 0:
                 self._writer.writeheader()
         self._writer.writerow(row)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,15 +22,17 @@ from numpy.typing import NDArray
 
 from clip2point.backbones import Backbone
 from clip2point.cache import load_arrays, store_arrays
-from clip2point.errors import DataError
+from clip2point.errors import DataError, OptionError
 from clip2point.pairs import read_shard
+from clip2point.pairs.shards import INDEX
+from clip2point.rendering import view_set
 
 Float32 = NDArray[np.float32]
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
 #: To be raised whenever the arrays would come out differently.
 _VERSION = 1
-_INDEX = "index.json"
+_MAX_SIDE = 4096  # of a picture, in pixels
 
 
 @dataclass(frozen=True)
@@ -148,14 +151,14 @@ def _fits(info: dict[str, Any], patterns: Sequence[str]) -> bool:
 def _shards(folder: Path) -> list[Path]:
     """The shards that the index of a folder lists."""
     try:
-        index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         paths = [folder / Path(entry["file"]).name for entry in index["shards"] if entry["keys"]]
     except OSError as error:
         raise DataError(
             f"{folder}: holds no pairs ({error.strerror}): expected a folder that 'clip2point pairs' filled"
         ) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder / _INDEX}: is damaged ({error}): make the pairs again") from None
+        raise DataError(f"{folder / INDEX}: is damaged ({error}): make the pairs again") from None
     if not paths:
         raise DataError(f"{folder}: holds no pairs yet: run 'clip2point pairs' until it is done")
     return paths
@@ -177,12 +180,45 @@ def _unpacked(path: Path) -> dict[str, NDArray[Any]]:
     infos, clouds = [], []
     for key, files in read_shard(path):
         try:
-            infos.append(json.loads(files["json"]))
-            clouds.append(np.load(io.BytesIO(files["points.npy"]), allow_pickle=False).astype(np.float32))
-        except (KeyError, ValueError) as error:
+            infos.append(_checked_info(json.loads(files["json"])))
+            clouds.append(_cloud(files["points.npy"]))
+            if clouds[-1].shape != clouds[0].shape:
+                raise ValueError(f"points {clouds[-1].shape} beside {clouds[0].shape}")
+        except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path}: the pair {key!r} is damaged ({error}): make the shard again") from None
     text = np.frombuffer(json.dumps(infos).encode(), dtype=np.uint8)
     return store_arrays("pairs", parts, {"points": np.stack(clouds), "infos": text})
+
+
+def _checked_info(info: Any) -> dict[str, Any]:
+    """What is told of a model, if all of it is there."""
+    texts = {name: info[name] for name in ("key", "category", "source", "licence", "creator", "views")}
+    if not all(isinstance(value, str) for value in (*texts.values(), *info["captions"])) or not info["captions"]:
+        raise ValueError("its description is not made of texts")
+    _view_count(texts["views"])
+    return {**texts, "captions": list(info["captions"])}
+
+
+def _cloud(data: bytes) -> Float32:
+    """[P, 3] points of an .npy file, which must be as long as its header says before memory is asked for."""
+    file = io.BytesIO(data)
+    version = np.lib.format.read_magic(file)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(file)
+    if len(shape) != 2 or shape[1] != 3 or shape[0] < 1 or dtype.kind != "f":
+        raise ValueError(f"points of shape {shape} and type {dtype}")
+    if len(data) - file.tell() != math.prod(shape) * dtype.itemsize:
+        raise ValueError("points that are longer or shorter than they say")
+    points: Float32 = np.load(io.BytesIO(data), allow_pickle=False).astype(np.float32)
+    return points
+
+
+def _view_count(name: str) -> int:
+    """How many views a set has; ValueError if there is no such set."""
+    try:
+        return len(view_set(name))
+    except OptionError as error:
+        raise ValueError(str(error)) from None
 
 
 def _encoded(path: Path, backbone: Backbone) -> Float32:
@@ -192,22 +228,27 @@ def _encoded(path: Path, backbone: Backbone) -> Float32:
         return found["features"]
     features = []
     for key, files in read_shard(path):
-        pictures = [files[f"view{view}.png"] for view in range(sum(name.startswith("view") for name in files))]
-        images = torch.from_numpy(np.stack([_picture(path, key, data) for data in pictures]))
+        views = _view_count(json.loads(files["json"])["views"])  # checked when the shard was unpacked
+        images = torch.from_numpy(_pictures(path, key, [files.get(f"view{view}.png", b"") for view in range(views)]))
         with torch.inference_mode():
             features.append(backbone.encode_image(images.permute(0, 3, 1, 2).float() / 255).cpu().numpy())
     return store_arrays("image-features", parts, {"features": np.stack(features)})["features"]
 
 
-def _picture(path: Path, key: str, data: bytes) -> NDArray[np.uint8]:
-    """[H, W, 3] of a PNG."""
+def _pictures(path: Path, key: str, files: list[bytes]) -> NDArray[np.uint8]:
+    """[V, H, W, 3] of PNG files of one size."""
     from PIL import Image
 
+    pictures = []
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: a picture of {key!r} is damaged ({error}): make the shard again") from None
+        for data in files:
+            with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+                if max(image.size) > _MAX_SIDE:
+                    raise ValueError(f"{image.size[0]} x {image.size[1]} pixels")
+                pictures.append(np.asarray(image.convert("RGB")))
+        return np.stack(pictures)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError(f"{path}: a picture of {key!r} is missing or damaged ({error}): make the shard again") from None
 
 
 def _info(info: dict[str, Any]) -> PairInfo:

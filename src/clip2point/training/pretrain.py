@@ -25,8 +25,8 @@ from clip2point.training.distributed import make_fabric
 from clip2point.training.loop import Observer, Training
 from clip2point.training.metrics import MetricsLog
 from clip2point.training.pair_set import PairSet, Progress
-from clip2point.training.recipe import Recipe
-from clip2point.training.sources import HELD_OUT, held_out_dataset, pair_folders
+from clip2point.training.recipe import HELD_OUT, Recipe
+from clip2point.training.sources import held_out_dataset, pair_folders
 from clip2point.training.state import StateFolder, has_state
 from clip2point.training.validation import Validation, open_validation
 
@@ -95,7 +95,7 @@ def pretrain(
         job = _Job(
             recipe, pair_folders(recipe.data, out, base or Path(), progress), fabric, progress if leads else None
         )
-        states = StateFolder(out, recipe.to_dict(), job.pairs_hash)
+        states = StateFolder(out, {**recipe.to_dict(), **job.start}, job.pairs_hash)
         batches = job.batches()
     training = Training(
         fabric, job.model(), batches, recipe, states, job.validation() if leads else None, resume=resume
@@ -139,6 +139,11 @@ class _Job:
         return open_validation(validation, {info.key for info in self._pairs.infos})
 
     @property
+    def start(self) -> dict[str, Any]:
+        """What the training begins with, by content: the same name may stand for another model one day."""
+        return {"tower": self._base.backbone.fingerprint(self._recipe.start), "image_size": self._image_size}
+
+    @property
     def pairs_hash(self) -> str:
         """What the pairs are known by, wherever they lie: names and sizes of the shards, and what is in them."""
         shards = [stamp[:2] for stamp in self._pairs.fingerprint()]
@@ -179,7 +184,10 @@ class _Job:
     def export(self, folder: Path, training: Training, states: StateFolder) -> float | None:
         """Write the model folder, of the best weights if there was a validation, else of the last ones."""
         best = states.load_best() if self._dataset is not None else None
-        model = self._with_tower(best["tower"] if best else training.tower_state())
+        tower = best["tower"] if best else training.tower_state()
+        if self._recipe.training.half:  # measured as it will be loaded
+            tower = {name: tensor.half().float() if tensor.ndim > 1 else tensor for name, tensor in tower.items()}
+        model = self._with_tower(tower)
         card: dict[str, Any] = {
             "recipe": self._recipe.to_dict(),
             "trained_steps": best["step"] if best else training.step,
@@ -187,12 +195,13 @@ class _Job:
             "training_data_licences": self._pairs.licences(),
             "trained_with": f"clip2point {__version__}",
         }
-        if best and self._dataset is not None:
-            found = {name: best[name] for name in ("accuracy", "mean_class_accuracy")}
-            card["validation"] = {"dataset": self._dataset.name, "split": self._dataset.split, **found}
-            model.backbone.logit_scale = Validation(self._dataset, self._base, self._with_tower).scale(best["tower"])
+        validation, accuracy = self.validation(), None
+        if validation is not None and self._dataset is not None:
+            found = validation(tower)
+            card["validation"] = {"dataset": self._dataset.name, "split": self._dataset.split, **found.to_dict()}
+            model.backbone.logit_scale, accuracy = validation.scale(tower), found.accuracy
         save_model(folder, model.backbone, model.settings, card, half=self._recipe.training.half)
-        return float(best["accuracy"]) if best else None
+        return accuracy
 
     def _with_tower(self, tower: Mapping[str, Tensor]) -> Recogniser:
         """The trained model."""

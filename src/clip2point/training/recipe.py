@@ -12,7 +12,11 @@ from clip2point.settings import Settings
 from clip2point.training.augment import AugmentationSettings
 from clip2point.training.batches import RenderingSettings
 from clip2point.training.captions import CaptionSettings
-from clip2point.training.strict_yaml import parse_yaml, read_section, to_plain
+from clip2point.training.sections import read_section, to_plain
+from clip2point.yaml_files import parse_yaml
+
+#: Name of the validation data set that is made of the models left out of the training.
+HELD_OUT = "held-out"
 
 #: Number formats of training, as Lightning Fabric names them.
 Precision = Literal["32-true", "bf16-mixed"]
@@ -47,7 +51,8 @@ class DataSettings:
         sources: of which pairs are rendered if ``pairs`` is empty.
         without: models to leave out, as patterns for SOURCE/CATEGORY/KEY ("sweethome3d:*", "*/vehicles/*"), for example
             to be measured on; the validation data set "held-out" is made of them.
-        balance: 0 to show each model once in a round; up to 1 to show each name equally often.
+        balance: 0 to show each model once in a round; up to 1 to show each name equally often, for which models are
+            drawn anew each time and may come twice in a batch.
     """
 
     pairs: tuple[str, ...] = ()
@@ -172,6 +177,9 @@ class ValidationSettings:
     def __post_init__(self) -> None:
         _expect(self.every_epochs > 0, "every_epochs", self.every_epochs, "above 0")
         _expect(self.limit is None or self.limit > 0, "limit", self.limit, "1 or more")
+        if self.dataset == HELD_OUT:
+            given = [name for name in ("root", "split", "up", "limit") if getattr(self, name) is not None]
+            _expect(not given, "dataset", HELD_OUT, f"no {' and no '.join(given)} beside it, it has its own")
 
 
 @dataclass(frozen=True)
@@ -225,7 +233,7 @@ def read_recipe(path: Path) -> Recipe:
         OptionError: if it cannot be read, or a key is unknown, or a value is of the wrong type or out of its range; the
             message names file and key.
     """
-    return recipe_from_dict(parse_yaml(path), str(path))
+    return recipe_from_dict(parse_yaml(path, "a recipe"), str(path))
 
 
 def recipe_from_dict(values: Any, source: str) -> Recipe:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,10 @@ from clip2point.data.dataset import ArrayItems
 from clip2point.errors import DataError
 from clip2point.machine import available_cores
 from clip2point.pairs import PairFolder, open_source
+from clip2point.pairs.sources import absolute_spec
 from clip2point.training.captions import CaptionSettings, class_name
 from clip2point.training.pair_set import PairSet, Progress
-
-if TYPE_CHECKING:
-    from clip2point.training.recipe import DataSettings
-
-#: Name of the validation data set that is made of the models left out of the training.
-HELD_OUT = "held-out"
+from clip2point.training.recipe import HELD_OUT, DataSettings
 
 
 def pair_folders(data: DataSettings, out: Path, base: Path, progress: Progress | None = None) -> list[Path]:
@@ -42,12 +38,15 @@ def pair_folders(data: DataSettings, out: Path, base: Path, progress: Progress |
         return [Path(folder).expanduser() for folder in data.pairs]
     folders = []
     for wanted in data.sources:
-        here = base / wanted.source
-        source = open_source(str(here) if here.exists() else wanted.source, seed=wanted.seed)
+        source = open_source(absolute_spec(wanted.source, base), seed=wanted.seed)
         folder = PairFolder(out / "pairs" / wanted.name, source, seed=wanted.seed)
         steps = folder.render(available_cores())
         for _ in steps if progress is None else progress(steps, folder.remaining):
             pass
+        if folder.failures:
+            listed = "".join(f"\n  {error}" for _, error in folder.failures)
+            count = f"{len(folder.failures):,} of {len(source.models):,}"
+            warnings.warn(f"{wanted.name}: {count} models could not be rendered:{listed}", stacklevel=2)
         folders.append(folder.path)
     return folders
 

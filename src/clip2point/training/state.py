@@ -10,7 +10,7 @@ import torch
 
 from clip2point.errors import ModelError, OptionError, reason
 from clip2point.files import replacing
-from clip2point.training.strict_yaml import changed_key
+from clip2point.training.sections import changed_key
 
 _VERSION = 1
 _CHECKPOINTS, _LAST, _BEST = "checkpoints", "last.pt", "best.pt"

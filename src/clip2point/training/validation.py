@@ -65,7 +65,7 @@ def open_validation(settings: ValidationSettings, trained_on: Collection[str]) -
     if both:
         raise OptionError(
             f"validation.dataset: {len(both):,} of the {len(dataset):,} shapes of {dataset.name} are among the pairs "
-            f"that are trained on, the first is {both[0]}: give shapes that are not"
+            f"that are trained on, or have their names; the first is {both[0]}: give shapes that are not"
         )
     return dataset
 

@@ -1,16 +1,16 @@
-"""Reading YAML strictly into dataclasses: each key must be a field, each value of the annotated type."""
+"""Settings in mappings, read strictly into dataclasses: each key must be a field, each value of the annotated type."""
 
 from __future__ import annotations
 
 import difflib
-import math
+import sys
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from clip2point.errors import OptionError, reason
+from clip2point.errors import OptionError
+from clip2point.yaml_files import said
 
 _Section = TypeVar("_Section")
 
@@ -55,9 +55,7 @@ def read_section(kind: type[_Section], values: Any, source: str, prefix: str = "
             message names file and key.
     """
     if not isinstance(values, Mapping):
-        raise OptionError(
-            f"{source}: {prefix.rstrip('.') or 'the recipe'} is {_said(values)}: expected keys and values"
-        )
+        raise OptionError(f"{source}: {prefix.rstrip('.') or 'the recipe'} is {said(values)}: expected keys and values")
     known: dict[str, Field[Any]] = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     for key in values:
         if key not in known:
@@ -74,7 +72,8 @@ def read_section(kind: type[_Section], values: Any, source: str, prefix: str = "
     try:
         return kind(**given)
     except OptionError as error:
-        raise OptionError(f"{source}: {prefix}{error}") from None
+        named = not prefix or str(error).partition(" ")[0] in known
+        raise OptionError(f"{source}: {prefix if named else f'{prefix[:-1]}: '}{error}") from None
 
 
 def _value(hint: Any, value: Any, source: str, key: str) -> Any:
@@ -87,7 +86,7 @@ def _value(hint: Any, value: Any, source: str, key: str) -> Any:
         return None if value is None else _value(inner, value, source, key)
     if origin is Literal:
         if value not in arguments:
-            raise OptionError(f"{source}: {key} is {_said(value)}: expected one of {', '.join(map(str, arguments))}")
+            raise OptionError(f"{source}: {key} is {said(value)}: expected one of {', '.join(map(str, arguments))}")
         return value
     if origin is tuple:
         return _tuple(arguments, value, source, key)
@@ -98,7 +97,7 @@ def _tuple(arguments: tuple[Any, ...], value: Any, source: str, key: str) -> tup
     of_any_length = len(arguments) == 2 and arguments[1] is Ellipsis
     if not isinstance(value, list | tuple) or not (of_any_length or len(value) == len(arguments)):
         length = "" if of_any_length else f" of {len(arguments)}"
-        raise OptionError(f"{source}: {key} is {_said(value)}: expected a list{length}")
+        raise OptionError(f"{source}: {key} is {said(value)}: expected a list{length}")
     hints = [arguments[0]] * len(value) if of_any_length else arguments
     pairs = enumerate(zip(hints, value, strict=True))
     return tuple(_value(hint, item, source, f"{key}[{number}]") for number, (hint, item) in pairs)
@@ -107,69 +106,9 @@ def _tuple(arguments: tuple[Any, ...], value: Any, source: str, key: str) -> tup
 def _scalar(hint: Any, value: Any, source: str, key: str) -> Any:
     # A bool is an int to Python, but not to whoever writes "epochs: yes".
     fits = isinstance(value, bool) == (hint is bool)
-    if hint is float and fits and isinstance(value, int | float) and math.isfinite(value):
+    if hint is float and fits and isinstance(value, int | float) and abs(value) <= sys.float_info.max:
         return float(value)
     if hint is not float and fits and isinstance(value, hint):
         return value
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-    raise OptionError(f"{source}: {key} is {_said(value)}: expected {words[hint]}")
-
-
-def _said(value: Any) -> str:
-    """A value in a message; long ones are named by their type."""
-    if value is None:
-        return "empty"
-    if isinstance(value, Mapping):
-        return "a mapping"
-    return f"a list of {len(value)}" if isinstance(value, list | tuple) else repr(value)[:80]
-
-
-def parse_yaml(path: Path) -> Any:
-    """Read a YAML file: scalars, lists and mappings only.
-
-    Raises:
-        OptionError: if it cannot be read, is too large, or is not such YAML.
-    """
-    import yaml
-
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise OptionError(f"{path}: cannot be read ({error.strerror or error}): expected a recipe in YAML") from None
-    if len(data) > _MAX_BYTES:
-        raise OptionError(f"{path}: has more than {_MAX_BYTES:,} bytes: expected a recipe in YAML")
-    try:
-        return yaml.load(data, _strict_loader())
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        place = getattr(error, "problem_mark", None)
-        line = f", line {place.line + 1}" if place else ""
-        why = getattr(error, "problem", None) or reason(error)
-        raise OptionError(f"{path}{line}: is not YAML that a recipe can be read from ({why}); correct it") from None
-
-
-def _strict_loader() -> Any:
-    """PyYAML's safe loader, but 1e-4 is a number, no key may come twice, and there are no references."""
-    import re
-
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.AliasEvent):  # they make small files large
-                mark = self.peek_event().start_mark
-                raise yaml.composer.ComposerError(None, None, "references with * are not read", mark)
-            return super().compose_node(parent, index)
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            seen: set[str] = set()
-            for key, _ in node.value:
-                if str(key.value) in seen:
-                    problem = f"the key {str(key.value)[:80]!r} comes twice"
-                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-                seen.add(str(key.value))
-            return super().construct_mapping(node, deep)
-
-    number = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+")
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
-    return Loader
+    raise OptionError(f"{source}: {key} is {said(value)}: expected {words[hint]}")

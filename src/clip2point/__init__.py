@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clip2point.models import Classification, Failure, Guess, Recogniser, load
+    from clip2point.models.conversion import convert
     from clip2point.rendering import render_depth, rotate_modelnet, view_set
     from clip2point.settings import Settings
     from clip2point.shapes import Shape, load_shape, sample_points
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 #: Public names and where they live.
 _ROOMS = {
     "models": ("Classification", "Failure", "Guess", "Recogniser", "load"),
+    "models.conversion": ("convert",),
     "rendering": ("render_depth", "rotate_modelnet", "view_set"),
     "settings": ("Settings",),
     "shapes": ("Shape", "load_shape", "sample_points"),
@@ -30,6 +32,7 @@ __all__ = [
     "Recogniser",
     "Settings",
     "Shape",
+    "convert",
     "load",
     "load_shape",
     "render_depth",

@@ -153,7 +153,8 @@ def test_a_base_that_no_hub_gives_is_said(clip, tmp_path, monkeypatch):
         (lambda t, c: c.pop("depth_tower"), 'config.json should have "depth_tower": {"image_size": PIXELS}'),
         (lambda t, c: c.update(depth_tower={"image_size": "big"}), 'config.json should have "depth_tower"'),
         (lambda t, c: c.update(depth_tower={"image_size": 1}), "image size 1 of the depth tower: expected 32 to"),
-        (lambda t, c: c.pop("logit_scale"), 'should have a number as "logit_scale", not None'),
+        (lambda t, c: c.pop("logit_scale"), 'should have a number above 0 as "logit_scale", not None'),
+        (lambda t, c: c.update(logit_scale=float("nan")), 'number above 0 as "logit_scale", not nan'),
     ],
 )
 def test_incomplete_checkpoints_load_not_at_all(pocket, tmp_path, change, message):

@@ -160,7 +160,6 @@ def _figures(summary: Summary) -> dict[str, str]:
 
 def _sweep(arguments: argparse.Namespace, dataset: Dataset, grid: dict[str, list[Any]]) -> int:
     """One measurement for each combination of values, in one table."""
-    from clip2point.models import Recogniser
 
     if dataset.split == "test":
         output.remark(
@@ -174,7 +173,7 @@ def _sweep(arguments: argparse.Namespace, dataset: Dataset, grid: dict[str, list
         changes = {key: value for key, value in chosen.items() if key not in ("model", "prompts")}
         if "prompts" in chosen:
             changes["templates"] = (chosen["prompts"],)
-        varied = Recogniser(model.backbone, replace(model.settings, **changes), model.name)
+        varied = model.with_settings(replace(model.settings, **changes))
         summary = _measure(arguments, varied, dataset).summary
         rows.append((*map(str, values), *_figures(summary).values()))
         records.append({**chosen, **summary.to_dict()})

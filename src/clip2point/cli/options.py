@@ -65,10 +65,10 @@ def add_prompts(parser: argparse.ArgumentParser) -> None:
 
 def load_model(arguments: argparse.Namespace) -> Recogniser:
     """The model that the options of :func:`add_model` name, with the settings that the others change."""
-    from clip2point.models import Recogniser, load
+    from clip2point.models import load
 
     model = load(arguments.model, device=arguments.device, dtype=arguments.dtype)
-    return Recogniser(model.backbone, changed_settings(model.settings, arguments), model.name)
+    return model.with_settings(changed_settings(model.settings, arguments))
 
 
 def changed_settings(settings: Settings, arguments: argparse.Namespace) -> Settings:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
 
 from clip2point.backbones import Backbone
+from clip2point.backbones.depth_tower import check_tensors as check_exactly
 from clip2point.errors import ModelError, OptionError
 from clip2point.models.checkpoint import (
     Checkpoint,
@@ -23,10 +28,14 @@ from clip2point.models.checkpoint import (
 from clip2point.models.recogniser import Recogniser
 from clip2point.settings import Settings
 
+if TYPE_CHECKING:
+    from clip2point.models.adapters import DPA
+
 #: The model that the package carries.
 POCKET = Path(__file__).parent.parent / "weights" / "pocket"
 
 _DEPTH = "depth."  # begins the names of a trained depth tower's tensors
+_ADAPTER = "adapter."  # begins those of an adapter
 
 
 def load(model: str | Path = "pocket", *, device: str = "cpu", dtype: str = "auto") -> Recogniser:
@@ -61,7 +70,13 @@ def load(model: str | Path = "pocket", *, device: str = "cpu", dtype: str = "aut
 
 
 def save_model(
-    folder: Path, backbone: Backbone, settings: Settings, config: Mapping[str, Any], *, half: bool = False
+    folder: Path,
+    backbone: Backbone,
+    settings: Settings,
+    config: Mapping[str, Any],
+    *,
+    half: bool = False,
+    adapter: DPA | None = None,
 ) -> None:
     """Write a checkpoint that :func:`load` makes the same model from.
 
@@ -71,6 +86,7 @@ def save_model(
         settings: under which it is to be used.
         config: what else is to be known: training data, licences, recipe.
         half: store the matrices and kernels of the depth tower in fp16: half the size, and nearly the same features.
+        adapter: of converted models.
 
     Raises:
         ModelError: if there is nothing to be saved, or a value is not finite.
@@ -83,15 +99,19 @@ def save_model(
             name: tensor.half() if name.startswith(_DEPTH) and tensor.ndim > 1 else tensor
             for name, tensor in tensors.items()
         }
+    kind = {}
+    if adapter is not None:
+        tensors |= {_ADAPTER + name: tensor for name, tensor in adapter.state_dict().items()}
+        kind = {"adapter": {"kind": "dpa", "views": adapter.depth.views}}
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise ModelError(
                 f"{folder}: not written, because {name!r} has values that are not finite in {tensor.dtype}"
             )
     own = backbone.config()
-    if "base" in own:
-        own["base"] = _seen_from(folder, own["base"])
-    write_checkpoint(folder, tensors, {**config, **settings.to_dict(), **own})
+    for entry in {"base", "tokenizer"} & own.keys():
+        own[entry] = _seen_from(folder, own[entry])
+    write_checkpoint(folder, tensors, {**config, **settings.to_dict(), **own, **kind})
 
 
 def expected_record(model: str | Path) -> dict[str, Any] | None:
@@ -134,6 +154,8 @@ def _folder(model: str | Path) -> Path:
 def _from_checkpoint(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Recogniser:
     """A recogniser on the backbone that a checkpoint names, with the depth tower that it holds."""
     config = checkpoint.config
+    if config.get("backbone") == "clip":
+        return _clip(checkpoint, name, device, dtype)
     depth = {key: tensor for key, tensor in checkpoint.tensors.items() if key.startswith(_DEPTH)}
     others = replace(checkpoint, tensors={k: v for k, v in checkpoint.tensors.items() if k not in depth})
     kind = config.get("backbone")
@@ -144,7 +166,8 @@ def _from_checkpoint(checkpoint: Checkpoint, name: str, device: str, dtype: str)
         backbone = _base(others, device, dtype)
     else:
         raise ModelError(
-            f"{checkpoint.folder}: unknown backbone {kind!r}, expected 'pocket' or 'transformers'; update clip2point"
+            f"{checkpoint.folder}: unknown backbone {kind!r}, expected 'pocket', 'transformers' or 'clip'; "
+            "update clip2point"
         )
     if kind == "transformers" or depth or "depth_tower" in config:
         tower = {key.removeprefix(_DEPTH): tensor for key, tensor in depth.items()}
@@ -166,8 +189,10 @@ def _pocket(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
 def _logit_scale(checkpoint: Checkpoint) -> float:
     """Factor on cosines before a softmax."""
     scale = checkpoint.config.get("logit_scale")
-    if not isinstance(scale, int | float):
-        raise ModelError(f'{checkpoint.folder}: config.json should have a number as "logit_scale", not {scale!r}')
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
+        raise ModelError(
+            f'{checkpoint.folder}: config.json should have a number above 0 as "logit_scale", not {scale!r}'
+        )
     return float(scale)
 
 
@@ -195,6 +220,68 @@ def _base(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
         )
     backbone.logit_scale = _logit_scale(checkpoint)
     return backbone
+
+
+def _clip(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Recogniser:
+    """A recogniser on CLIP's own tensors, all of which the checkpoint holds, with its adapter if there is one."""
+    from clip2point.backbones.clip import ClipBackbone
+    from clip2point.backbones.clip_towers import ACTIVATIONS
+
+    folder, config = checkpoint.folder, checkpoint.config
+    prefixes = {"image": "image.", "depth": "depth.vision.", "text": "text."}
+    towers, activation, heads = (config.get(key) for key in ("towers", "activation", "heads"))
+    if not isinstance(towers, list) or not all(tower in prefixes for tower in towers):
+        raise ModelError(f'{folder}: config.json should have some of {", ".join(prefixes)} as "towers", not {towers!r}')
+    if activation not in ACTIVATIONS:
+        raise ModelError(f'{folder}: config.json should have {" or ".join(ACTIVATIONS)} as "activation"')
+    if not isinstance(heads, dict) or not all(type(count) is int and count > 0 for count in heads.values()):
+        raise ModelError(f'{folder}: config.json should have "heads": {{"vision": NUMBER, "text": NUMBER}}')
+    left = dict(checkpoint.tensors)
+    states = {tower: _under(left, prefixes[tower]) for tower in towers}
+    adapter = _dpa(config["adapter"], _under(left, _ADAPTER), folder) if "adapter" in config else None
+    check_tensors(replace(checkpoint, tensors=left), {})
+    backbone = ClipBackbone(
+        states,
+        activation=activation,
+        heads=heads,
+        logit_scale=_logit_scale(checkpoint),
+        name=name,
+        tokenizer=_tokenizer(checkpoint),
+        device=device,
+        dtype=dtype,
+    )
+    return Recogniser(backbone, Settings.from_dict(config), name, adapter=adapter and adapter.to(backbone.device))
+
+
+def _under(left: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Remove the tensors under a prefix."""
+    return {name.removeprefix(prefix): left.pop(name) for name in list(left) if name.startswith(prefix)}
+
+
+def _tokenizer(checkpoint: Checkpoint) -> str | None:
+    """Where the tokenizer for texts is to be had."""
+    tokenizer = checkpoint.config.get("tokenizer")
+    if not isinstance(tokenizer, str | None):
+        raise ModelError(f'{checkpoint.folder}: config.json should name a folder or a model on the hub as "tokenizer"')
+    if tokenizer and (checkpoint.folder / tokenizer).is_dir():
+        return str(checkpoint.folder / tokenizer)
+    return tokenizer
+
+
+def _dpa(section: Any, state: Mapping[str, Tensor], folder: Path) -> DPA:
+    """The adapter of a converted model, for inference."""
+    from clip2point.models.adapters import DPA
+
+    out = state.get("depth.out.bias")
+    views = section.get("views") if isinstance(section, dict) and section.get("kind") == "dpa" else None
+    if type(views) is not int or not 1 <= views <= 360 or out is None or out.ndim != 1:
+        raise ModelError(f'{folder}: config.json should have "adapter": {{"kind": "dpa", "views": V}}, and its tensors')
+    with torch.device("meta"):
+        adapter = DPA(views, len(out))
+    expected = {name: tuple(tensor.shape) for name, tensor in adapter.state_dict().items()}
+    check_exactly(state, expected, f"{folder}, adapter")
+    adapter.load_state_dict(state, assign=True)
+    return adapter.eval().requires_grad_(False)
 
 
 def _depth_image_size(config: Mapping[str, Any]) -> int:

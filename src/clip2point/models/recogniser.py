@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from clip2point.models.zero_shot import class_features, view_cosines
 from clip2point.rendering import render_depth, view_set
 from clip2point.settings import Settings
 from clip2point.shapes import Shape, check_up, load_shape, sample_points, shape_from_points, to_unit_sphere, to_y_up
+
+if TYPE_CHECKING:
+    from clip2point.models.adapters import DPA
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -59,12 +62,18 @@ class Recogniser:
         backbone: the towers.
         settings: how shapes are rendered and names prompted.
         name: of the model, for reports.
+        adapter: that came with the model, or None: from the features [B, V, D] of the depth tower and of the image
+            tower for the same depth maps to features [B, D] of shapes. Zero-shot recognition does not use it.
     """
 
-    def __init__(self, backbone: Backbone, settings: Settings, name: str) -> None:
-        self.backbone, self.settings, self.name = backbone, settings, name
+    def __init__(self, backbone: Backbone, settings: Settings, name: str, adapter: DPA | None = None) -> None:
+        self.backbone, self.settings, self.name, self.adapter = backbone, settings, name, adapter
         self.views = view_set(settings.views)
         self._class_features: dict[tuple[str, ...], Tensor] = {}
+
+    def with_settings(self, settings: Settings) -> Recogniser:
+        """The same model under other settings."""
+        return Recogniser(self.backbone, settings, self.name, self.adapter)
 
     def classify(
         self, shape: ShapeLike, labels: Sequence[str] | None = None, *, up: str = "auto", top: int = 5, seed: int = 0

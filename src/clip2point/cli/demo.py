@@ -70,8 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 _POCKET = (
-    "Its towers have never been trained on depth maps, so expect it to be wrong more often than right: it shows that\n"
-    "everything works, not how well CLIP2Point does."
+    "Its depth tower was trained on other shapes of the same generators, among much else, so this figure says little about\n"
+    "your shapes; what it does on data that it never saw stands in the README."
 )
 
 

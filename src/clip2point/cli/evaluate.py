@@ -160,7 +160,6 @@ def _figures(summary: Summary) -> dict[str, str]:
 
 def _sweep(arguments: argparse.Namespace, dataset: Dataset, grid: dict[str, list[Any]]) -> int:
     """One measurement for each combination of values, in one table."""
-
     if dataset.split == "test":
         output.remark(
             "Whoever chooses settings by this table has tuned them on the test split; use --split validation."

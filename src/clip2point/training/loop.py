@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import signal
 import threading
 import time
@@ -103,7 +104,7 @@ class Training:
         self._settings = recipe.training
         self.total = self._settings.epochs * batches.steps_per_epoch
         self.step = 0
-        self._best = -1.0
+        self._best = -math.inf
         self._rate = learning_rate(
             recipe.schedule, recipe.optimizer.lr, steps_per_epoch=batches.steps_per_epoch, epochs=self._settings.epochs
         )
@@ -225,8 +226,10 @@ class Training:
         assert self._validate is not None
         tower = self.tower_state()
         found = self._validate(tower)
-        if found.accuracy > self._best:
-            self._best = found.accuracy
+        assert self._recipe.validation is not None
+        merit = found.accuracy if self._recipe.validation.choose_by == "accuracy" else -found.cross_entropy
+        if merit > self._best:
+            self._best = merit
             self._states.save_best({"tower": tower, "step": self.step, **found.to_dict()})
         return replace(metrics, accuracy=found.accuracy, mean_class_accuracy=found.mean_class_accuracy)
 

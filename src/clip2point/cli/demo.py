@@ -70,8 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 _POCKET = (
-    "Its depth tower was trained on other shapes of the same generators, among much else, so this figure says little about\n"
-    "your shapes; what it does on data that it never saw stands in the README."
+    "Its depth tower was trained on other shapes of the same generators, among much else, so this figure says little\n"
+    "about your shapes; what it does on data that it never saw stands in the README."
 )
 
 

@@ -162,8 +162,8 @@ class ValidationSettings:
         split: of the data set.
         up: the axis that points up, if the data set does not declare it.
         limit: at most so many shapes, spread over the split.
-        choose_by: what the best weights are best in. Accuracy is what the paper goes by; cross-entropy is steadier where
-            shapes are few.
+        choose_by: what the best weights are best in. Accuracy is what the paper goes by; cross-entropy is steadier
+            where shapes are few.
         every_epochs: epochs from one validation to the next; there is one more at the end.
         allow_test: whether the split may be "test". What is chosen by a test split cannot be reported on it.
     """

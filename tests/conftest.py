@@ -49,6 +49,21 @@ def tiny_clip(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def untrained_pocket(tmp_path_factory):
+    """Folder of the embedded model without its depth tower, under the paper's settings."""
+    from clip2point.backbones.pocket import TENSORS
+    from clip2point.models.checkpoint import read_checkpoint, write_checkpoint
+    from clip2point.models.loading import POCKET
+    from clip2point.settings import Settings
+
+    folder = tmp_path_factory.mktemp("untrained-pocket")
+    tensors = read_checkpoint(POCKET).tensors
+    config = {"backbone": "pocket", "logit_scale": 10, **Settings().to_dict()}
+    write_checkpoint(folder, {name: tensors[name] for name in TENSORS}, config)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_siglip(tmp_path_factory):
     """Folder of a SigLIP model with random weights: 32 px, patch 8, two layers."""
     from transformers import SiglipConfig, SiglipModel

@@ -13,7 +13,7 @@ from clip2point.samples import generate, write_mesh
 from clip2point.shapes import UP_AXES
 from clip2point.shapes.orientation import from_y_up
 
-COMMANDS = ("demo", "classify", "render", "evaluate", "pairs", "verify", "bench")
+COMMANDS = ("demo", "classify", "render", "evaluate", "pairs", "pretrain", "convert", "verify", "bench")
 DATA = Path(__file__).parent.parent / "data"
 
 
@@ -80,12 +80,13 @@ def test_classify_saves_what_the_model_saw(shapes, tiny_clip, tmp_path, capsys):
     assert (tmp_path / "views" / "contact_sheet.png").is_file()
 
 
-def test_classify_sees_what_the_authors_renderer_draws(tmp_path, capsys):
+def test_classify_sees_what_the_authors_renderer_draws(untrained_pocket, tmp_path, capsys):
     golden = np.load(DATA / "depth_generated.npz")
     for index, points in enumerate(golden["points"]):
         np.save(tmp_path / f"{index}.npy", from_y_up(points, "z"))  # laid into ModelNet's frame
     files = [str(tmp_path / "0.npy"), str(tmp_path / "1.npy")]
-    assert main(["classify", *files, "--up", "z", "--save-views", str(tmp_path / "views")]) == 0
+    arguments = ["--model", str(untrained_pocket), "--up", "z", "--save-views", str(tmp_path / "views")]
+    assert main(["classify", *files, *arguments]) == 0
     for index in range(2):
         depth = np.load(tmp_path / "views" / str(index) / "depth.npy")
         np.testing.assert_array_equal(depth < 1, golden["depth6"][index] < 1)

@@ -63,5 +63,7 @@ def test_records_of_expectations(tmp_path):
         expected_record(tmp_path)
 
 
-def test_the_settings_of_the_checkpoint_are_used():
-    assert clip2point.load().settings == clip2point.Settings()
+def test_the_settings_of_the_checkpoint_are_used(untrained_pocket):
+    assert clip2point.load(untrained_pocket).settings == clip2point.Settings()
+    pocket = clip2point.load()
+    assert (pocket.settings.views, pocket.settings.radius, pocket.backbone.image_size) == ("ring-6@20", 0.045, 112)

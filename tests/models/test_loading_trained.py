@@ -58,8 +58,8 @@ def test_pocket_round_trip(pocket, tmp_path):
     assert weight_checksums(tmp_path)["clip2point"] == config["sha256"]
 
 
-def test_pocket_without_a_depth_tower_round_trips(tmp_path):
-    model = clip2point.load(dtype="fp32")
+def test_pocket_without_a_depth_tower_round_trips(untrained_pocket, tmp_path):
+    model = clip2point.load(untrained_pocket, dtype="fp32")
     save_model(tmp_path, model.backbone, model.settings, {})
     again = clip2point.load(tmp_path, dtype="fp32")
     assert again.backbone.fingerprint() == model.backbone.fingerprint()
@@ -183,7 +183,21 @@ def test_what_cannot_be_saved_is_said(tiny_clip, tmp_path):
     assert not (tmp_path / "model").exists()
 
 
-def test_the_shipped_model_reads_as_before():
-    backbone = clip2point.load(POCKET, dtype="fp32").backbone
-    assert backbone.state_dict().keys() == read_checkpoint(POCKET).tensors.keys()
-    assert torch.equal(backbone.encode_depth(depth_maps(64)), backbone.encode_depth(depth_maps(64), path="image"))
+def test_the_shipped_model_has_two_paths_and_an_untrained_one_has_one(untrained_pocket):
+    depth = depth_maps(64)
+    shipped, untrained = (clip2point.load(model, dtype="fp32").backbone for model in (POCKET, untrained_pocket))
+    assert shipped.state_dict().keys() == read_checkpoint(POCKET).tensors.keys()
+    assert torch.equal(untrained.encode_depth(depth), untrained.encode_depth(depth, path="image"))
+    assert torch.equal(shipped.encode_depth(depth, path="image"), untrained.encode_depth(depth, path="image"))
+    assert not torch.allclose(shipped.encode_depth(depth), untrained.encode_depth(depth))
+
+
+def test_the_shipped_model_knows_shapes_of_kinds_that_it_was_trained_on():
+    """Other shapes than those of its training; far above chance (1 in 40), which a wrong tower or setting is not."""
+    from clip2point.samples import generate
+
+    model = clip2point.load(dtype="fp32")
+    names = ("chair", "table", "airplane", "toilet", "bottle", "guitar")
+    shapes = [generate(name, seed=77) for name in names]
+    answers = [model.classify(clip2point.Shape(mesh.vertices, mesh), up="y").label for mesh in shapes]
+    assert sum(answer == name for answer, name in zip(answers, names, strict=True)) >= 5

@@ -1,19 +1,12 @@
-import importlib.util
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 import torch
 
-PATH = Path(__file__).parent.parent.parent / "recipes" / "pocket_image_map.py"
-
 
 @pytest.fixture(scope="module")
-def recipe():
-    spec = importlib.util.spec_from_file_location("pocket_image_map", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def recipe(load_script):
+    return load_script("pocket_image_map")
 
 
 def ridge(rows, targets, strength):

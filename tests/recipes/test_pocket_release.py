@@ -1,6 +1,3 @@
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -9,15 +6,10 @@ from clip2point.errors import ModelError
 from clip2point.models.checkpoint import read_checkpoint, write_checkpoint
 from clip2point.models.loading import save_model
 
-PATH = Path(__file__).parent.parent.parent / "recipes" / "pocket_release.py"
-
 
 @pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("pocket_release", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(load_script):
+    return load_script("pocket_release")
 
 
 def test_a_trained_model_is_released_with_its_licences(script, tmp_path):

@@ -140,7 +140,7 @@ def test_the_best_weights_are_kept_and_resuming_knows_them(tmp_path):
 
     def validate(tower):
         seen.append(tower)
-        return Validated(accuracies[len(seen) - 1], 0.1, 1.0)
+        return Validated(accuracies[len(seen) - 1], 0.1, 1.0, 10.0)
 
     with pytest.raises(RuntimeError, match="crash"):
         train(tmp_path, recipe, validate=validate, observer=At(12, crash))

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from clip2point.backbones.clip_towers import Activation, TextTransformer, VisionTransformer, text_tower, vision_tower
-from clip2point.backbones.depth_tower import filled
+from clip2point.backbones.depth_tower import check_image_size, filled
 from clip2point.backbones.precision import choose_device, choose_dtype
 from clip2point.backbones.protocol import DepthPath, check_path, hash_tensors, in_batches
-from clip2point.backbones.single_channel import fold_first_convolution
+from clip2point.backbones.single_channel import fold_first_convolution, shared_copy
 from clip2point.errors import ModelError, OptionError, reason
 
 #: With which CLIP's images are normalised, channel by channel.
@@ -205,10 +205,7 @@ class ClipBackbone:
         self, tower: nn.Module | Mapping[str, Tensor], *, image_size: int | None = None
     ) -> ClipBackbone:
         """A backbone with a trained depth tower; see :meth:`.protocol.Backbone.with_depth_tower`."""
-        if image_size not in (None, self.image_size):
-            raise OptionError(
-                f"image size {image_size} of the depth tower: {self.name} takes {self.image_size} pixels only"
-            )
+        check_image_size(image_size, self.image_size, self.name)
         other = copy.copy(self)
         trained = self._path_of(filled(self.depth_tower().cpu(), tower).vision)
         other._paths = {**self._paths, "depth": trained}
@@ -329,7 +326,6 @@ def _normalized(images: Tensor, size: int) -> Tensor:
 
 def _one_channel_copy(vision: VisionTransformer) -> VisionTransformer:
     """A tower for depth maps that shares all weights with ``vision`` but those of the first convolution."""
-    shared: dict[int, Any] = {id(parameter): parameter for parameter in vision.parameters()}
-    grey = copy.deepcopy(vision, memo=shared)
+    grey = shared_copy(vision)
     grey.conv1 = fold_first_convolution(grey.conv1, MEAN, STD)
     return grey.requires_grad_(False)

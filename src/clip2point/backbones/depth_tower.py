@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from clip2point.errors import ModelError
+from clip2point.errors import ModelError, OptionError
 
 Tower = TypeVar("Tower", bound=nn.Module)
 
@@ -40,6 +40,16 @@ def filled(tower: Tower, trained: nn.Module | Mapping[str, Tensor]) -> Tower:
         copies[name] = tensor.detach().to("cpu", expected).clone(memory_format=torch.contiguous_format)
     tower.load_state_dict(copies, assign=True)
     return tower.eval().requires_grad_(False)
+
+
+def check_image_size(wanted: int | None, own: int, owner: str) -> None:
+    """Make sure that a tower which takes images of one size only is asked for no other.
+
+    Raises:
+        OptionError: if it is.
+    """
+    if wanted not in (None, own):
+        raise OptionError(f"image size {wanted} of the depth tower: {owner} takes {own} pixels only")
 
 
 def check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], owner: str) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clip2point.backbones.depth_tower import filled
+from clip2point.backbones.clip import MEAN, STD
+from clip2point.backbones.depth_tower import check_image_size, filled
 from clip2point.backbones.precision import choose_device, choose_dtype
 from clip2point.backbones.protocol import DepthPath, check_path, hash_tensors, in_batches
-from clip2point.backbones.single_channel import fold_first_convolution
-from clip2point.errors import ModelError, OptionError, reason
+from clip2point.backbones.single_channel import fold_first_convolution, shared_copy
+from clip2point.errors import ModelError, reason
 
 #: Short names of models on the hub. The first is the paper's own.
 ALIASES = {
@@ -29,7 +30,7 @@ ALIASES = {
 
 #: Mean and deviation with which each family's images are normalised, should its folder not say.
 _NORMALIZATION = {
-    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "clip": (MEAN, STD),
     "siglip": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "siglip2": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
 }
@@ -146,10 +147,7 @@ class HubBackbone:
         self, tower: nn.Module | Mapping[str, Tensor], *, image_size: int | None = None
     ) -> HubBackbone:
         """A backbone with a trained depth tower; see :meth:`.protocol.Backbone.with_depth_tower`."""
-        if image_size not in (None, self.image_size):
-            raise OptionError(
-                f"image size {image_size} of the depth tower: {self.name} takes {self.image_size} pixels only"
-            )
+        check_image_size(image_size, self.image_size, self.name)
         other = copy.copy(self)
         other._trained = trained = filled(self.depth_tower().cpu(), tower)
         stored = self.device.type == "cpu" and self.dtype == torch.float32
@@ -242,8 +240,7 @@ def _projection(model: Any, name: str) -> nn.Module:
 
 def _one_channel_copy(vision: nn.Module, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
     """A tower for depth maps that shares all weights with ``vision`` but those of the first convolution."""
-    shared: dict[int, Any] = {id(tensor): tensor for tensor in (*vision.parameters(), *vision.buffers())}
-    depth = copy.deepcopy(vision, memo=shared)
+    depth = shared_copy(vision)
     embeddings: Any = depth.embeddings
     embeddings.patch_embedding = fold_first_convolution(embeddings.patch_embedding, mean, std)
     return depth.requires_grad_(False)

@@ -7,12 +7,22 @@ The plain way repeats a depth map d to three channels, normalises each with its 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from clip2point.errors import ModelError
+
+Tower = TypeVar("Tower", bound=nn.Module)
+
+
+def shared_copy(tower: Tower) -> Tower:
+    """A copy that shares all weights with a tower, so that a module can be exchanged in it alone."""
+    shared: dict[int, Any] = {id(tensor): tensor for tensor in (*tower.parameters(), *tower.buffers())}
+    return copy.deepcopy(tower, memo=shared)
 
 
 def fold_first_convolution(convolution: nn.Conv2d, mean: Sequence[float], std: Sequence[float]) -> nn.Conv2d:

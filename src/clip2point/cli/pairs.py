@@ -82,10 +82,11 @@ def _prepare(
     """The folder, and the steps that fill it, here or on a cluster."""
     from clip2point.machine import available_cores
     from clip2point.pairs import PairFolder
-    from clip2point.pairs.ray_pipeline import RayPairFolder
 
     settings = {name: getattr(arguments, name) for name in ("seed", "shard_size", "retry_failed")}
     if arguments.ray:
+        from clip2point.pairs.ray_pipeline import RayPairFolder
+
         cluster = RayPairFolder(arguments.out, source, reopen, address=arguments.ray, **settings)
         return cluster, cluster.render(arguments.workers)
     folder = PairFolder(arguments.out, source, **settings)

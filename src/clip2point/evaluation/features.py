@@ -48,6 +48,11 @@ def view_features(model: Recogniser, sampled: SampledDataset, progress: Progress
     }
     if (found := load_arrays("features", parts)) is not None:
         return found["features"]
+    return store_arrays("features", parts, {"features": encode_views(model, sampled, progress)})["features"]
+
+
+def encode_views(model: Recogniser, sampled: SampledDataset, progress: Progress | None = None) -> Float32:
+    """Features [N, V, D] as :func:`view_features` gives them, computed anew and kept nowhere."""
     size = max(1, MAX_BATCH // len(model.views))
     starts: Iterable[int] = range(0, len(sampled.labels), size)
     if progress is not None:
@@ -57,8 +62,7 @@ def view_features(model: Recogniser, sampled: SampledDataset, progress: Progress
         with torch.inference_mode():
             depth = depth_maps(model, sampled, range(start, min(start + size, len(sampled.labels))))
             blocks.append(model.backbone.encode_depth(depth).cpu().numpy())
-    features = np.concatenate(blocks) if blocks else np.empty((0, len(model.views), model.backbone.dim), np.float32)
-    return store_arrays("features", parts, {"features": features})["features"]
+    return np.concatenate(blocks) if blocks else np.empty((0, len(model.views), model.backbone.dim), np.float32)
 
 
 def depth_maps(model: Recogniser, sampled: SampledDataset, indices: Iterable[int]) -> torch.Tensor:

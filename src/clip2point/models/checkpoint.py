@@ -13,7 +13,6 @@ relative then to the checkpoint) and ``base_fingerprint``, if given, what to kno
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip2point.errors import ModelError
-from clip2point.files import replacing
+from clip2point.files import replacing, sha256
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -143,12 +142,3 @@ def check_tensors(checkpoint: Checkpoint, expected: Mapping[str, tuple[int, ...]
     from clip2point.backbones import depth_tower
 
     depth_tower.check_tensors(checkpoint.tensors, expected, str(checkpoint.folder))
-
-
-def sha256(path: Path) -> str:
-    """Checksum of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

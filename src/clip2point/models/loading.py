@@ -16,13 +16,13 @@ from torch import Tensor
 from clip2point.backbones import Backbone
 from clip2point.backbones.depth_tower import check_tensors as check_exactly
 from clip2point.errors import ModelError, OptionError
+from clip2point.files import sha256
 from clip2point.models.checkpoint import (
     Checkpoint,
     check_tensors,
     is_checkpoint,
     read_checkpoint,
     read_config,
-    sha256,
     write_checkpoint,
 )
 from clip2point.models.recogniser import Recogniser

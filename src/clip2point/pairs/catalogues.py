@@ -147,9 +147,7 @@ def open_model(catalogue: Path, member: str, rotation: str) -> Shape:
             shape = load_shape(path, up="y")
         except ShapeError as error:
             raise ShapeError(str(error).replace(str(path), name, 1)) from None
-    points = (shape.points @ matrix.T).astype(np.float32)
-    mesh = shape.mesh and replace(shape.mesh, vertices=(shape.mesh.vertices @ matrix.T).astype(np.float32))
-    return Shape(points, mesh, name)
+    return replace(shape.turned(matrix), source=name)
 
 
 def _matrix(text: str, name: str) -> np.ndarray:

@@ -7,7 +7,6 @@ once that has a newer version, from Debian's collection of all versions.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import lzma
 import os
@@ -22,7 +21,7 @@ from typing import BinaryIO, Literal, cast
 
 from clip2point.cache import cache_folder, key_of
 from clip2point.errors import CacheError, DataError, reason
-from clip2point.files import replacing
+from clip2point.files import replacing, sha256
 
 MIRROR = "https://deb.debian.org/debian"
 #: Keeps every version; slower than a mirror.
@@ -140,13 +139,7 @@ def _download(url: str, size: int, path: Path) -> None:
 
 
 def _matches(package: Package, path: Path) -> bool:
-    if path.stat().st_size != package.size:
-        return False
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(_CHUNK):
-            digest.update(data)
-    return digest.hexdigest() == package.sha256
+    return path.stat().st_size == package.size and sha256(path) == package.sha256
 
 
 def _unpack(archive: Path, root: PurePosixPath, folder: Path) -> None:

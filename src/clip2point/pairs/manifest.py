@@ -179,8 +179,4 @@ def open_model(path: Path, up: str, front: str) -> Shape:
     Raises:
         ShapeError: if it cannot be read.
     """
-    shape = load_shape(path, up=up).upright()
-    matrix = _TO_FRONT[front].T
-    points = (shape.points @ matrix).astype(np.float32)
-    mesh = shape.mesh and replace(shape.mesh, vertices=(shape.mesh.vertices @ matrix).astype(np.float32))
-    return replace(shape, points=points, mesh=mesh)
+    return load_shape(path, up=up).upright().turned(_TO_FRONT[front])

@@ -95,3 +95,12 @@ class Shape:
             return self
         mesh = self.mesh and replace(self.mesh, vertices=to_y_up(self.mesh.vertices, self.up))
         return replace(self, points=to_y_up(self.points, self.up), mesh=mesh, up="y")
+
+    def turned(self, matrix: NDArray[np.float64]) -> Shape:
+        """Return the shape with a rotation [3, 3] applied to every point; its declared up-axis stays."""
+
+        def turn(points: NDArray[np.float32]) -> NDArray[np.float32]:
+            return (points @ matrix.T).astype(np.float32)
+
+        mesh = self.mesh and replace(self.mesh, vertices=turn(self.mesh.vertices))
+        return replace(self, points=turn(self.points), mesh=mesh)

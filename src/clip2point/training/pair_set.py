@@ -92,9 +92,9 @@ class PairSet:
             )
         self.views: str = views.pop()
         kept = [
-            (place, _info(info))
+            ((shard, row), _info(info))
             for shard, block in enumerate(infos)
-            for place, info in (((shard, row), info) for row, info in enumerate(block))
+            for row, info in enumerate(block)
             if _fits(info, only) and not _fits(info, without)
         ]
         if not kept:

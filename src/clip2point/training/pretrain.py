@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,9 +98,7 @@ def pretrain(
         )
         states = StateFolder(out, {**recipe.to_dict(), **job.start}, job.pairs_hash)
         batches = job.batches()
-    training = Training(
-        fabric, job.model(), batches, recipe, states, job.validation() if leads else None, resume=resume
-    )
+    training = Training(fabric, job.model(), batches, recipe, states, job.validation if leads else None, resume=resume)
     if not leads:
         training.run()
         return Outcome(training.step, training.total, None, None, leader=False)
@@ -175,6 +174,7 @@ class _Job:
         captions = None if self._vocabulary is None else self._vocabulary.features(backbone)
         return PretrainingModel(backbone.depth_tower(self._recipe.start).train(), self._recipe.loss, captions)
 
+    @cached_property
     def validation(self) -> Validation | None:
         """What measures the tower on the way."""
         if self._dataset is None:
@@ -195,11 +195,11 @@ class _Job:
             "training_data_licences": self._pairs.licences(),
             "trained_with": f"clip2point {__version__}",
         }
-        validation, accuracy = self.validation(), None
-        if validation is not None and self._dataset is not None:
-            found = validation(tower)
+        accuracy = None
+        if self.validation is not None and self._dataset is not None:
+            found = self.validation(tower)
             card["validation"] = {"dataset": self._dataset.name, "split": self._dataset.split, **found.to_dict()}
-            model.backbone.logit_scale, accuracy = validation.scale(tower), found.accuracy
+            model.backbone.logit_scale, accuracy = found.scale, found.accuracy
         save_model(folder, model.backbone, model.settings, card, half=self._recipe.training.half)
         return accuracy
 

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from clip2point.backbones import MAX_BATCH
 from clip2point.data import Dataset, open_dataset, sample_dataset
 from clip2point.errors import OptionError
-from clip2point.evaluation.features import depth_maps
+from clip2point.evaluation.features import encode_views
 from clip2point.evaluation.metrics import measure_predictions
 from clip2point.models import Recogniser, view_cosines
 from clip2point.pairs.model import to_keys
@@ -31,15 +30,19 @@ class Validated:
         accuracy: share of shapes that were named rightly, in [0, 1].
         mean_class_accuracy: mean of the accuracies of the classes.
         cross_entropy: of the confidences, scaled to fit best: the steadier measure where shapes are few.
+        scale: the factor on mean cosines that does so (temperature scaling, Guo et al. 2017).
     """
 
     accuracy: float
     mean_class_accuracy: float
     cross_entropy: float
+    scale: float
 
     def to_dict(self) -> dict[str, float]:
-        """As JSON types."""
-        return asdict(self)
+        """The measures, as JSON types."""
+        measures = asdict(self)
+        del measures["scale"]
+        return measures
 
 
 def open_validation(settings: ValidationSettings, trained_on: Collection[str]) -> Dataset:
@@ -86,30 +89,12 @@ class Validation:
     ) -> None:
         self._with_tower = with_tower
         self._sampled = sample_dataset(dataset, base.settings.points)
-        self._text = base.class_features(dataset.classes)
+        self._text = base.class_features(dataset.classes).cpu()
 
     def __call__(self, tower: Mapping[str, Tensor]) -> Validated:
         """Measure a depth tower, given by its state."""
-        scores = self._scores(tower)
+        features = torch.from_numpy(encode_views(self._with_tower(tower), self._sampled))
+        scores, labels = view_cosines(features, self._text).mean(1).double(), torch.from_numpy(self._sampled.labels)
         metrics = measure_predictions(scores.softmax(-1).numpy(), self._sampled.labels, self._sampled.classes)
-        return Validated(metrics.accuracy, metrics.mean_class_accuracy, self._fitted(scores)[0])
-
-    def scale(self, tower: Mapping[str, Tensor]) -> float:
-        """The factor on mean cosines that makes confidences fit best (temperature scaling, Guo et al. 2017)."""
-        return self._fitted(self._scores(tower))[1]
-
-    def _fitted(self, scores: Tensor) -> tuple[float, float]:
-        """The least cross-entropy and the scale that gives it."""
-        labels = torch.from_numpy(self._sampled.labels)
-        return min((cross_entropy(scores * scale, labels).item(), scale) for scale in _SCALES)
-
-    def _scores(self, tower: Mapping[str, Tensor]) -> Tensor:
-        """Mean cosines [N, C] of shapes and classes, in float64 on the CPU."""
-        model = self._with_tower(tower)
-        count, size = len(self._sampled), max(1, MAX_BATCH // len(model.views))
-        rows = []
-        for start in range(0, count, size):
-            with torch.inference_mode():
-                depth = depth_maps(model, self._sampled, range(start, min(start + size, count)))
-                rows.append(view_cosines(model.backbone.encode_depth(depth), self._text).mean(1).double().cpu())
-        return torch.cat(rows)
+        loss, scale = min((cross_entropy(scores * scale, labels).item(), scale) for scale in _SCALES)
+        return Validated(metrics.accuracy, metrics.mean_class_accuracy, loss, scale)

@@ -14,7 +14,8 @@ import torch
 from clip2point.backbones.clip import ClipBackbone
 from clip2point.backbones.clip_towers import ACTIVATIONS, Activation
 from clip2point.errors import ModelError, OptionError
-from clip2point.models.checkpoint import is_checkpoint, sha256
+from clip2point.files import sha256
+from clip2point.models.checkpoint import is_checkpoint
 from clip2point.models.conversion.formats import Parts, split
 from clip2point.models.conversion.reading import read_foreign
 from clip2point.models.loading import save_model

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from clip2point.rendering import render_depth, rotate_modelnet, view_set
     from clip2point.settings import Settings
     from clip2point.shapes import Shape, load_shape, sample_points
+    from clip2point.training.classifier import FewShotClassifier
 
 __version__ = "0.1.0"
 
@@ -23,11 +24,13 @@ _ROOMS = {
     "rendering": ("render_depth", "rotate_modelnet", "view_set"),
     "settings": ("Settings",),
     "shapes": ("Shape", "load_shape", "sample_points"),
+    "training.classifier": ("FewShotClassifier",),
 }
 
 __all__ = [
     "Classification",
     "Failure",
+    "FewShotClassifier",
     "Guess",
     "Recogniser",
     "Settings",

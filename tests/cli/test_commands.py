@@ -13,7 +13,7 @@ from clip2point.samples import generate, write_mesh
 from clip2point.shapes import UP_AXES
 from clip2point.shapes.orientation import from_y_up
 
-COMMANDS = ("demo", "classify", "render", "evaluate", "pairs", "pretrain", "convert", "verify", "bench")
+COMMANDS = ("demo", "classify", "render", "adapt", "evaluate", "pairs", "pretrain", "convert", "verify", "bench")
 DATA = Path(__file__).parent.parent / "data"
 
 
@@ -91,6 +91,18 @@ def test_classify_sees_what_the_authors_renderer_draws(untrained_pocket, tmp_pat
         depth = np.load(tmp_path / "views" / str(index) / "depth.npy")
         np.testing.assert_array_equal(depth < 1, golden["depth6"][index] < 1)
         np.testing.assert_allclose(depth, golden["depth6"][index], atol=1e-6)
+
+
+def test_classify_calls_shapes_unknown_on_demand(shapes, tiny_clip, capsys):
+    arguments = ["classify", str(shapes / "chair.off"), "--labels", "chair,lamp", "--model", str(tiny_clip)]
+    assert main([*arguments, "--unknown-below", "1"]) == 0
+    assert "unknown (" in capsys.readouterr().out
+    assert main([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["results"][0]["unknown"] is False
+    for words in ("2", "much", "nan"):
+        with pytest.raises(SystemExit):
+            main([*arguments, "--unknown-below", words])
+        assert "is not a number from 0 to 1" in capsys.readouterr().err
 
 
 def test_labels_from_a_file(shapes, tiny_clip, tmp_path, capsys):

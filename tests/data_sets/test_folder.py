@@ -79,3 +79,14 @@ def test_the_order_does_not_depend_on_that_of_creation(tmp_path, write):
     one, two = (open_dataset(f"folder:{tmp_path / folder}") for folder in "ab")
     assert one.names == two.names
     assert np.array_equal(one.labels, two.labels)
+
+
+def test_the_up_axis_is_that_of_the_formats(tmp_path, write):
+    import trimesh
+
+    for name in ("bed", "lamp"):
+        (tmp_path / name).mkdir()
+        trimesh.creation.box().export(tmp_path / name / "a.glb")
+    assert open_dataset(f"folder:{tmp_path}").up == "y"
+    write.off(tmp_path / "bed" / "b.off")  # which says nothing
+    assert open_dataset(f"folder:{tmp_path}").up == "auto"

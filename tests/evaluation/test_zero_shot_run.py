@@ -5,9 +5,8 @@ import torch
 from clip2point.backbones.hub import load_hub_backbone
 from clip2point.data import open_dataset
 from clip2point.errors import DataError, OptionError
-from clip2point.evaluation import features
 from clip2point.evaluation.zero_shot import run_zero_shot
-from clip2point.models import Recogniser
+from clip2point.models import Recogniser, features
 from clip2point.samples import generate
 from clip2point.settings import Settings
 from clip2point.shapes import Shape, sample_points

@@ -63,7 +63,18 @@ def test_ring_is_equally_spaced():
     assert view_set("ring-3").angles[0] == (20, 0)
 
 
-@pytest.mark.parametrize("name", ["", "clip2point", "ring-0", "ring-361", "ring-x", "ring-4@north", "Ring-4"])
+def test_sets_are_joined_in_their_order():
+    joined = view_set("clip2point-6+ring-2@50")
+    assert joined.angles == (*view_set("clip2point-6").angles, (50, 0), (50, 180))
+    assert joined.name == "clip2point-6+ring-2@50"
+    with pytest.raises(OptionError, match="has 400 views, expected at most 360"):
+        view_set("ring-200+ring-200@50")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "ring-3+", "ring-3+north", "clip2point", "ring-0", "ring-361", "ring-x", "ring-4@north", "Ring-4"],
+)
 def test_unknown_sets_are_named(name):
     with pytest.raises(OptionError, match="unknown view set .*clip2point-10.*ring-N"):
         view_set(name)

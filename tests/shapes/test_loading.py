@@ -13,6 +13,7 @@ from sample_files import CLOUD, FACES, SAMPLES, VERTICES, write_off, write_sampl
 from clip2point.errors import OptionError, ShapeError
 from clip2point.shapes import (
     find_shapes,
+    format_up,
     load_shape,
     loading,
     sample_points,
@@ -39,6 +40,7 @@ def test_every_format_gives_a_shape_twice_the_same(tmp_path, name):
     assert shape.source == str(path)
     points = sample_points(shape, 64)
     assert points.shape == (64, 3)
+    assert format_up(path) in (shape.up, "auto")
     again = load_shape(str(path))
     np.testing.assert_array_equal(sample_points(again, 64), points)
     assert load_shape(path, up="-x").up == "-x"

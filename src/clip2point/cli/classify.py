@@ -23,10 +23,21 @@ def add_parser(commands: Subparsers) -> None:
     )
     options.add_files(parser)
     labels = parser.add_mutually_exclusive_group()
-    labels.add_argument("--labels", metavar="A,B,C", help="class names to choose from (default: ModelNet40's)")
+    labels.add_argument(
+        "--labels",
+        metavar="A,B,C",
+        help="class names to choose from (default: those that the model learned, or ModelNet40's)",
+    )
     labels.add_argument("--labels-file", type=Path, metavar="F", help="text file with one class name a line")
     options.add_prompts(parser)
     parser.add_argument("--top", type=options.positive, default=5, help="how many names to show (default 5)")
+    parser.add_argument(
+        "--unknown-below",
+        type=options.share,
+        metavar="C",
+        help="call a shape unknown if its confidence, from 0 to 1, is below C (default: the threshold that the model "
+        "found with 'clip2point adapt', else 0)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--save-views", type=Path, metavar="DIR", help="write the depth maps that the model saw to DIR")
     options.add_model(parser)
@@ -36,19 +47,25 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Classify the files."""
-    from clip2point.labels import MODELNET40, check_labels
+    from clip2point.labels import check_labels
     from clip2point.models import Failure
     from clip2point.report.view_folder import ViewFolder
 
     given = options.read_labels(arguments)
-    labels = check_labels(MODELNET40 if given is None else given)
+    labels = None if given is None else check_labels(given)
     files = options.expand_files(arguments.files)
     model = options.load_model(arguments)
     folder = ViewFolder(arguments.save_views, model.views) if arguments.save_views else None
-    if given is None:
+    if labels is None and model.adapted is None:
         output.remark("No labels given: choosing among the 40 class names of ModelNet40 (--labels a,b,c for your own).")
     answers = model.classify_many(
-        files, labels, up=arguments.up, top=arguments.top, seed=arguments.seed, keep_views=folder is not None
+        files,
+        labels,
+        up=arguments.up,
+        top=arguments.top,
+        seed=arguments.seed,
+        unknown_below=arguments.unknown_below,
+        keep_views=folder is not None,
     )
     results: list[Classification] = []
     failures: list[Failure] = []
@@ -57,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             failures.append(answer)
             continue
         if folder is not None and answer.depth is not None:
-            folder.add(Path(answer.source), answer.depth, f"{answer.label} {answer.confidence:.0%}")
+            folder.add(Path(answer.source), answer.depth, f"{_name(answer)} {answer.confidence:.0%}")
         results.append(answer)
     _print(results, failures, arguments)
     if folder is not None and results:
@@ -81,7 +98,7 @@ def _print(results: list[Classification], failures: list[Failure], arguments: ar
             (
                 (
                     result.source,
-                    result.label,
+                    _name(result),
                     f"{result.confidence:.0%}",
                     ", ".join(f"{guess.label} {guess.confidence:.0%}" for guess in result.guesses[1:]),
                     result.up + ("?" if result.up_from == "guessed" else ""),
@@ -90,3 +107,8 @@ def _print(results: list[Classification], failures: list[Failure], arguments: ar
             ),
             right=("confidence",),
         )
+
+
+def _name(result: Classification) -> str:
+    """The best class name, or that the shape is unknown and what it would be named."""
+    return f"unknown ({result.label}?)" if result.unknown else result.label

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip2point.cli import options, output
+from clip2point.cli import compare, options, output
+from clip2point.cli.figures import command_line, percent, percent_spread, print_published
 from clip2point.errors import OptionError
 
 if TYPE_CHECKING:
@@ -24,6 +23,20 @@ if TYPE_CHECKING:
 #: Settings that a sweep may vary, and how their values are read.
 _SWEPT = {"views": str, "style": str, "points": int, "radius": float, "prompts": str, "model": str}
 
+_PROTOCOLS = ("zero-shot", "few-shot", "supervised")
+#: Options that do not make sense for every protocol, and those for which they do.
+_FITTING = {
+    "split": ("zero-shot",),  # the others learn from train and measure on test
+    "sweep": ("zero-shot",),
+    "shots": ("few-shot",),
+    "validation_shots": ("few-shot",),
+    "heads": ("few-shot", "supervised"),
+    "copies": ("few-shot", "supervised"),
+    "unfreeze": ("supervised",),
+    "epochs": ("supervised",),
+    "precision": ("supervised",),
+}
+
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
@@ -32,7 +45,9 @@ def add_parser(commands: Subparsers) -> None:
         help="measure a model on a data set",
         description="Measure a model on one of the field's benchmarks or on your own labelled shapes.",
         epilog="Data sets: modelnet10, modelnet40, scanobjectnn-obj-only, scanobjectnn-obj-bg, scanobjectnn-pb-t50-rs, "
-        "shapenet55, folder:PATH (a sub-folder for each class), npz:PATH (points, labels, classes).",
+        "shapenet55, folder:PATH (a sub-folder for each class), npz:PATH (points, labels, classes). Of one without "
+        "train and test splits, few-shot and supervised hold out a fifth of each class, always the same shapes, to "
+        "measure on.",
     )
     parser.add_argument("dataset", metavar="DATASET", help="name, folder:PATH or npz:PATH")
     parser.add_argument("--root", type=Path, metavar="DIR", help="where the data set lies")
@@ -40,10 +55,22 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--up", choices=options.UP_CHOICES[1:], help="the axis that points up, if the data set does not declare it"
     )
-    parser.add_argument("--protocol", choices=("zero-shot",), default="zero-shot")
-    parser.add_argument("--seeds", type=options.positive, default=1, metavar="N", help="samplings (default 1)")
     parser.add_argument(
-        "--limit", type=options.positive, metavar="N", help="measure only N shapes, spread over the set"
+        "--protocol",
+        choices=_PROTOCOLS,
+        default="zero-shot",
+        help="zero-shot (the default): by the class names alone; few-shot: from a few examples of each class; "
+        "supervised: from the whole train split",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=options.positive,
+        metavar="N",
+        help="how many times: zero-shot, samplings of the points (default 1); few-shot, draws of the examples "
+        "(default 5); supervised, trainings (default 1)",
+    )
+    parser.add_argument(
+        "--limit", type=options.positive, metavar="N", help="measure only N shapes, spread over the split"
     )
     parser.add_argument("--report", type=Path, metavar="DIR", help="write an HTML page with plots to DIR")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -55,6 +82,7 @@ def add_parser(commands: Subparsers) -> None:
         metavar="KEY=A,B,C",
         help=f"measure every value (of several: every combination); keys: {', '.join(_SWEPT)}",
     )
+    compare.add_arguments(parser)
     options.add_prompts(parser)
     options.add_model(parser)
     options.add_rendering(parser)
@@ -63,15 +91,26 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure."""
+    for name, protocols in _FITTING.items():
+        if getattr(arguments, name) and arguments.protocol not in protocols:
+            raise OptionError(
+                f"--{name.replace('_', '-')} does not go with --protocol {arguments.protocol}, only with "
+                f"{' and '.join(protocols)}: leave it away, or choose another protocol"
+            )
+    if arguments.report:
+        from clip2point.report.plots import require_matplotlib
+
+        require_matplotlib()
+    return _run_zero_shot(arguments) if arguments.protocol == "zero-shot" else compare.run(arguments)
+
+
+def _run_zero_shot(arguments: argparse.Namespace) -> int:
+    """Measure by the class names alone."""
     from clip2point.data import open_dataset
 
     grid = _grid(arguments.sweep)
     if grid and arguments.report:
         raise OptionError("--report shows one measurement; leave out --sweep or --report")
-    if arguments.report:
-        from clip2point.report.plots import require_matplotlib
-
-        require_matplotlib()
     dataset = open_dataset(
         arguments.dataset, root=arguments.root, split=arguments.split, up=arguments.up, limit=arguments.limit
     )
@@ -89,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(measured)
         if arguments.compare:
-            _print_published(measured)
+            print_published(measured.quoted(), dataset.name, measured.protocol)
     output.list_failures(list(measured.failures), len(dataset))
     return 1 if measured.failures else 0
 
@@ -101,7 +140,7 @@ def _measure(arguments: argparse.Namespace, model: Recogniser, dataset: Dataset)
     def progress(items: Iterable[Any], total: int) -> Iterable[Any]:
         return output.progress(items, dataset.name, total)
 
-    return evaluate(model, dataset, arguments.seeds, command=_command(), progress=progress)
+    return evaluate(model, dataset, arguments.seeds or 1, command=command_line(), progress=progress)
 
 
 def _print(measured: Measurement) -> None:
@@ -109,15 +148,12 @@ def _print(measured: Measurement) -> None:
     metrics = measured.metrics[0]
     output.print_table(
         ("class", "accuracy", "shapes"),
-        (
-            (name, f"{entry['accuracy']:.1%}" if entry["samples"] else "–", entry["samples"])
-            for name, entry in metrics.per_class.items()
-        ),
+        ((name, percent(entry["accuracy"]), entry["samples"]) for name, entry in metrics.per_class.items()),
         right=("accuracy", "shapes"),
     )
     dataset, count = measured.dataset, len(measured.seeds)
     print(
-        f"{measured.model.name} on {dataset.name} ({dataset.split}, {metrics.samples} shapes), zero-shot, "
+        f"{measured.model.name} on {dataset.name} ({dataset.split}, {metrics.samples} shapes), {measured.protocol}, "
         f"{count} sampling{'s' if count > 1 else ''}:"
     )
     if dataset.note:
@@ -128,34 +164,15 @@ def _print(measured: Measurement) -> None:
     print(f"  {'95 % of resamples':<22}{low:.1%} to {high:.1%}")
 
 
-def _print_published(measured: Measurement) -> None:
-    """Figures of the papers, marked as such."""
-    rows = measured.quoted()
-    if not rows:
-        print(f"\nThe papers in our list state nothing for {measured.dataset.name}, zero-shot.")
-        return
-    print("\nQuoted from the papers, not measured here:")
-    output.print_table(
-        ("system", "accuracy", "backbone", "source", "note"),
-        ((row.system, f"{row.accuracy:g}%", row.backbone, row.source, row.note) for row in rows),
-        right=("accuracy",),
-    )
-
-
 def _figures(summary: Summary) -> dict[str, str]:
     """Mean, and deviation where there are several seeds, in words."""
-    figures = {}
-    for name, key in (
-        ("accuracy", "accuracy"),
-        ("mean class accuracy", "mean_class_accuracy"),
-        ("top 3", "top3"),
-        ("top 5", "top5"),
-        ("calibration error", "calibration_error"),
-    ):
-        entry = summary.to_dict()[key]
-        spread = "" if entry["deviation"] is None else f" ± {100 * entry['deviation']:.1f}"
-        figures[name] = f"{entry['mean']:.1%}{spread}"
-    return figures
+    return {
+        "accuracy": percent_spread(summary.accuracy),
+        "mean class accuracy": percent_spread(summary.mean_class_accuracy),
+        "top 3": percent_spread(summary.top3),
+        "top 5": percent_spread(summary.top5),
+        "calibration error": percent_spread(summary.calibration_error),
+    }
 
 
 def _sweep(arguments: argparse.Namespace, dataset: Dataset, grid: dict[str, list[Any]]) -> int:
@@ -177,7 +194,7 @@ def _sweep(arguments: argparse.Namespace, dataset: Dataset, grid: dict[str, list
         rows.append((*map(str, values), *_figures(summary).values()))
         records.append({**chosen, **summary.to_dict()})
     if arguments.json:
-        output.print_json({"dataset": dataset.name, "split": dataset.split, "command": _command(), "rows": records})
+        output.print_json({"dataset": dataset.name, "split": dataset.split, "command": command_line(), "rows": records})
     else:
         headings = ("accuracy", "mean class", "top 3", "top 5", "calibration error")
         output.print_table((*grid, *headings), rows, right=headings)
@@ -196,8 +213,3 @@ def _grid(sweeps: list[str]) -> dict[str, list[Any]]:
         except ValueError as error:
             raise OptionError(f"--sweep {word}: expected numbers for {key}") from error
     return grid
-
-
-def _command() -> str:
-    """The command line that was given."""
-    return shlex.join(["clip2point", *sys.argv[1:]])

@@ -9,10 +9,10 @@ import warnings
 from collections.abc import Sequence
 
 from clip2point import __version__
-from clip2point.cli import bench, classify, convert, demo, evaluate, pairs, pretrain, render, verify
+from clip2point.cli import adapt, bench, classify, convert, demo, evaluate, pairs, pretrain, render, verify
 from clip2point.errors import Clip2PointError
 
-_COMMANDS = (demo, classify, render, evaluate, pairs, pretrain, convert, verify, bench)
+_COMMANDS = (demo, classify, render, adapt, evaluate, pairs, pretrain, convert, verify, bench)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -27,7 +27,7 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         help="the axis that points up; write --up=-z for a negative one. 'auto' (the default) goes by the file format "
         "and where that does not say tries y and z; 'z' turns shapes as ModelNet's are turned",
     )
-    parser.add_argument("--seed", type=_seed, default=0, help="of the point sampling (default 0)")
+    parser.add_argument("--seed", type=natural, default=0, help="of the point sampling (default 0)")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_rendering(parser: argparse.ArgumentParser) -> None:
     """How shapes are rendered; the model's own settings where not given."""
     group = parser.add_argument_group("rendering (the model's own settings if not given)")
-    group.add_argument("--views", help="view set: clip2point-6, clip2point-10, ring-N, ring-N@ELEVATION")
+    group.add_argument(
+        "--views", help="view set: clip2point-6, clip2point-10, ring-N, ring-N@ELEVATION, or several with + between"
+    )
     group.add_argument("--points", type=int, help="points drawn from each shape")
     group.add_argument("--radius", type=float, help="of the discs, in half image widths")
     group.add_argument("--style", help="depth style: clip2point, pointclip, pointclip-v2")
@@ -124,8 +126,19 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def _seed(text: str) -> int:
-    """A whole number from 0."""
+def natural(text: str) -> int:
+    """A whole number from 0, for argparse."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
     return int(text)
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value

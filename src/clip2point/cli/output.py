@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +12,8 @@ Item = TypeVar("Item")
 
 #: Width of tables where stdout is no terminal: wide enough for paths.
 _PIPE_WIDTH = 140
+#: Seconds between two lines of progress where stderr is no terminal.
+_LINE_SECONDS = 30
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
@@ -53,14 +56,18 @@ def list_failures(failures: Sequence[tuple[str, str]], total: int) -> None:
 
 
 def progress(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
-    """Pass items through, with a progress bar on stderr if that is a terminal."""
+    """Pass items through, with a progress bar on stderr; where that is no terminal, with a line now and then."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    said = time.monotonic()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal or total < 2) as bar:
         task = bar.add_task(description, total=total)
-        for item in items:
+        for done, item in enumerate(items):
+            if not console.is_terminal and time.monotonic() - said > _LINE_SECONDS:
+                remark(f"{description}: {done:,} of {total:,}")
+                said = time.monotonic()
             yield item
             bar.advance(task)

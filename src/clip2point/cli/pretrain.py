@@ -5,28 +5,23 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip2point.cli import options, output
+from clip2point.cli.training_console import TrainingConsole
 from clip2point.errors import OptionError
 
 if TYPE_CHECKING:
     from clip2point.cli.classify import Subparsers
-    from clip2point.training.metrics import StepMetrics
     from clip2point.training.pretrain import Outcome
     from clip2point.training.recipe import Recipe
 
 _DESCRIPTION = """Train the depth tower of a model on image-depth pairs, by a recipe or, without one, with settings for
 small runs. The folder gets checkpoints, metrics and at the end the model, which --model takes. A run that was stopped,
 however it was, goes on with --resume as if it had not been."""
-
-#: Seconds between two lines where there is no terminal for a progress bar.
-_LINE_SECONDS = 30
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -63,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     from clip2point.training.pretrain import pretrain
 
     recipe = _recipe(arguments)
-    with _Console(arguments.out) as console:
+    with TrainingConsole(arguments.out, "pairs") as console:
         outcome = pretrain(
             recipe,
             arguments.out,
@@ -111,74 +106,3 @@ def _finish(outcome: Outcome, out: Path) -> int:
 
 def _progress(items: Iterable[Any], total: int) -> Iterable[Any]:
     return output.progress(items, "Preparing pairs", total)
-
-
-class _Console:
-    """A bar with the losses, or lines where stderr is no terminal; draws the curve after each validation."""
-
-    def __init__(self, out: Path) -> None:
-        self._out = out
-        self._bar: Any = None
-        self._task: Any = None
-        self._total = 0
-        self._said = 0.0
-
-    def __enter__(self) -> _Console:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-        if kind is None:  # what went wrong must not be hidden by a second error
-            self._draw()
-
-    def begin(self, step: int, total: int) -> None:
-        """Show the bar."""
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        for package, loss in (("tensorboardX", "TensorBoard events are"), ("matplotlib", "curve.png is")):
-            if find_spec(package) is None:
-                output.remark(f"{loss} not written, because {package} is not installed.")
-        self._total = total
-        console = Console(stderr=True)
-        if console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=console)
-            self._task = self._bar.add_task("Training", completed=step, total=total)
-            self._bar.start()
-
-    def step(self, metrics: StepMetrics) -> None:
-        """Show the losses."""
-        parts = {name: value for name, value in metrics.losses.items() if name != "total"}
-        said = (
-            f"loss {metrics.losses['total']:.3f} ({', '.join(f'{name} {value:.3f}' for name, value in parts.items())})"
-        )
-        said += f", {metrics.pairs_per_second:.0f} pairs/s"
-        if self._bar is not None:
-            self._bar.update(self._task, completed=metrics.step, description=said)
-        elif time.monotonic() - self._said > _LINE_SECONDS or metrics.step == self._total:
-            output.remark(f"step {metrics.step:,} of {self._total:,}, epoch {metrics.epoch:.2f}: {said}")
-            self._said = time.monotonic()
-
-    def validated(self, metrics: StepMetrics) -> None:
-        """Show the accuracies."""
-        self.step(metrics)
-        assert metrics.accuracy is not None
-        output.remark(f"epoch {metrics.epoch:.2f}: {metrics.accuracy:.1%} of the validation shapes named rightly")
-        self._draw()
-
-    def _draw(self) -> None:
-        """Draw the curve, if matplotlib is there."""
-        from clip2point.files import replacing
-        from clip2point.report.training_curve import plot_training
-        from clip2point.training.metrics import read_metrics
-
-        if self._total == 0 or not (rows := read_metrics(self._out)):
-            return
-        try:
-            picture = plot_training(rows)
-        except OptionError:  # matplotlib is not installed
-            return
-        with replacing(self._out / "curve.png") as unfinished:
-            unfinished.write_bytes(picture)

@@ -26,11 +26,18 @@ def add_parser(commands: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compare expected and got."""
     from clip2point.evaluation.verification import CLASSES, measure, verify
-    from clip2point.models.loading import expected_record, weight_checksums
+    from clip2point.models.loading import expected_record, load, weight_checksums
 
-    model = options.load_model(arguments)
-    got = measure(model, weight_checksums(arguments.model))
-    expected = expected_record(arguments.model)
+    model, name = options.load_model(arguments), arguments.model
+    if model.adapted is not None:
+        output.remark(
+            f"{name}: the head is whole and reads the features that it was fitted on. Checking the model below it, "
+            f"{model.adapted.base}:"
+        )
+        name = model.adapted.base
+        model = load(name, device=arguments.device, dtype=arguments.dtype)
+    got = measure(model, weight_checksums(name))
+    expected = expected_record(name)
     if expected is None:
         summary = {"model": model.name, "accuracy": got["accuracy"], "samples": len(got["files"]), "checks": None}
         if arguments.json:

@@ -9,14 +9,14 @@ import numpy as np
 from clip2point.data.dataset import Dataset, FileItems
 from clip2point.data.splits import WHOLE
 from clip2point.errors import DataError
-from clip2point.shapes import find_shapes, supported_extensions
+from clip2point.shapes import find_shapes, format_up, supported_extensions
 
 _PARTS = frozenset(("train", "test"))
 _LAYOUT = "PATH/CLASS/*, PATH/{train,test}/CLASS/* or PATH/CLASS/{train,test}/* with shape files"
 
 
 def read_folder(root: Path) -> dict[str, Dataset]:
-    """Find the shapes of a folder and its splits; their up-axis is what their format declares.
+    """Find the shapes of a folder and its splits; their up-axis is the one that the formats of all of them declare.
 
     Files beside the class folders (a read-me, lists) are passed over, and so are hidden folders.
 
@@ -80,11 +80,12 @@ def _shapes(folder: Path) -> list[Path]:
 
 def _dataset(root: Path, split: str, classes: tuple[str, ...], found: list[tuple[str, Path]]) -> Dataset:
     paths = [path for _, path in found]
+    ups = {format_up(path) for path in paths}
     return Dataset(
         name=f"folder:{root}",
         split=split,
         classes=classes,
-        up="auto",
+        up=ups.pop() if len(ups) == 1 else "auto",
         labels=np.array([classes.index(name) for name, _ in found], dtype=np.int64),
         names=tuple(path.relative_to(root).as_posix() for path in paths),
         items=FileItems.of(paths),

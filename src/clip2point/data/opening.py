@@ -58,14 +58,24 @@ def open_dataset(
     """
     if up is not None:
         check_up(up, auto=True)
-    if limit is not None and limit < 1:
-        raise OptionError(f"limit {limit}: expected at least 1 shape")
     dataset = _open(name, root, split)
     if not len(dataset):
         raise DataError(f"{name}: the split {dataset.split!r} has no shapes: expected at least one")
-    if limit is not None and limit < len(dataset):
-        dataset = dataset.take(np.arange(limit) * len(dataset) // limit)
+    dataset = thin_out(dataset, limit)
     return dataset if up is None else replace(dataset, up=up)
+
+
+def thin_out(dataset: Dataset, limit: int | None) -> Dataset:
+    """At most so many shapes of a data set, spread evenly over its order; all of them if there is no limit.
+
+    Raises:
+        OptionError: if the limit is below 1.
+    """
+    if limit is not None and limit < 1:
+        raise OptionError(f"limit {limit}: expected at least 1 shape")
+    if limit is None or limit >= len(dataset):
+        return dataset
+    return dataset.take(np.arange(limit) * len(dataset) // limit)
 
 
 def _open(name: str, root: Path | None, split: str | None) -> Dataset:

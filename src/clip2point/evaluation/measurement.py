@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clip2point.data import Dataset
-from clip2point.evaluation.features import Progress, depth_maps
 from clip2point.evaluation.metrics import Metrics, Summary, measure_predictions, summarise
 from clip2point.evaluation.published import Published, published_rows
 from clip2point.evaluation.zero_shot import Run, run_zero_shot
 from clip2point.models import Recogniser
+from clip2point.models.features import Progress, depth_maps
 
 if TYPE_CHECKING:
     from clip2point.report.evaluation_page import EvaluationReport
 
-PROTOCOL = "zero-shot"
+#: By which a model is measured, without a head that learned from examples and with one.
+PROTOCOL, LEARNED = "zero-shot", "learned head"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,11 @@ class Measurement:
     metrics: tuple[Metrics, ...]
     summary: Summary
     command: str
+
+    @property
+    def protocol(self) -> str:
+        """By which the model was measured."""
+        return PROTOCOL if self.model.adapted is None else LEARNED
 
     @property
     def seeds(self) -> list[int]:
@@ -65,7 +71,7 @@ class Measurement:
 
     def quoted(self) -> tuple[Published, ...]:
         """What papers state for the same data set and protocol."""
-        return published_rows(self.dataset.name, PROTOCOL)
+        return published_rows(self.dataset.name, self.protocol)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types: the metrics of the first seed, and mean and deviation over all."""
@@ -77,7 +83,7 @@ class Measurement:
             "dataset": self.dataset.name,
             "split": self.dataset.split,
             "note": self.dataset.note,
-            "protocol": PROTOCOL,
+            "protocol": self.protocol,
             "seeds": self.seeds,
             "over_seeds": self.summary.to_dict(),
             "settings": self.settings,
@@ -107,7 +113,7 @@ class Measurement:
             model=self.model.name,
             dataset=self.dataset.name,
             split=self.dataset.split,
-            protocol=PROTOCOL,
+            protocol=self.protocol,
             command=self.command,
             settings=self.settings,
             versions=current_versions(),

@@ -1,4 +1,7 @@
-"""The zero-shot protocol on a data set: no training, the class names alone."""
+"""The zero-shot protocol on a data set: no training on it, the class names alone.
+
+A model with a head that learned from examples is measured in the same way, with the head's answers.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from numpy.typing import NDArray
 
 from clip2point.data import Dataset, SampledDataset, sample_dataset
 from clip2point.errors import OptionError
-from clip2point.evaluation.features import Progress, view_features
 from clip2point.models import Recogniser, view_cosines
+from clip2point.models.features import Progress, view_features
+from clip2point.training.examples import dataset_examples
 
 _CHUNK = 4096  # shapes whose cosines are held at once
 
@@ -38,14 +42,19 @@ def run_zero_shot(model: Recogniser, dataset: Dataset, seed: int, progress: Prog
         model: with the settings to be measured.
         dataset: with a declared up-axis.
         seed: of the point sampling.
-        progress: see :func:`.features.view_features`.
+        progress: see :func:`clip2point.models.features.view_features`.
 
     Raises:
-        OptionError: if the data set does not say which way is up.
+        OptionError: if the data set does not say which way is up, or has classes that the model's head cannot know.
         DataError: if no shape of it can be read.
     """
     if dataset.up == "auto":
         raise OptionError(f"{dataset.name}: does not say which axis points up; give --up y or --up z")
+    if model.adapted is not None:
+        model.adapted.check_labels(dataset.classes)
+        found = dataset_examples(model, dataset, 1, seed, progress)
+        answers = model.adapted.scores(found.examples.measured, dataset.classes, model.class_features)
+        return Run(seed, found.sampled, model.adapted.confidences(answers).numpy())
     sampled = sample_dataset(dataset, model.settings.points, seed, progress=progress)
     features = view_features(model, sampled, progress)
     text = model.class_features(dataset.classes).cpu()

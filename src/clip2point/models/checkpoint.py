@@ -9,6 +9,8 @@ The backbone ``pocket`` stores the map from images to texts besides. For ``trans
 a trained depth tower, that is all; ``base`` then says which model (a name on the hub, a short name, or a folder, if
 relative then to the checkpoint) and ``base_fingerprint``, if given, what to know it by. Both kinds state
 ``logit_scale``, the factor on cosines before a softmax.
+
+A folder may hold a head that learned from examples instead of a backbone; :mod:`.adapted` says what is in it.
 """
 
 from __future__ import annotations
@@ -51,6 +53,11 @@ def is_checkpoint(folder: Path) -> bool:
         return bool(read_config(folder).get("format") == FORMAT)
     except ModelError:
         return False
+
+
+def holds_head(config: Mapping[str, Any]) -> bool:
+    """Whether a ``config.json`` is that of a head which learned from examples rather than of a backbone."""
+    return bool({"head", "classes"} & config.keys())
 
 
 def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from clip2point.files import sha256
 from clip2point.models.checkpoint import (
     Checkpoint,
     check_tensors,
+    holds_head,
     is_checkpoint,
     read_checkpoint,
     read_config,
@@ -42,7 +43,8 @@ def load(model: str | Path = "pocket", *, device: str = "cpu", dtype: str = "aut
     """Load a model.
 
     Args:
-        model: "pocket" (embedded, offline); a checkpoint folder of ours; a CLIP or SigLIP model in transformers format
+        model: "pocket" (embedded, offline); a folder that we wrote, also one with a head that learned from examples; a
+            CLIP or SigLIP model in transformers format
             as a folder, as "hf:ORGANISATION/NAME" on a hub, or by a short name such as "clip-vit-b-32".
         device: name of a torch device.
         dtype: "auto", "fp32" or "bf16" for the vision towers.
@@ -54,8 +56,12 @@ def load(model: str | Path = "pocket", *, device: str = "cpu", dtype: str = "aut
         ModelError: if there is no such model, or its files are missing, broken or not what they should be.
         OptionError: if the device or dtype cannot be used.
     """
-    folder = _folder(model)
+    folder = model_folder(model)
     if is_checkpoint(folder):
+        if holds_head(read_config(folder)):
+            from clip2point.models.adapted import load_adapted
+
+            return load_adapted(read_checkpoint(folder), str(model), device, dtype)
         return _from_checkpoint(read_checkpoint(folder), str(model), device, dtype)
     from clip2point.backbones.hub import ALIASES, load_hub_backbone
 
@@ -110,7 +116,7 @@ def save_model(
             )
     own = backbone.config()
     for entry in {"base", "tokenizer"} & own.keys():
-        own[entry] = _seen_from(folder, own[entry])
+        own[entry] = seen_from(folder, own[entry])
     write_checkpoint(folder, tensors, {**config, **settings.to_dict(), **own, **kind})
 
 
@@ -120,7 +126,7 @@ def expected_record(model: str | Path) -> dict[str, Any] | None:
     Raises:
         ModelError: if the record cannot be read.
     """
-    path = _folder(model) / "expected.json"
+    path = model_folder(model) / "expected.json"
     if not path.is_file():
         return None
     try:
@@ -134,7 +140,7 @@ def expected_record(model: str | Path) -> dict[str, Any] | None:
 
 def weight_checksums(model: str | Path) -> dict[str, str]:
     """Checksums of the weight files of a model, by name; empty for models that keep no record of them."""
-    folder = _folder(model)
+    folder = model_folder(model)
     if not is_checkpoint(folder):
         return {}
     files = {"clip2point": folder / "model.safetensors"}
@@ -146,8 +152,8 @@ def weight_checksums(model: str | Path) -> dict[str, str]:
     return {name: sha256(file) for name, file in files.items()}
 
 
-def _folder(model: str | Path) -> Path:
-    """Where a checkpoint of ours would lie."""
+def model_folder(model: str | Path) -> Path:
+    """The folder where a model would lie if it is a checkpoint of ours."""
     return POCKET if model == "pocket" else Path(model)
 
 
@@ -293,7 +299,7 @@ def _depth_image_size(config: Mapping[str, Any]) -> int:
     return size
 
 
-def _seen_from(folder: Path, base: str) -> str:
+def seen_from(folder: Path, base: str) -> str:
     """The name of a model for a checkpoint in ``folder``: a relative path is made relative to the checkpoint."""
     if Path(base).is_absolute() or not Path(base).is_dir():
         return base

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from clip2point.backbones import MAX_BATCH, Backbone
-from clip2point.errors import ShapeError
+from clip2point.errors import OptionError, ShapeError
 from clip2point.labels import MODELNET40, check_labels
 from clip2point.models.results import Classification, Failure, Guess
 from clip2point.models.zero_shot import class_features, view_cosines
@@ -26,6 +26,7 @@ from clip2point.settings import Settings
 from clip2point.shapes import Shape, check_up, load_shape, sample_points, shape_from_points, to_unit_sphere, to_y_up
 
 if TYPE_CHECKING:
+    from clip2point.models.adapted import Adapted
     from clip2point.models.adapters import DPA
 
 Item = TypeVar("Item")
@@ -63,40 +64,82 @@ class Recogniser:
         settings: how shapes are rendered and names prompted.
         name: of the model, for reports.
         adapter: that came with the model, or None: from the features [B, V, D] of the depth tower and of the image
-            tower for the same depth maps to features [B, D] of shapes. Zero-shot recognition does not use it.
+            tower for the same depth maps to features [B, D] of shapes. Recognition does not use it.
+        adapted: head that learned from examples and now gives the answers, or None for zero-shot recognition.
     """
 
-    def __init__(self, backbone: Backbone, settings: Settings, name: str, adapter: DPA | None = None) -> None:
-        self.backbone, self.settings, self.name, self.adapter = backbone, settings, name, adapter
+    def __init__(
+        self,
+        backbone: Backbone,
+        settings: Settings,
+        name: str,
+        adapter: DPA | None = None,
+        adapted: Adapted | None = None,
+    ) -> None:
+        self.backbone, self.settings, self.name = backbone, settings, name
+        self.adapter, self.adapted = adapter, adapted
         self.views = view_set(settings.views)
         self._class_features: dict[tuple[str, ...], Tensor] = {}
 
+    def __sklearn_clone__(self) -> Recogniser:
+        """Copies of an estimator share its model, which none of them changes."""
+        return self
+
     def with_settings(self, settings: Settings) -> Recogniser:
-        """The same model under other settings."""
-        return Recogniser(self.backbone, settings, self.name, self.adapter)
+        """The same model under other settings.
+
+        Raises:
+            OptionError: if the model has a head, which was fitted on other views.
+        """
+        if self.adapted is not None and settings.views != self.settings.views:
+            raise OptionError(
+                f"views {settings.views}: the head of {self.name} was fitted on {self.settings.views}; leave the views "
+                "away, or fit it again on others"
+            )
+        return Recogniser(self.backbone, settings, self.name, self.adapter, self.adapted)
+
+    def with_head(self, adapted: Adapted) -> Recogniser:
+        """The same model under the same settings, with answers by a head that learned from its features."""
+        return Recogniser(self.backbone, self.settings, self.name, self.adapter, adapted)
+
+    def without_head(self) -> Recogniser:
+        """The zero-shot model that a head was fitted on, under the head's settings; this one if it has no head."""
+        if self.adapted is None:
+            return self
+        return Recogniser(self.backbone, self.settings, self.adapted.base, self.adapter)
 
     def classify(
-        self, shape: ShapeLike, labels: Sequence[str] | None = None, *, up: str = "auto", top: int = 5, seed: int = 0
+        self,
+        shape: ShapeLike,
+        labels: Sequence[str] | None = None,
+        *,
+        up: str = "auto",
+        top: int = 5,
+        seed: int = 0,
+        unknown_below: float | None = None,
     ) -> Classification:
         """Name one shape.
 
         Args:
             shape: a file, a Shape, or points [N, 3].
-            labels: class names to choose from; those of ModelNet40 if not given.
+            labels: class names to choose from; if not given, those that the model's head learned, or ModelNet40's.
             up: the axis that points up; "auto" believes the shape or its file format, and where they do not say tries
                 y and z and keeps the more confident.
             top: how many names to return at most.
             seed: of the point sampling.
+            unknown_below: confidence in [0, 1] below which a shape counts as unknown. If not given, the threshold of
+                the model's head among the head's own classes, and none otherwise.
 
         Returns:
             The best names with their scores.
 
         Raises:
             ShapeError: if the shape cannot be read.
-            OptionError: if an argument makes no sense.
+            OptionError: if an argument makes no sense, or the model's head knows no classes but its own.
         """
-        names = check_labels(MODELNET40 if labels is None else labels)
-        return self._classify_batch([self._sample(shape, up, seed)], names, top, seed, keep_views=False)[0]
+        names = self._names(labels)
+        threshold = self._threshold(names, unknown_below)
+        return self._classify_batch([self._sample(shape, up, seed)], names, threshold, top, seed, keep_views=False)[0]
 
     def classify_many(
         self,
@@ -106,6 +149,7 @@ class Recogniser:
         up: str = "auto",
         top: int = 5,
         seed: int = 0,
+        unknown_below: float | None = None,
         keep_views: bool = False,
     ) -> Iterator[Classification | Failure]:
         """Name any number of shapes, in order and as a stream: only a few batches are ever in memory.
@@ -116,23 +160,25 @@ class Recogniser:
             up: see :meth:`classify`.
             top: see :meth:`classify`.
             seed: of the point sampling, the same for every shape.
+            unknown_below: see :meth:`classify`.
             keep_views: whether results carry their depth maps.
 
         Yields:
             A Classification or a Failure for each shape.
         """
-        names = check_labels(MODELNET40 if labels is None else labels)
+        names = self._names(labels)
+        threshold = self._threshold(names, unknown_below)
         check_up(up, auto=True)
         size = max(1, MAX_BATCH // len(self.views))
         outcomes = _read_ahead(lambda shape: self._try_sample(shape, up, seed), shapes, size * 2)
         while batch := list(islice(outcomes, size)):
             sampled = [item for item in batch if isinstance(item, _Sampled)]
-            answers = iter(self._classify_batch(sampled, names, top, seed, keep_views))
+            answers = iter(self._classify_batch(sampled, names, threshold, top, seed, keep_views))
             for item in batch:
                 yield item if isinstance(item, Failure) else next(answers)
 
     def embed(self, shapes: Iterable[ShapeLike], *, up: str = "auto", seed: int = 0) -> NDArray[np.float32]:
-        """One unit vector a shape: the mean of its views' unit features, made unit again.
+        """One unit vector a shape: the mean of its views' unit features, made unit again; a head has no part in it.
 
         Args:
             shapes: files, Shapes or point arrays.
@@ -162,11 +208,12 @@ class Recogniser:
             self._class_features[key] = class_features(self.backbone, key, self.settings.templates)
         return self._class_features[key]
 
-    def depth_maps(self, points: NDArray[np.float32]) -> Tensor:
+    def depth_maps(self, points: NDArray[np.float32], distances: NDArray[np.float32] | None = None) -> Tensor:
         """What the model sees of points: depth maps under its own settings.
 
         Args:
             points: [B, N, 3] in the unit sphere, y up.
+            distances: [B, V] of the cameras; 1 if not given.
 
         Returns:
             [B, V, S, S] on the model's device.
@@ -175,6 +222,7 @@ class Recogniser:
         return render_depth(
             on_device,
             self.views,
+            None if distances is None else torch.from_numpy(distances).to(self.backbone.device),
             image_size=self.backbone.image_size,
             radius=self.settings.radius,
             style=self.settings.style,
@@ -183,13 +231,9 @@ class Recogniser:
     def _sample(self, shape: ShapeLike, up: str, seed: int) -> _Sampled:
         """Read a shape and draw its points."""
         up_from = "declared"
-        if isinstance(shape, Shape):
-            shape = shape if up == "auto" else shape.with_up(up)
-        elif isinstance(shape, str | os.PathLike):
-            shape = load_shape(shape, up=up)
-            up_from = "declared" if up != "auto" else "format"
-        else:
-            shape = shape_from_points(shape, up=up)
+        if up == "auto" and isinstance(shape, str | os.PathLike):
+            up_from = "format"
+        shape = as_shape(shape, up)
         ups = (shape.up,) if shape.up != "auto" else GUESSED_UP
         points = to_unit_sphere(sample_points(shape, self.settings.points, seed))
         return _Sampled(shape.source, points, ups, up_from if len(ups) == 1 else "guessed")
@@ -202,22 +246,56 @@ class Recogniser:
             source = shape.source if isinstance(shape, Shape) else str(shape) if not _is_array(shape) else "array"
             return Failure(source, str(error))
 
+    def _names(self, labels: Sequence[str] | None) -> list[str]:
+        """Labels to choose from, once it is known that the model can."""
+        own = MODELNET40 if self.adapted is None else self.adapted.classes
+        names = check_labels(own if labels is None else labels)
+        if self.adapted is not None:
+            self.adapted.check_labels(names)
+        return names
+
+    def _threshold(self, names: Sequence[str], unknown_below: float | None) -> float:
+        """Confidence below which a shape is unknown among labels; 0 if none is."""
+        if unknown_below is not None:
+            if not 0 <= unknown_below <= 1:
+                raise OptionError(f"unknown below {unknown_below}: expected a confidence from 0 to 1")
+            return unknown_below
+        if self.adapted is None or set(names) != set(self.adapted.classes):
+            return 0.0
+        return self.adapted.threshold or 0.0
+
     def _view_features(self, depth: Tensor) -> Tensor:
         """[B, V, D] of depth maps."""
         with torch.inference_mode():
             return self.backbone.encode_depth(depth)
 
+    def _scores(self, depth: Tensor, labels: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores [B, C], confidences [B, C], and cosines of views [B, V, C], none (V = 0) where a head answers."""
+        if self.adapted is not None:
+            # Its module needs this one.
+            from clip2point.models.features import encode_paths
+
+            scores = self.adapted.scores(encode_paths(self, depth), labels, self.class_features)
+            return scores, self.adapted.confidences(scores), scores.new_empty(len(scores), 0, len(labels))
+        cosines = view_cosines(self._view_features(depth), self.class_features(labels)).cpu()
+        scores = cosines.mean(1)
+        return scores, (scores.double() * self.backbone.logit_scale).softmax(-1), cosines
+
     def _classify_batch(
-        self, batch: Sequence[_Sampled], labels: Sequence[str], top: int, seed: int, keep_views: bool
+        self,
+        batch: Sequence[_Sampled],
+        labels: Sequence[str],
+        threshold: float,
+        top: int,
+        seed: int,
+        keep_views: bool,
     ) -> list[Classification]:
         """Answers for sampled shapes; of several up-axes the one with the most confident answer is kept."""
         if not batch:
             return []
         poses = [(index, up) for index, item in enumerate(batch) for up in item.ups]
         depth = self.depth_maps(np.stack([to_y_up(batch[index].points, up) for index, up in poses]))
-        cosines = view_cosines(self._view_features(depth), self.class_features(labels)).cpu()
-        scores = cosines.mean(1)
-        confidences = (scores.double() * self.backbone.logit_scale).softmax(-1)
+        scores, confidences, cosines = self._scores(depth, labels)
         best: dict[int, int] = {}
         for row, (index, _) in enumerate(poses):
             if index not in best or confidences[row].max() > confidences[best[index]].max():
@@ -231,10 +309,28 @@ class Recogniser:
                 points=len(item.points),
                 seed=seed,
                 model=self.name,
+                unknown=bool(confidences[row].max() < threshold),
                 depth=depth[row].cpu().numpy() if keep_views else None,
             )
             for item, row in ((item, best[index]) for index, item in enumerate(batch))
         ]
+
+
+def as_shape(shape: ShapeLike, up: str = "auto") -> Shape:
+    """A Shape of a file, a Shape or points [N, 3].
+
+    Args:
+        shape: any of them.
+        up: the axis that points up; "auto" believes the shape or its file format.
+
+    Raises:
+        ShapeError: if it cannot be read.
+    """
+    if isinstance(shape, Shape):
+        return shape if up == "auto" else shape.with_up(up)
+    if isinstance(shape, str | os.PathLike):
+        return load_shape(shape, up=up)
+    return shape_from_points(shape, up=up)
 
 
 def _ranked(labels: Sequence[str], scores: Tensor, confidences: Tensor, cosines: Tensor, top: int) -> tuple[Guess, ...]:

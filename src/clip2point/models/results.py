@@ -15,9 +15,9 @@ class Guess:
 
     Attributes:
         label: the class name as it was given.
-        score: mean cosine over the views, in [-1, 1].
-        confidence: softmax over all labels that were offered, in [0, 1].
-        view_scores: cosine of each view, in the order of the view set.
+        score: mean cosine over the views, in [-1, 1]; where a head answers, what it gives, on a scale of its own.
+        confidence: softmax over all labels that were offered, in [0, 1]; calibrated where a head answers.
+        view_scores: cosine of each view, in the order of the view set; empty where a head answers.
     """
 
     label: str
@@ -48,6 +48,7 @@ class Classification:
         seed: of the sampling.
         model: name of the model.
         depth: [V, S, S] depth maps as the model saw them, if they were asked for; not part of the JSON.
+        unknown: whether the confidence is below the threshold, so that the shape is probably none of the labels.
     """
 
     source: str
@@ -58,10 +59,11 @@ class Classification:
     seed: int
     model: str
     depth: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    unknown: bool = False
 
     @property
     def label(self) -> str:
-        """The best class name."""
+        """The best class name, also of an unknown shape."""
         return self.guesses[0].label
 
     @property
@@ -75,6 +77,7 @@ class Classification:
             "source": self.source,
             "label": self.label,
             "confidence": self.confidence,
+            "unknown": self.unknown,
             "guesses": [guess.to_dict() for guess in self.guesses],
             "up": self.up,
             "up_from": self.up_from,

@@ -92,7 +92,8 @@ def view_set(name: str) -> ViewSet:
 
     Args:
         name: "clip2point-10", "clip2point-6", or "ring-N" / "ring-N@E": N equally spaced azimuths, the first at 0,
-            all at elevation E degrees (20 if not given).
+            all at elevation E degrees (20 if not given); or several of these with "+" between, one after another, as
+            in "ring-6@20+ring-3@50".
 
     Returns:
         The view set; the same object for the same name.
@@ -100,15 +101,23 @@ def view_set(name: str) -> ViewSet:
     Raises:
         OptionError: if there is no such set.
     """
-    if name in _PUBLISHED:
-        return ViewSet(name, _PUBLISHED[name])
-    match = _RING.fullmatch(name)
+    angles = [view for part in name.split("+") for view in _angles(part, name)]
+    if len(angles) > _MAX_VIEWS:
+        raise OptionError(f"view set {name!r}: has {len(angles)} views, expected at most {_MAX_VIEWS}")
+    return ViewSet(name, tuple(angles))
+
+
+def _angles(part: str, name: str) -> tuple[tuple[float, float], ...]:
+    """The views of one set, which is part of the one that was asked for."""
+    if part in _PUBLISHED:
+        return _PUBLISHED[part]
+    match = _RING.fullmatch(part)
     if match and 1 <= (count := int(match[1])) <= _MAX_VIEWS:
         elevation = float(match[2] or 20)
-        return ViewSet(name, tuple((elevation, 360 * i / count) for i in range(count)))
+        return tuple((elevation, 360 * i / count) for i in range(count))
     raise OptionError(
         f"unknown view set {name!r}: expected {', '.join(_PUBLISHED)}, ring-N or ring-N@ELEVATION "
-        f"(N from 1 to {_MAX_VIEWS}, for example ring-8@20)"
+        f"(N from 1 to {_MAX_VIEWS}, for example ring-8@20), or several with + between"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -13,18 +12,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from clip2point import __version__
 from clip2point.errors import OptionError
 from clip2point.evaluation.metrics import Metrics, Summary, reliability
 from clip2point.evaluation.published import Published
-from clip2point.files import replacing
 from clip2point.report.contact_sheet import Row, contact_sheet
-from clip2point.report.html import data_url, write_html
-from clip2point.report.pictures import png_bytes
+from clip2point.report.html import data_url, embedded, write_html
+from clip2point.report.pictures import png_bytes, write_bytes
 from clip2point.report.plots import (
-    SHARPNESS,
     plot_class_accuracy,
     plot_confusion,
     plot_reliability,
@@ -180,11 +176,11 @@ def write_evaluation_page(folder: Path, report: EvaluationReport) -> Path:
     sheets = {_sheet_name(number): sheet for number, sheet in enumerate(_sheets(report, confusions), 1)}
 
     for name, content in {**plots, **sheets}.items():
-        _write(folder / name, content)
+        write_bytes(folder / name, content)
     for name in {"seeds.png", *map(_sheet_name, range(1, _CONFUSIONS + 1))} - plots.keys() - sheets.keys():
         (folder / name).unlink(missing_ok=True)  # of an earlier report
     text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    _write(folder / "report.json", text.encode())
+    write_bytes(folder / "report.json", text.encode())
     page = folder / "report.html"
     write_html(
         page,
@@ -195,7 +191,7 @@ def write_evaluation_page(folder: Path, report: EvaluationReport) -> Path:
         first=report.metrics[0],
         figures=_figures(report.summary),
         classes=_class_rows(report),
-        plots={name: (data_url(content), round(_width(content) / SHARPNESS)) for name, content in plots.items()},
+        plots=embedded(plots),
         confusions=list(zip(confusions, map(data_url, sheets.values()), strict=True)),
         failures_shown=_FAILURES_SHOWN,
     )
@@ -268,15 +264,5 @@ def _class_rows(report: EvaluationReport) -> list[dict[str, Any]]:
     return rows
 
 
-def _width(png: bytes) -> int:
-    """Of a picture, in pixels."""
-    return Image.open(io.BytesIO(png)).width
-
-
 def _sheet_name(number: int) -> str:
     return f"worst_confusion_{number}.png"
-
-
-def _write(path: Path, content: bytes) -> None:
-    with replacing(path) as unfinished:
-        unfinished.write_bytes(content)

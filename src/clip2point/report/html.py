@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
 
 from clip2point import __version__
 from clip2point.files import replacing
+from clip2point.report.plots import SHARPNESS
 
 
 def write_html(path: Path, template: str, **values: Any) -> None:
@@ -38,3 +42,9 @@ def write_html(path: Path, template: str, **values: Any) -> None:
 def data_url(png: bytes) -> str:
     """A PNG file's content as a URL to embed."""
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def embedded(plots: Mapping[str, bytes]) -> dict[str, tuple[str, int]]:
+    """URL and width on the page, in pixels, of plots by name."""
+    widths = {name: Image.open(io.BytesIO(png)).width for name, png in plots.items()}
+    return {name: (data_url(png), round(widths[name] / SHARPNESS)) for name, png in plots.items()}

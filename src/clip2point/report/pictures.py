@@ -35,3 +35,9 @@ def write_array(path: Path, array: NDArray[np.generic]) -> None:
 def to_pixels(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Depth maps in [0, 1] as grey bytes of the same shape."""
     return np.round(np.clip(depth, 0, 1) * 255).astype(np.uint8)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file's content."""
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(content)

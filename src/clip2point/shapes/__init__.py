@@ -1,6 +1,6 @@
 """Shapes: files and arrays into checked, sampled, normalised point clouds and meshes."""
 
-from clip2point.shapes.loading import find_shapes, load_shape, shape_from_points, supported_extensions
+from clip2point.shapes.loading import find_shapes, format_up, load_shape, shape_from_points, supported_extensions
 from clip2point.shapes.normalise import to_unit_sphere
 from clip2point.shapes.orientation import UP_AXES, check_up, to_y_up
 from clip2point.shapes.sampling import farthest_points, sample_points
@@ -14,6 +14,7 @@ __all__ = [
     "check_up",
     "farthest_points",
     "find_shapes",
+    "format_up",
     "load_shape",
     "sample_points",
     "shape_from_points",

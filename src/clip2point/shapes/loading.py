@@ -41,6 +41,9 @@ _READERS = {
     ".laz": "las",
 }
 
+#: Formats that say which axis points up, in every file alike.
+_UP = {".glb": "y", ".gltf": "y", ".ac": "y", ".acc": "y", ".3mf": "z", ".las": "z", ".laz": "z"}
+
 
 def supported_extensions() -> tuple[str, ...]:
     """Return the extensions that :func:`load_shape` reads, each also with ``.gz`` behind it."""
@@ -54,6 +57,11 @@ def _extension(path: Path) -> str:
         suffixes.pop()
         return suffixes[-1] if suffixes else ""
     return suffixes[-1] if suffixes else ""
+
+
+def format_up(path: str | os.PathLike[str]) -> str:
+    """The axis that points up by the format of a file, which is not read; "auto" if the format leaves it open."""
+    return _UP.get(_extension(Path(path)), "auto")
 
 
 def find_shapes(path: str | os.PathLike[str]) -> list[Path]:

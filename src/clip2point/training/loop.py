@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from clip2point.errors import ModelError, OptionError, reason
 from clip2point.training.distributed import any_rank, gather, share_batch_norm
 from clip2point.training.metrics import MetricsLog, StepMetrics
 from clip2point.training.optimizers import learning_rate, make_optimizer, set_lr, update_average
-from clip2point.training.recipe import Recipe
+from clip2point.training.recipe import OptimizerSettings, ScheduleSettings, TrainingSettings
 from clip2point.training.state import StateFolder
 from clip2point.training.validation import Validated
 
@@ -31,11 +31,49 @@ if TYPE_CHECKING:
 Validate = Callable[[Mapping[str, Tensor]], Validated]
 
 
+class Selection(Protocol):
+    """By what the best weights are chosen, and how often that is looked at."""
+
+    @property
+    def choose_by(self) -> Literal["accuracy", "cross_entropy"]:
+        """What the best weights are best in."""
+        ...
+
+    @property
+    def every_epochs(self) -> float:
+        """Epochs from one validation to the next."""
+        ...
+
+
+class Plan(Protocol):
+    """What a training goes by: a recipe, or settings with the same sections."""
+
+    @property
+    def optimizer(self) -> OptimizerSettings:
+        """The optimiser."""
+        ...
+
+    @property
+    def schedule(self) -> ScheduleSettings:
+        """Of the learning rate."""
+        ...
+
+    @property
+    def training(self) -> TrainingSettings:
+        """Length and state."""
+        ...
+
+    @property
+    def validation(self) -> Selection | None:
+        """None for no validation."""
+        ...
+
+
 class Batches(Protocol):
     """Where batches come from: the same step gives the same batch, whatever came before.
 
     Attributes:
-        steps_per_epoch: how many batches make a round through the pairs.
+        steps_per_epoch: how many batches make a round through the data.
     """
 
     steps_per_epoch: int
@@ -49,7 +87,7 @@ class Trainee(Protocol):
     """A model to be trained.
 
     Attributes:
-        tower: the part that is exported.
+        tower: the part that is averaged, validated and exported.
     """
 
     tower: nn.Module
@@ -82,7 +120,7 @@ class Training:
         fabric: after its launch.
         model: a :class:`Trainee` whose forward takes a batch and gives features.
         batches: of this rank.
-        recipe: optimiser, schedule and length.
+        plan: optimiser, schedule, length and validation.
         states: where checkpoints go.
         validate: gives the accuracy of a tower; called on rank 0 only. None for no validation.
         resume: whether to go on from the last checkpoint.
@@ -93,26 +131,26 @@ class Training:
         fabric: Fabric,
         model: Any,
         batches: Batches,
-        recipe: Recipe,
+        plan: Plan,
         states: StateFolder,
         validate: Validate | None,
         *,
         resume: bool = False,
     ) -> None:
         self._fabric, self._batches, self._states, self._validate = fabric, batches, states, validate
-        self._recipe = recipe
-        self._settings = recipe.training
+        self._plan = plan
+        self._settings = plan.training
         self.total = self._settings.epochs * batches.steps_per_epoch
         self.step = 0
         self._best = -math.inf
         self._rate = learning_rate(
-            recipe.schedule, recipe.optimizer.lr, steps_per_epoch=batches.steps_per_epoch, epochs=self._settings.epochs
+            plan.schedule, plan.optimizer.lr, steps_per_epoch=batches.steps_per_epoch, epochs=self._settings.epochs
         )
         model = share_batch_norm(fabric, model)
         decay = self._settings.average_decay
         self._average: nn.Module | None = copy.deepcopy(model.tower).requires_grad_(False) if decay else None
         self._model: Any
-        self._model, self._optimizer = fabric.setup(model, make_optimizer(model, recipe.optimizer))
+        self._model, self._optimizer = fabric.setup(model, make_optimizer(model, plan.optimizer))
         self._trainee: Trainee = self._model.module
         self._weights = [weight for weight in self._model.parameters() if weight.requires_grad]
         if self._average is not None:
@@ -181,7 +219,7 @@ class Training:
         losses = self._trainee.losses(gather(self._fabric, self._model(batch)))
         self._optimizer.zero_grad()
         self._fabric.backward(losses["total"])
-        length = nn.utils.clip_grad_norm_(self._weights, self._recipe.optimizer.clip or float("inf"))
+        length = nn.utils.clip_grad_norm_(self._weights, self._plan.optimizer.clip or float("inf"))
         # One transfer for all values: each one makes the host wait for the device.
         *values, gradient = torch.stack([*(loss.detach().float() for loss in losses.values()), length]).tolist()
         parts = dict(zip(losses, values, strict=True))
@@ -206,14 +244,14 @@ class Training:
         said = ", ".join(f"{name} {value:g}" for name, value in losses.items())
         raise OptionError(
             f"step {self.step + 1}: the loss or its gradient is not finite ({said}, gradient {gradient:g}); lower "
-            f"optimizer.lr ({self._recipe.optimizer.lr:g}), set optimizer.clip, or train in precision 32-true, and "
+            f"optimizer.lr ({self._plan.optimizer.lr:g}), set optimizer.clip, or train in precision 32-true, and "
             "begin anew in another folder"
         )
 
     def _validation_is_due(self) -> bool:
-        if self._validate is None or self._recipe.validation is None:
+        if self._validate is None or self._plan.validation is None:
             return False
-        every = max(1, round(self._recipe.validation.every_epochs * self._batches.steps_per_epoch))
+        every = max(1, round(self._plan.validation.every_epochs * self._batches.steps_per_epoch))
         return self.step % every == 0 or self.step == self.total
 
     def _checkpoint_is_due(self, saved: float) -> bool:
@@ -226,8 +264,8 @@ class Training:
         assert self._validate is not None
         tower = self.tower_state()
         found = self._validate(tower)
-        assert self._recipe.validation is not None
-        merit = found.accuracy if self._recipe.validation.choose_by == "accuracy" else -found.cross_entropy
+        assert self._plan.validation is not None
+        merit = found.accuracy if self._plan.validation.choose_by == "accuracy" else -found.cross_entropy
         if merit > self._best:
             self._best = merit
             self._states.save_best({"tower": tower, "step": self.step, **found.to_dict()})

@@ -28,7 +28,7 @@ from clip2point.training.metrics import MetricsLog
 from clip2point.training.pair_set import PairSet, Progress
 from clip2point.training.recipe import HELD_OUT, Recipe
 from clip2point.training.sources import held_out_dataset, pair_folders
-from clip2point.training.state import StateFolder, has_state
+from clip2point.training.state import StateFolder, check_folder
 from clip2point.training.validation import Validation, open_validation
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def pretrain(
     """
     if not (recipe.data.pairs or recipe.data.sources):
         raise OptionError("data.pairs is empty: give --pairs, or list folders there that 'clip2point pairs' filled")
-    _check_folder(out, resume)
+    check_folder(out, resume)
     fabric = make_fabric(device, devices, nodes, recipe.training.precision)
     fabric.launch()
     leads = fabric.is_global_zero
@@ -214,14 +214,6 @@ def _settings(settings: Settings, rendering: RenderingSettings) -> Settings:
     points = min(max(settings.points, rendering.points[0]), rendering.points[1])
     radius = min(max(settings.radius, rendering.radius[0]), rendering.radius[1])
     return replace(settings, style=rendering.style, points=points, radius=radius)
-
-
-def _check_folder(out: Path, resume: bool) -> None:
-    """Raise OptionError if there is nothing to go on from, or something that would be lost."""
-    if resume and not has_state(out):
-        raise OptionError(f"{out}: holds no checkpoint to go on from; leave --resume away")
-    if not resume and has_state(out):
-        raise OptionError(f"{out}: a training was begun here; give --resume to go on, or another folder")
 
 
 def _write_recipe(out: Path, recipe: Recipe) -> None:

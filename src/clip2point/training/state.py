@@ -24,12 +24,12 @@ class StateFolder:
     Args:
         folder: of the training; the checkpoints lie in ``checkpoints`` there.
         recipe: as a dict.
-        pairs: fingerprint of the pairs.
+        pairs: fingerprint of the pairs; None for a training without, whose data the recipe pins.
     """
 
-    def __init__(self, folder: Path, recipe: dict[str, Any], pairs: str) -> None:
+    def __init__(self, folder: Path, recipe: dict[str, Any], pairs: str | None = None) -> None:
         self.folder = folder / _CHECKPOINTS
-        self._identity = {**_bound(recipe), "pairs": pairs}
+        self._identity = {**_bound(recipe), **({} if pairs is None else {"pairs": pairs})}
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the last state; the one before stays until this one is whole."""
@@ -70,6 +70,18 @@ class StateFolder:
 def has_state(folder: Path) -> bool:
     """Whether the folder of a training has a state to go on from."""
     return (folder / _CHECKPOINTS / _LAST).is_file()
+
+
+def check_folder(out: Path, resume: bool) -> None:
+    """Make sure that there is something to go on from, or nothing that would be lost.
+
+    Raises:
+        OptionError: if that is not so.
+    """
+    if resume and not has_state(out):
+        raise OptionError(f"{out}: holds no checkpoint to go on from; leave --resume away")
+    if not resume and has_state(out):
+        raise OptionError(f"{out}: a training was begun here; give --resume to go on, or another folder")
 
 
 def _bound(recipe: dict[str, Any]) -> dict[str, Any]:

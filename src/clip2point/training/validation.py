@@ -12,9 +12,9 @@ from torch.nn.functional import cross_entropy
 
 from clip2point.data import Dataset, open_dataset, sample_dataset
 from clip2point.errors import OptionError
-from clip2point.evaluation.features import encode_views
 from clip2point.evaluation.metrics import measure_predictions
 from clip2point.models import Recogniser, view_cosines
+from clip2point.models.features import encode_views
 from clip2point.pairs.model import to_keys
 from clip2point.training.recipe import ValidationSettings
 

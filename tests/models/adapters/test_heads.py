@@ -1,176 +1,252 @@
-import math
+"""What holds for every head."""
 
 import pytest
 import torch
-from torch.nn.functional import normalize
+from torch.testing import assert_close
 
-from clip2point.errors import OptionError
-from clip2point.models.adapters import LogisticRegression, NearestClassMean, TipAdapter, ZeroShot
+from clip2point.errors import ModelError, OptionError
+from clip2point.models.adapters import HEADS, Examples, grid, head_from_state, make_head
 
-HEADS = {
-    "zero-shot": ZeroShot,
-    "nearest-mean": NearestClassMean,
-    "logistic": LogisticRegression,
-    "tip": TipAdapter,
-    "tip-trained": lambda: TipAdapter(epochs=3),
+QUICK = {"epochs": 5, "batch_size": 8}
+#: Every head, with options that make it quick, and some with options that make it another.
+KINDS = {
+    **{name: (name, QUICK if "batch_size" in make_head(name).options else {}) for name in HEADS},
+    "zero-shot-both": ("zero-shot", {"path": "both"}),
+    "linear-image": ("linear", {"path": "image"}),
+    "inter-view-depth": ("inter-view", {**QUICK, "path": "depth", "zero_shot": 0.5}),
+    "dpa-learned": ("dpa", {**QUICK, "scale": "learned", "zero_shot": 0.5}),
+    "gdpa-logits": ("gdpa", {**QUICK, "on": "logits", "gate": "channel", "shared": True, "scale": "fixed"}),
 }
-LEARNING = [name for name in HEADS if name != "zero-shot"]
+LEARNING = [kind for kind in KINDS if "zero-shot" not in kind]
+WORDS = ("zero-shot", "inter-view", "depth-path", "image-path", "dpa", "gdpa")
 
 
-@pytest.fixture(params=HEADS)
-def make(request):
-    return HEADS[request.param]
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
 
 
-def accuracy(scores, labels):
-    return (scores.argmax(1) == labels).float().mean().item()
+def made(kind, **options):
+    name, others = KINDS[kind]
+    return make_head(name, {**others, **options})
 
 
-@pytest.mark.parametrize("name", LEARNING)
-def test_learns_from_examples(name, problem):
-    features, labels, text = problem
-    head = HEADS[name]().fit(features[:15], labels[:15], text)
-    if "tip" in name:
-        head.alpha = 500.0  # more than class names that lead astray
-    assert accuracy(head.scores(features[15:]), labels[15:]) == 1
-    assert accuracy(ZeroShot().fit(*problem).scores(features), labels) < 0.7
+def fitted(kind, problem, seed=0, **options):
+    examples, text = problem
+    return made(kind, **options).fit(examples, text, logit_scale=10.0, seed=seed)
 
 
-def test_the_same_scores_each_time(make, problem):
-    first, second = (make().fit(*problem).scores(problem[0]) for _ in range(2))
-    assert first.shape == (30, 3)
-    assert first.dtype == torch.float32
-    assert torch.equal(first, second)
+def accuracy(head, examples):
+    return (head.scores(examples.measured).argmax(1) == examples.labels).float().mean().item()
 
 
-def test_the_order_of_the_batch_does_not_matter(make, problem):
-    head, order = make().fit(*problem), torch.randperm(30, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(head.scores(problem[0][order]), head.scores(problem[0])[order])
-    assert head.scores(problem[0][:0]).shape == (0, 3)
+@pytest.mark.parametrize("kind", LEARNING)
+def test_learns_from_examples(kind, problem):
+    examples, text = problem
+    train, rest = examples.take(torch.arange(18)), examples.take(torch.arange(18, 30))
+    wanted = {"epochs": 40, "lr": 1e-2, "scale": "off"}
+    changes = {name: value for name, value in wanted.items() if name in made(kind).options}
+    # Against class names that lead astray.
+    changes |= {name: value for name, value in (("alpha", 500.0), ("zero_shot", 0.0)) if name in made(kind).options}
+    head = fitted(kind, (train, text), **changes)
+    assert accuracy(head, rest) > 0.9
+    assert accuracy(fitted("zero-shot", problem), examples) < 0.7
 
 
-def test_lengths_of_features_do_not_matter(make, problem):
-    features, labels, text = problem
-    longer = make().fit(3 * features, labels, text / 7)
-    torch.testing.assert_close(longer.scores(5 * features), make().fit(*problem).scores(features), atol=1e-3, rtol=1e-3)
+def test_the_same_seed_gives_the_same_bits(kind, problem):
+    before = torch.get_rng_state()
+    first, second = (fitted(kind, problem, seed=3) for _ in range(2))
+    assert first.state.keys() == second.state.keys()
+    assert all(torch.equal(first.state[name], second.state[name]) for name in first.state)
+    assert torch.equal(first.scores(problem[0].measured), second.scores(problem[0].measured))
+    assert torch.equal(torch.get_rng_state(), before)
+    if "batch_size" in first.options:
+        assert not torch.equal(
+            fitted(kind, problem, seed=4).scores(problem[0].measured), first.scores(problem[0].measured)
+        )
 
 
-def test_the_state_is_all_there_is(make, problem, tmp_path):
+def test_scores_have_their_shape_and_follow_the_batch(kind, problem):
+    head, features = fitted(kind, problem), problem[0].measured
+    order = torch.randperm(30, generator=torch.Generator().manual_seed(0))
+    assert head.scores(features).shape == (30, 3)
+    assert head.scores(features).dtype == torch.float32
+    assert_close(head.scores(features[order]), head.scores(features)[order], atol=1e-4, rtol=1e-4)
+    assert head.scores(features[:0]).shape == (0, 3)
+
+
+def test_a_head_read_back_gives_the_same_scores(kind, problem, tmp_path):
+    import json
+
     from safetensors.torch import load_file, save_file
 
-    fitted, other = make().fit(*problem), make()
-    save_file(fitted.state, tmp_path / "head.safetensors")
-    other.state = load_file(tmp_path / "head.safetensors")
-    assert torch.equal(other.scores(problem[0]), fitted.scores(problem[0]))
+    head = fitted(kind, problem)
+    save_file(head.state, tmp_path / "head.safetensors")
+    options = json.loads(json.dumps(head.options))
+    other = head_from_state(head.name, options, load_file(tmp_path / "head.safetensors"))
+    assert torch.equal(other.scores(problem[0].measured), head.scores(problem[0].measured))
+    assert other.options == head.options
 
 
-def test_gradients_of_the_tower_are_left_alone(make, problem):
-    features, labels, text = problem
-    features = features.clone().requires_grad_()
-    assert not make().fit(features, labels, text).scores(features).requires_grad
+def test_a_state_that_is_not_whole_is_refused(kind, problem):
+    head = fitted(kind, problem)
+    for name, tensor in head.state.items():
+        with pytest.raises(ModelError, match=f"head {head.name}: the tensor '{name}' is missing"):
+            head_from_state(head.name, head.options, {k: v for k, v in head.state.items() if k != name})
+        with pytest.raises(ModelError, match=f"head {head.name}: the tensor '.*' has shape"):
+            head_from_state(head.name, head.options, {**head.state, name: tensor[None]})
+        with pytest.raises(ModelError, match=f"the tensor '{name}' is in torch.float64, expected torch"):
+            head_from_state(head.name, head.options, {**head.state, name: tensor.double()})
+    with pytest.raises(ModelError, match="'extra' is not part of this model"):
+        head_from_state(head.name, head.options, {**head.state, "extra": torch.zeros(2)})
+    broken = {name: tensor * torch.nan if tensor.is_floating_point() else tensor for name, tensor in head.state.items()}
+    with pytest.raises(ModelError, match="not finite"):
+        head_from_state(head.name, head.options, broken)
 
 
-def test_zero_shot_is_the_mean_of_the_views_cosines(problem):
-    features, labels, text = problem
-    scores = ZeroShot().fit(features, labels, text).scores(features)
-    for n, c in ((0, 0), (7, 2), (29, 1)):
-        cosines = [torch.cosine_similarity(features[n, v], text[c], dim=0) for v in range(4)]
-        torch.testing.assert_close(scores[n, c], sum(cosines) / 4)
+def test_sizes_that_make_no_sense_are_refused(problem):
+    head = fitted("nearest-mean", problem)
+    with pytest.raises(ModelError, match=r"'means' has shape \[3, 7, 8\]: expected V' to be even"):
+        head_from_state(head.name, head.options, {**head.state, "means": torch.ones(3, 7, 8)})
+    head = fitted("dpa", problem, epochs=1)
+    huge = torch.zeros(1).expand(10**7)
+    with pytest.raises(ModelError, match="head dpa: "):
+        head_from_state(head.name, {}, {**head.state, "network.depth.ratio": huge, "text": huge[None]})
 
 
-def test_the_mean_of_one_example_is_that_example(problem):
-    features, _, text = problem
-    scores = NearestClassMean().fit(features[:3], torch.arange(3), text).scores(features)
-    cosines = torch.stack([torch.cosine_similarity(features, features[c], dim=-1).mean(1) for c in range(3)], dim=1)
-    torch.testing.assert_close(scores, cosines)
+def test_more_classes_leave_the_others_as_they_are(kind, problem):
+    examples, text = problem
+    old, new = examples.take(examples.labels < 2), examples.take(examples.labels == 2)
+    new = Examples(new.features, torch.zeros(10, dtype=torch.int64))
+    head = fitted(kind, (old, text[:2]), **({"alpha": 500.0} if "tip" in kind else {}))
+    before = head.scores(examples.measured)
+    if head.name == "linear":
+        with pytest.raises(OptionError, match="linear cannot take new classes: fit it again .* one of zero-shot, near"):
+            head.with_classes(text[2:], new)
+        return
+    more = head.with_classes(text[2:], new)
+    assert_close(more.scores(examples.measured)[:, :2], before, atol=1e-5, rtol=1e-5)
+    assert torch.equal(head.scores(examples.measured), before)
+    restored = head_from_state(more.name, more.options, more.state)
+    assert torch.equal(restored.scores(new.measured), more.scores(new.measured))
+    if not head.words:
+        assert accuracy(more, examples) > 0.9
+        with pytest.raises(OptionError, match="knows classes by examples: give some of each new class"):
+            head.with_classes(text[2:])
 
 
-@pytest.mark.parametrize("classes", [2, 3])
-def test_logistic_regression_is_scikit_learns(classes, problem):
-    from sklearn.linear_model import LogisticRegression as Reference
-
-    features, labels, text = problem
-    labels = labels % classes
-    unit = normalize(features, dim=-1).flatten(1).numpy() / 2
-    expected = Reference(C=7.0, max_iter=1000).fit(unit, labels).predict_log_proba(unit)
-    scores = LogisticRegression(c=7.0).fit(features, labels, text[:classes]).scores(features)
-    torch.testing.assert_close(scores, torch.from_numpy(expected).float(), atol=1e-4, rtol=1e-3)
-    torch.testing.assert_close(scores.exp().sum(1), torch.ones(30))
-
-
-def test_tip_adapter_is_its_formula(problem):
-    features, labels, text = problem
-    head = TipAdapter(alpha=2.0, beta=3.0, logit_scale=10.0).fit(features[:6], labels[:6], text)
-    scores = head.scores(features)
-    for n, c in ((0, 0), (11, 1), (20, 0)):
-        expected = 10 * torch.cosine_similarity(features[n], text[c], dim=-1).mean().item()
-        for example, label in zip(features[:6], labels[:6], strict=True):
-            likeness = torch.cosine_similarity(features[n], example, dim=-1).mean().item()
-            expected += 2 * math.exp(-3 * (1 - likeness)) * (label == c)
-        assert scores[n, c].item() == pytest.approx(float(expected), abs=1e-4)
+@pytest.mark.parametrize("name", HEADS)
+def test_other_words(name, problem):
+    examples, text = problem
+    head = fitted(name, problem)
+    assert head.words == (name in WORDS)
+    if not head.words:
+        with pytest.raises(OptionError, match=f"{name} knows classes by examples"):
+            head.with_words(text)
+        return
+    order = [2, 0]
+    expected = head.scores(examples.measured)[:, order]
+    assert_close(head.with_words(5 * text[order]).scores(examples.measured), expected, atol=1e-4, rtol=1e-4)
+    assert_close(head.with_classes(text[order]).scores(examples.measured)[:, 3:], expected, atol=1e-4, rtol=1e-4)
+    with pytest.raises(OptionError, match=r"expected text features \[C, 8\], got \[3, 5\]"):
+        head.with_words(text[:, :5])
 
 
-def test_tip_adapter_without_weight_is_zero_shot(problem):
-    zero_shot = ZeroShot().fit(*problem).scores(problem[0])
-    torch.testing.assert_close(TipAdapter(alpha=0.0).fit(*problem).scores(problem[0]), 100 * zero_shot)
+def test_gradients_and_inference_tensors_of_the_tower_do_not_matter(kind, problem):
+    examples, text = problem
+    expected = fitted(kind, problem).scores(examples.measured)
+    features = examples.features.clone().requires_grad_()
+    head = fitted(kind, (Examples(features, examples.labels), text))
+    assert not head.scores(features[0]).requires_grad
+    assert features.grad is None
+    with torch.inference_mode():
+        seen = Examples(examples.features.clone(), examples.labels.clone()), text.clone()
+        inside = fitted(kind, seen).scores(seen[0].measured)
+    outside = fitted(kind, seen).scores(seen[0].measured)
+    for scores in (head.scores(features[0]), inside, outside):
+        assert torch.equal(scores, expected)
 
 
-def test_trained_keys_fit_the_examples_better(problem):
-    def loss(epochs):
-        head = TipAdapter(logit_scale=1.0, epochs=epochs, lr=1e-2).fit(*problem)
-        return torch.nn.functional.cross_entropy(head.scores(problem[0]), problem[1])
-
-    assert loss(20) < loss(0) - 1e-3
-
-
-def test_classes_known_by_name_alone(problem):
-    features, labels, text = problem
-    seen = labels != 2
-    for make in (ZeroShot, TipAdapter):
-        assert make().fit(features[seen], labels[seen], text).scores(features).shape == (30, 3)
-    for make in (NearestClassMean, LogisticRegression):
-        with pytest.raises(OptionError, match=f"class 2 of 3 .* has no example: {make.__name__} needs"):
-            make().fit(features[seen], labels[seen], text)
-
-
-def test_examples_that_do_not_belong_together_are_refused(make, problem):
-    features, labels, text = problem
+@pytest.mark.parametrize("name", HEADS)
+def test_examples_that_do_not_fit_are_refused(name, problem):
+    examples, text = problem
+    features, labels = examples.features, examples.labels
     broken = features.clone()
-    broken[3, 1, 2] = torch.inf
+    broken[1, 3, 1, 2, 0] = torch.inf
     for arguments, message in [
-        ((features[0], labels, text), r"got \[4, 8\] and \[3, 8\]"),
-        ((features, labels, text[:, :5]), r"got \[30, 4, 8\] and \[3, 5\]"),
-        ((features[:0], labels[:0], text), "at least one example"),
-        ((features, labels[:7], text), r"expected 30 labels of type int64, got \[7\]"),
-        ((features, labels.float(), text), "got .* of torch.float32"),
+        ((features[:, :, :1], labels, text), r"expected view features \[K, N, 2, V, D\] .* got \[2, 30, 1, 4, 8\]"),
+        ((features, labels, text[:, :5]), r"got \[2, 30, 2, 4, 8\] and \[3, 5\]"),
+        ((features[:, :0], labels[:0], text), "at least one example"),
         ((features, labels + 1, text), "labels from 1 to 3: expected 0 to 2"),
         ((broken, labels, text), "not finite"),
     ]:
         with pytest.raises(OptionError, match=message):
-            make().fit(*arguments)
+            make_head(name).fit(Examples(*arguments[:2]), arguments[2], logit_scale=10.0)
+    with pytest.raises(OptionError, match="a logit scale of 0: expected"):
+        make_head(name).fit(examples, text, logit_scale=0)
 
 
-def test_scores_need_a_fitted_head_and_its_views(make, problem):
+def test_scores_need_a_fitted_head_and_its_views(kind, problem):
+    features = problem[0].measured
     with pytest.raises(OptionError, match="was not fitted yet: call fit first"):
-        make().scores(problem[0])
-    head = make().fit(*problem)
-    with pytest.raises(OptionError, match=r"expected view features \[N, (V|4), 8\], got \[30, 4, 5\]"):
-        head.scores(problem[0][..., :5])
+        made(kind).scores(features)
+    head = fitted(kind, problem)
+    with pytest.raises(OptionError, match=r"expected view features \[N, 2, (V|4), 8\], got \[30, 2, 4, 5\]"):
+        head.scores(features[..., :5])
+    with pytest.raises(OptionError, match=r"expected view features \[N, 2, (V|4), 8\], got \[30, 4, 8\]"):
+        head.scores(features[:, 0])
+    if head.name == "zero-shot":
+        assert head.scores(features[:, :, :3]).shape == (30, 3)
+    else:
+        with pytest.raises(OptionError, match=r"got \[30, 2, 3, 8\]"):
+            head.scores(features[:, :, :3])
 
 
-def test_views_are_told_apart_where_examples_count(problem):
-    features, labels, text = problem
-    assert ZeroShot().fit(*problem).scores(features[:, :3]).shape == (30, 3)
-    with pytest.raises(OptionError, match=r"expected view features \[N, 4, 8\], got \[30, 3, 8\]"):
-        NearestClassMean().fit(features, labels, text).scores(features[:, :3])
+def test_classes_known_by_name_alone(problem):
+    examples, text = problem
+    seen = examples.take(examples.labels != 1)
+    for name in HEADS:
+        if name in ("nearest-mean", "linear"):
+            with pytest.raises(OptionError, match=rf"class 1 of 3 .* has no example: {name} needs"):
+                fitted(name, (seen, text))
+        else:
+            assert fitted(name, (seen, text)).scores(examples.measured).shape == (30, 3)
 
 
-def test_options_that_make_no_sense_are_refused(problem):
-    with pytest.raises(OptionError, match="c is 0: expected a number above 0"):
-        LogisticRegression(c=0)
-    with pytest.raises(OptionError, match="beta is -1"):
-        TipAdapter(beta=-1)
-    with pytest.raises(OptionError, match="alpha is 1.0 and epochs -2"):
-        TipAdapter(epochs=-2)
-    with pytest.raises(OptionError, match="at least 2 classes"):
-        LogisticRegression().fit(problem[0], torch.zeros_like(problem[1]), problem[2][:1])
+def test_heads_and_options_by_name():
+    for name in HEADS:
+        assert make_head(name).options == make_head(name, grid(name)[0]).options
+        for options in grid(name):
+            assert make_head(name, options).options.items() >= options.items()
+    with pytest.raises(OptionError, match="no head 'svm': expected one of zero-shot, nearest-mean"):
+        make_head("svm")
+    with pytest.raises(OptionError, match="no head 'svm'"):
+        grid("svm")
+    with pytest.raises(ModelError, match="no head 'svm'"):
+        head_from_state("svm", {}, {})
+    with pytest.raises(OptionError, match="dpa has no option 'gate': expected one of epochs, steps, lr"):
+        make_head("dpa", {"gate": "scalar"})
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("linear", {"c": 0}, "linear: c is 0: expected a number above 0"),
+        ("linear", {"c": float("inf")}, "c is inf"),
+        ("linear", {"c": "10"}, "c is '10'"),
+        ("linear", {"c": True}, "c is True"),
+        ("linear", {"path": "text"}, "path is 'text': expected one of 'depth', 'image', 'both'"),
+        ("linear", {"path": ["depth"]}, r"path is \['depth'\]"),
+        ("tip-adapter", {"beta": -1}, "beta is -1"),
+        ("tip-adapter", {"alpha": -0.1}, "alpha is -0.1: expected a number of at least 0"),
+        ("dpa", {"epochs": 2.0}, "epochs is 2.0: expected a whole number of at least 1"),
+        ("dpa", {"batch_size": 1}, "batch_size is 1"),
+        ("gdpa", {"scale": 100}, "scale is 100: expected one of 'off', 'fixed', 'learned'"),
+        ("gdpa", {"shared": 1}, "gdpa: shared is 1: expected one of True, False"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(name, options, message):
+    with pytest.raises(OptionError, match=message):
+        make_head(name, options)
+    with pytest.raises(ModelError, match=message):
+        head_from_state(name, options, {})

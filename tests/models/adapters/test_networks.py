@@ -62,14 +62,14 @@ def test_state_round_trip(make, pair, tmp_path):
 
 
 def test_learns_and_trains_every_parameter(make, problem):
-    features, labels, text = problem
+    examples, text = problem
     text = normalize(text, dim=-1)
     network = make().train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
     losses = []
     for _ in range(60):
         optimizer.zero_grad()
-        loss = cross_entropy(20 * network(features, features.flip(-1)) @ text.T, labels)
+        loss = cross_entropy(20 * network(*examples.measured.unbind(1)) @ text.T, examples.labels)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())

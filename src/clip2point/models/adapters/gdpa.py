@@ -3,44 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal, get_args, get_type_hints
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from clip2point.errors import OptionError
 from clip2point.models.adapters.aggregator import GlobalView, check_pair
+from clip2point.models.adapters.settings import GDPASettings
 
-_FIXED_SCALE = 100.0
-_FIRST_SCALE = 1 / 0.07  # of a learned scale: where CLIP's own training starts
-
-
-@dataclass(frozen=True)
-class GDPASettings:
-    """What the paper's text leaves open.
-
-    Attributes:
-        on: "features": the gates weigh the global features of the paths, whose lengths count; "logits": they weigh
-            unit features, and by that the cosines of each path.
-        gate: "scalar": one pair of weights for a shape; "channel": one for each of the D channels.
-        source: "input": the gates depend on the shape; "free": they are parameters, the same for all shapes.
-        shared: whether one aggregator serves both paths.
-        scale: factor on the logits: "off" for 1, "fixed" for 100, "learned".
-    """
-
-    on: Literal["features", "logits"] = "features"
-    gate: Literal["scalar", "channel"] = "scalar"
-    source: Literal["input", "free"] = "input"
-    shared: bool = False
-    scale: Literal["off", "fixed", "learned"] = "off"
-
-    def __post_init__(self) -> None:
-        for name, hint in get_type_hints(type(self)).items():
-            value, allowed = getattr(self, name), get_args(hint) or (True, False)
-            if type(value) is not type(allowed[0]) or value not in allowed:
-                raise OptionError(f"{name} is {value!r}: expected one of {', '.join(map(repr, allowed))}")
+#: Factors on cosines: one that stays, and the first of one that is learned, where CLIP's own training starts.
+FIXED_SCALE, FIRST_SCALE = 100.0, 1 / 0.07
 
 
 class GDPA(nn.Module):
@@ -48,7 +20,7 @@ class GDPA(nn.Module):
 
     This is a reconstruction: the paper names the parts (a global-view aggregator on each path, gated fusion), but no
     code of them was ever published. The aggregators are those of :class:`DPA`; all gates are 1/2 before training, so
-    that training starts from the fusion of DPA.
+    that training starts from the mean of the paths.
 
     Args:
         views: V.
@@ -63,7 +35,7 @@ class GDPA(nn.Module):
         self.clip = None if settings.shared else GlobalView(views, dim)
         self.gate = Gate(dim, settings)
         learned = settings.scale == "learned"
-        self.log_scale = nn.Parameter(torch.tensor(math.log(_FIRST_SCALE))) if learned else None
+        self.log_scale = nn.Parameter(torch.tensor(math.log(FIRST_SCALE))) if learned else None
 
     def forward(
         self, depth_features: Tensor, clip_features: Tensor, *, return_gates: bool = False
@@ -83,9 +55,9 @@ class GDPA(nn.Module):
         Raises:
             OptionError: if features have another shape, or a batch for training holds one shape only.
         """
-        fused, gates = self._fused(depth_features, clip_features)
-        features = normalize(fused, dim=-1)
-        return (features, gates) if return_gates else features
+        paths, gates = self._gated(depth_features, clip_features)
+        features = normalize((gates * paths).sum(-1), dim=-1)
+        return (features, gates.squeeze(1) if self.settings.gate == "scalar" else gates) if return_gates else features
 
     def logits(self, depth_features: Tensor, clip_features: Tensor, text_features: Tensor) -> Tensor:
         """Class scores [B, C], for text features [C, D] of any length; otherwise as :meth:`forward`.
@@ -93,19 +65,23 @@ class GDPA(nn.Module):
         With gates on features they are scaled cosines of the fused feature; with gates on logits, the gated sum of the
         scaled cosines of both paths.
         """
-        fused, _ = self._fused(depth_features, clip_features)
-        if self.settings.on == "features":
-            fused = normalize(fused, dim=-1)
-        return self._scale() * fused @ normalize(text_features, dim=-1).T
+        return self.all_logits(depth_features, clip_features, text_features)[:, 0]
 
-    def _fused(self, depth_features: Tensor, clip_features: Tensor) -> tuple[Tensor, Tensor]:
-        """The gated sum [B, D] of the paths, and the gates."""
+    def all_logits(self, depth_features: Tensor, clip_features: Tensor, text_features: Tensor) -> Tensor:
+        """Class scores [B, 3, C]: those of :meth:`logits`, and the scaled cosines of the depth and of the CLIP path."""
+        paths, gates = self._gated(depth_features, clip_features)
+        fused = (gates * paths).sum(-1, keepdim=True)
+        if self.settings.on == "features":
+            fused, paths = normalize(fused, dim=1), normalize(paths, dim=1)
+        features = torch.cat([fused, paths], dim=-1)
+        return self._scale() * (normalize(text_features, dim=-1) @ features).transpose(1, 2)
+
+    def _gated(self, depth_features: Tensor, clip_features: Tensor) -> tuple[Tensor, Tensor]:
+        """What is weighed of the paths [B, D, 2], and the weights [B, D, 2] or [B, 1, 2]."""
         check_pair(depth_features, clip_features)
         paths = torch.stack(self._aggregated(depth_features, clip_features), dim=-1)
         gates = self.gate(paths)
-        if self.settings.on == "logits":
-            paths = normalize(paths, dim=1)
-        return (gates * paths).sum(-1), gates.squeeze(1) if self.settings.gate == "scalar" else gates
+        return (normalize(paths, dim=1) if self.settings.on == "logits" else paths), gates
 
     def _aggregated(self, depth_features: Tensor, clip_features: Tensor) -> tuple[Tensor, Tensor]:
         """The global features [B, D] of both paths."""
@@ -119,11 +95,11 @@ class GDPA(nn.Module):
         """Factor on the cosines."""
         if self.log_scale is not None:
             return self.log_scale.exp()
-        return _FIXED_SCALE if self.settings.scale == "fixed" else 1.0
+        return FIXED_SCALE if self.settings.scale == "fixed" else 1.0
 
 
 class Gate(nn.Module):
-    """Weights of two paths that sum to one: 1/2 each before training.
+    """Weights of two paths that sum to one: 1/2 each before training, if nothing leans.
 
     Args:
         dim: D.
@@ -133,12 +109,13 @@ class Gate(nn.Module):
     def __init__(self, dim: int, settings: GDPASettings) -> None:
         super().__init__()
         channels = dim if settings.gate == "channel" else 1
+        self.lean = settings.lean
         self.bias = nn.Parameter(torch.zeros(channels, 2))
         self.weight = nn.Parameter(torch.zeros(channels, 2, 2 * dim)) if settings.source == "input" else None
 
     def forward(self, paths: Tensor) -> Tensor:
         """Weights [B, D, 2], or [B, 1, 2] for all channels, of global features [B, D, 2] of the paths."""
-        scores = self.bias.expand(len(paths), -1, -1)
+        scores = (self.bias + self.bias.new_tensor([self.lean, 0.0])).expand(len(paths), -1, -1)
         if self.weight is not None:
             scores = scores + torch.einsum("bi,kpi->bkp", paths.flatten(1), self.weight)
         return scores.softmax(-1)

@@ -2,81 +2,134 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection, Mapping
+from itertools import product
+
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy, normalize, one_hot
 
-from clip2point.errors import OptionError
-from clip2point.models.adapters.heads import Head, side_by_side
-from clip2point.models.zero_shot import view_cosines
+from clip2point.models.adapters.examples import Examples
+from clip2point.models.adapters.heads import AnyHead, Head, mean_cosines, side_by_side, unit_views, views_of
+from clip2point.models.adapters.settings import TipSettings, TipTrainingSettings
+from clip2point.models.calibration import rate_scores
 
-_BATCH = 256  # of shapes, as in the paper's training; also bounds the memory of scoring
+#: What validation chooses between, besides the options as they are.
+_ALPHAS = tuple(round(0.1 * 10 ** (step / 6), 3) for step in range(25))  # 0.1 to 1000
+_BETAS = tuple(round(2 ** (step / 2), 3) for step in range(15))  # 1 to 128
+
+_BATCH = 256  # of shapes in training, as in the paper
+_EPS = 1e-4  # of AdamW, as in the paper
 
 
 class TipAdapter(Head):
     """Zero-shot logits, plus for each example a vote for its class that grows with its likeness.
 
-    The logits of a shape are logit_scale * cosines with the class names + alpha * sum over the examples of
-    exp(-beta (1 - cosine with the example)) * its one-hot label. With ``epochs`` the keys of the cache, not the
-    labels, are trained on the examples (Tip-Adapter-F).
-
-    Args:
-        alpha: weight of the examples, 0 or more.
-        beta: how sharply likeness counts, above 0.
-        logit_scale: factor on the zero-shot cosines, averaged over the views; the backbone's own.
-        epochs: rounds of training over the examples; 0 for none.
-        lr: first learning rate of AdamW; it falls to 0 along a cosine.
-        seed: of the order of the examples in training.
+    The logits of a shape are logit_scale * mean cosine of the views with the class names + alpha * sum over the
+    examples of exp(-beta (1 - likeness)) * its one-hot label / mean number of examples of a class. Likeness is the mean
+    of the cosines view by view; the copies of an example are averaged into one.
     """
 
-    _against = "keys"
+    name = "tip-adapter"
     _needs_all_classes = False
+    _settings = TipSettings
 
-    def __init__(
-        self,
-        *,
-        alpha: float = 1.0,
-        beta: float = 5.5,
-        logit_scale: float = 100.0,
-        epochs: int = 0,
-        lr: float = 1e-3,
-        seed: int = 0,
-    ) -> None:
-        super().__init__()
-        for name, value in {"beta": beta, "logit_scale": logit_scale, "lr": lr}.items():
-            if not 0 < value < float("inf"):
-                raise OptionError(f"{name} is {value}: expected a number above 0")
-        if not 0 <= alpha < float("inf") or epochs < 0:
-            raise OptionError(f"alpha is {alpha} and epochs {epochs}: expected 0 or more of each")
-        self.alpha, self.beta, self.logit_scale = alpha, beta, logit_scale
-        self.epochs, self.lr, self.seed = epochs, lr, seed
+    settings: TipSettings
 
-    def _fitted(self, unit: Tensor, labels: Tensor, text: Tensor) -> dict[str, Tensor]:
-        votes = one_hot(labels, len(text)).to(unit)
-        keys = self._trained(unit, votes, labels, text) if self.epochs else side_by_side(unit)
-        return {"keys": keys.view_as(unit), "votes": votes, "text": text}
+    def tuned(self: AnyHead, examples: Examples, fixed: Collection[str] = ()) -> AnyHead:
+        """The same cache with the alpha and the beta that are best on examples, by accuracy, then by cross-entropy."""
+        assert isinstance(self, TipAdapter)
+        self._check_features(examples.measured)
+        own, labels = self.settings, examples.labels
+        alphas = [own.alpha] if "alpha" in fixed else sorted({own.alpha, *_ALPHAS})
+        betas = [own.beta] if "beta" in fixed else sorted({own.beta, *_BETAS})
+        cosines, likeness = self._compared(examples.measured)
+        votes = [_votes(likeness, beta, self.state["votes"]) for beta in betas]
+        pairs = list(product(range(len(betas)), alphas))
+        right = [int(((cosines + alpha * votes[beta]).argmax(1) == labels).sum()) for beta, alpha in pairs]
+        tied = [pair for pair, count in zip(pairs, right, strict=True) if count == max(right)]
+        losses = [rate_scores(cosines + alpha * votes[beta], labels)[1].item() for beta, alpha in tied]
+        beta, alpha = tied[losses.index(min(losses))]
+        return self._like({}, alpha=alpha, beta=betas[beta])
 
-    def _scored(self, unit: Tensor) -> Tensor:
-        keys, votes, text = self.state["keys"].flatten(1), self.state["votes"], self.state["text"]
-        return torch.cat([self._logits(batch, keys, votes, text) for batch in unit.split(_BATCH)])
+    def _fitted(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
+        votes = one_hot(examples.labels, len(text)) * (len(text) / len(examples))
+        return {"keys": self._keys(examples), "votes": votes, "text": text, "logit_scale": logit_scale}
 
-    def _logits(self, unit: Tensor, keys: Tensor, votes: Tensor, text: Tensor) -> Tensor:
-        """The logits [N, C] of unit view features [N, V, D] by M keys [M, V * D] with votes [M, C]."""
-        likeness = (self.beta * (side_by_side(unit) @ keys.T - 1)).exp()
-        return self.logit_scale * view_cosines(unit, text).mean(1) + self.alpha * likeness @ votes
+    def _scored(self, features: Tensor) -> Tensor:
+        cosines, likeness = self._compared(features)
+        return cosines + self.settings.alpha * _votes(likeness, self.settings.beta, self.state["votes"])
+
+    def _compared(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Zero-shot logits [N, C], and likeness [N, M] to the M keys, of view features [N, P, V, D]."""
+        unit = unit_views(features, self.settings.path)
+        cosines = self.state["logit_scale"] * mean_cosines(unit, self.state["text"])
+        return cosines, side_by_side(unit) @ self.state["keys"].flatten(1).T
+
+    def _extended(self, text: Tensor, examples: Examples) -> dict[str, Tensor]:
+        votes = one_hot(examples.labels, len(text)) * (len(text) / len(examples))
+        return {
+            "keys": torch.cat([self.state["keys"], self._keys(examples)]),
+            "votes": torch.block_diag(self.state["votes"], votes),
+            "text": torch.cat([self.state["text"], text]),
+        }
+
+    def _keys(self, examples: Examples) -> Tensor:
+        """Keys [N, V, D], each of length 1 with its views side by side."""
+        mean = unit_views(examples.features, self.settings.path).mean(0)
+        return normalize(mean.flatten(1), dim=-1).view_as(mean)
+
+    def _shapes(self, state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+        keys, text = self._size_with_views(state, "keys", self.settings.path), self._size(state, "text", 2)
+        return {
+            "keys": keys,
+            "votes": (keys[0], text[0]),
+            "text": (text[0], keys[2]),
+            "logit_scale": (),
+        }
+
+    def _sizes(self) -> tuple[int | None, int]:
+        _, chosen, dim = self.state["keys"].shape
+        return views_of(self.settings.path, chosen), dim
+
+
+class TipAdapterF(TipAdapter):
+    """Tip-Adapter-F: the keys, not the votes, are trained on the examples, from these themselves on."""
+
+    name = "tip-adapter-f"
+    _settings = TipTrainingSettings
+
+    settings: TipTrainingSettings
+
+    def _fitted(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
+        state = super()._fitted(examples, text, logit_scale, seed)
+        return {**state, "keys": self._trained(examples, state, seed).view_as(state["keys"])}
 
     @torch.enable_grad()
-    def _trained(self, unit: Tensor, votes: Tensor, labels: Tensor, text: Tensor) -> Tensor:
-        """Keys [N, V * D] that were trained to classify the examples, from the examples themselves on."""
-        keys = side_by_side(unit).clone().requires_grad_()
-        optimizer = torch.optim.AdamW([keys], lr=self.lr, eps=1e-4)
-        steps = self.epochs * -(-len(unit) // _BATCH)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        order = torch.Generator().manual_seed(self.seed)
-        for _ in range(self.epochs):
-            for batch in torch.randperm(len(unit), generator=order).to(unit.device).split(_BATCH):
+    def _trained(self, examples: Examples, state: Mapping[str, Tensor], seed: int) -> Tensor:
+        """Keys [N, V * D] that were trained to classify the examples, a random copy of each in every round."""
+        own = self.settings
+        unit = unit_views(examples.features, own.path).flatten(0, 1)
+        cosines, inputs = state["logit_scale"] * mean_cosines(unit, state["text"]), side_by_side(unit)
+        keys = state["keys"].flatten(1).clone().requires_grad_()
+        optimizer = torch.optim.AdamW([keys], lr=own.lr, eps=_EPS, fused=True)
+        count = len(examples)
+        steps, step = own.epochs * math.ceil(count / _BATCH), 0
+        order = torch.Generator().manual_seed(seed)
+        for _ in range(own.epochs):
+            rows = torch.randint(examples.copies, (count,), generator=order) * count + torch.arange(count)
+            for batch in torch.randperm(count, generator=order).split(_BATCH):
+                optimizer.param_groups[0]["lr"] = own.lr * (1 + math.cos(math.pi * step / steps)) / 2
+                votes = _votes(inputs[rows[batch]] @ keys.T, own.beta, state["votes"])
+                loss = cross_entropy(cosines[rows[batch]] + own.alpha * votes, examples.labels[batch])
                 optimizer.zero_grad()
-                cross_entropy(self._logits(unit[batch], keys, votes, text), labels[batch]).backward()
+                loss.backward()
                 optimizer.step()
-                schedule.step()
+                step += 1
         return keys.detach()
+
+
+def _votes(likeness: Tensor, beta: float, votes: Tensor) -> Tensor:
+    """What the examples say [N, C], for their likeness [N, M] to N shapes and their votes [M, C]."""
+    return (beta * (likeness - 1)).exp() @ votes

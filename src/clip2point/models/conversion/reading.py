@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from clip2point.errors import ModelError, reason
-from clip2point.models.checkpoint import FORMAT, read_config
+from clip2point.models.checkpoint import FORMAT, holds_head, read_config
 from clip2point.models.conversion.pickles import check_pickle
 from clip2point.models.conversion.torchscript import read_torchscript
 
@@ -70,7 +70,7 @@ def _refuse_folders(path: Path) -> None:
         config = {}
     ours = str(config.get("format", "")).startswith(FORMAT)
     if ours and (path.is_dir() or path.suffix == ".safetensors"):
-        kind = "few-shot model" if {"head", "classes"} & config.keys() else "model"
+        kind = "few-shot model" if holds_head(config) else "model"
         raise ModelError(
             f"is a {kind} in clip2point's own format already: load {folder} as it is, there is nothing to convert"
         )

@@ -1,0 +1,201 @@
+"""``clip2point evaluate`` with ``--protocol few-shot`` or ``supervised``: heads that learn, compared."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from clip2point.cli import options, output
+from clip2point.cli.figures import command_line, percent, percent_spread, print_published
+from clip2point.errors import OptionError
+
+if TYPE_CHECKING:
+    from clip2point.data.parts import Parts
+    from clip2point.evaluation.comparison import Cell, Comparison
+    from clip2point.models import Recogniser
+
+#: In ``--heads``, all that learn from view features.
+_ALL = "all"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the protocols that learn need besides; None where not given."""
+    group = parser.add_argument_group("learning (--protocol few-shot and supervised)")
+    group.add_argument(
+        "--shots", metavar="N,N,...", help="few-shot: examples of each class (default 1,2,4,8,16, as far as there are)"
+    )
+    group.add_argument(
+        "--heads",
+        metavar="A,B,...",
+        help="names of heads (default: all that learn from view features), "
+        "for supervised also of point networks, as in all,pointnet,dgcnn",
+    )
+    group.add_argument("--copies", type=options.positive, metavar="K", help="looks at each example (default 2)")
+    group.add_argument(
+        "--validation-shots",
+        type=options.positive,
+        metavar="N",
+        help="few-shot: validation shapes of each class to choose by (default: as many as shots, at most 4)",
+    )
+    group.add_argument(
+        "--unfreeze",
+        metavar="PART",
+        help="supervised: train a part of the depth tower before the heads: last-N (its last N blocks), all, or lora",
+    )
+    group.add_argument("--epochs", type=options.positive, metavar="N", help="of this training (default 10)")
+    group.add_argument("--precision", choices=("32-true", "bf16-mixed"), help="number format of this training")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare heads."""
+    given = [name for name in ("epochs", "precision") if getattr(arguments, name)]
+    if given and not arguments.unfreeze:
+        raise OptionError(f"--{given[0]} belongs to the training of a tower: give --unfreeze last-4, for example, too")
+    from clip2point.data.parts import open_parts
+
+    parts = open_parts(arguments.dataset, root=arguments.root, up=arguments.up, limit=arguments.limit)
+    if parts.note:
+        output.remark(f"Note: {parts.note}.")
+    found = _compare(arguments, parts)
+    if arguments.report:
+        from clip2point.report.comparison_page import write_comparison_page
+
+        output.remark(f"Report: {write_comparison_page(arguments.report, found, compare=arguments.compare)}")
+    if arguments.json:
+        quoted = {"quoted_not_measured": [row.to_dict() for row in found.quoted()]} if arguments.compare else {}
+        output.print_json({**found.to_dict(), **quoted})
+    else:
+        _print(found)
+        if arguments.compare:
+            print_published(found.quoted(), parts.test.name, found.protocol)
+    output.list_failures(list(found.failures), len(parts.train) + len(parts.validation) + len(parts.test))
+    return 1 if found.failures else 0
+
+
+def _compare(arguments: argparse.Namespace, parts: Parts) -> Comparison:
+    """Fit and measure, with a progress bar."""
+    from clip2point.evaluation.protocols import few_shot, supervised
+    from clip2point.training.examples import CopySettings
+
+    heads, shots = _heads(arguments.heads), _shots(arguments.shots)
+    common: dict[str, Any] = {
+        "copies": CopySettings(arguments.copies) if arguments.copies else None,
+        "command": command_line(),
+        "progress": _progress(parts),
+        **({"seeds": arguments.seeds} if arguments.seeds else {}),
+    }
+    if arguments.unfreeze and arguments.dtype == "auto":
+        # A tower should not begin its training with rounded weights.
+        arguments = argparse.Namespace(**{**vars(arguments), "dtype": "fp32"})
+    model = options.load_model(arguments).without_head()
+    if arguments.protocol == "supervised":
+        tuned = _tuned(arguments, model, parts) if arguments.unfreeze else None
+        return supervised(model, parts, heads, tuned=tuned, **common)
+    return few_shot(model, parts, heads, shots=shots, validation_shots=arguments.validation_shots, **common)
+
+
+def _tuned(arguments: argparse.Namespace, model: Recogniser, parts: Parts) -> Recogniser:
+    """The model with a depth tower that was trained on the train split, by this run or an earlier one."""
+    from clip2point.cache import cache_folder, key_of
+    from clip2point.cli.training_console import TrainingConsole
+    from clip2point.models import Recogniser, load
+    from clip2point.models.checkpoint import is_checkpoint
+    from clip2point.training.fine_tuning import MODEL, FineTuningSettings, fine_tune
+    from clip2point.training.sections import to_plain
+    from clip2point.training.state import has_state
+
+    settings = FineTuningSettings(unfreeze=arguments.unfreeze)
+    given = {name: value for name in ("epochs", "precision") if (value := getattr(arguments, name)) is not None}
+    settings = replace(settings, training=replace(settings.training, **given))
+    key = key_of(
+        {
+            "settings": to_plain(settings),
+            "model": [model.backbone.fingerprint(), model.settings.to_dict()],
+            "data": [parts.train.fingerprint, parts.validation.fingerprint, parts.train.up],
+        }
+    )
+    folder = cache_folder() / "towers" / key
+    if is_checkpoint(folder / MODEL):
+        tuned = load(folder / MODEL, device=arguments.device, dtype=arguments.dtype)
+    else:
+        with TrainingConsole(folder, "shapes") as console:
+            tuned = fine_tune(
+                *(model, parts.train, parts.validation, settings, folder),
+                resume=has_state(folder),
+                observer=console,
+                progress=_progress(parts),
+            )
+    return Recogniser(tuned.backbone, model.settings, f"{model.name}, tuned ({arguments.unfreeze})")
+
+
+def _progress(parts: Parts) -> Any:
+    """A progress bar for each pass over something."""
+
+    def progress(items: Iterable[Any], total: int) -> Iterable[Any]:
+        return output.progress(items, parts.test.name, total)
+
+    return progress
+
+
+def _heads(text: str | None) -> Sequence[str]:
+    """Names of heads from ``A,B,...``, where "all" stands for all that learn from view features."""
+    from clip2point.evaluation.protocols import feature_heads
+
+    names = (text or _ALL).split(",")
+    return [head for name in names for head in (feature_heads() if name == _ALL else (name,))]
+
+
+def _shots(text: str | None) -> list[int]:
+    """Numbers from ``N,N,...``."""
+    words = text.split(",") if text is not None else []
+    if not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise OptionError(f"--shots {text}: expected whole numbers from 1 with commas between, as in 1,2,4,8,16")
+    return [int(word) for word in words]
+
+
+def _print(found: Comparison) -> None:
+    """Accuracy by head and number of shots, then all else at the largest number, then times."""
+    test, last = found.parts.test, found.shots[-1]
+    best = {shots: found.best(shots) for shots in found.shots}
+    columns = [_shots_name(shots) for shots in found.shots]
+    print(
+        f"{found.model.name} on {test.name} ({test.split}, {len(found.zero_shot.labels)} shapes), {found.protocol}, "
+        f"{len(found.seeds)} seed{'s' if len(found.seeds) > 1 else ''}: accuracy"
+    )
+    for remark in found.remarks:
+        print(f"  {remark}")
+    rows = [(found.zero_shot.head, *[percent(found.zero_shot.metrics.accuracy)] * len(columns))]
+    rows += [(head, *(_marked(cell, best) for cell in found.row(head))) for head in found.heads]
+    output.print_table(("head", *columns), rows, right=columns)
+    print("* best on validation, which alone decides; test has no part in it.\n")
+    print(f"At {_shots_name(last)}, means over the seeds:")
+    details = ("mean class", "calibration error", "validation", "answered", "right of answered")
+    output.print_table(
+        ("head", *details), [(head, *_details(found.cell(head, last))) for head in found.heads], right=details
+    )
+    print("Answered: confidence reaches the threshold that is to leave 95 % of the answers right on validation.\n")
+    print("Seconds to choose and to fit:")
+    times = [(head, *(f"{cell.mean('seconds'):.2f}" for cell in found.row(head))) for head in found.heads]
+    output.print_table(("head", *columns), times, right=columns)
+
+
+def _marked(cell: Cell, best: dict[int | None, str]) -> str:
+    """The accuracy, with a star before that of the head that validation chooses."""
+    return ("* " if best[cell.shots] == cell.head else "") + percent_spread(cell.summary.accuracy)
+
+
+def _details(cell: Cell) -> tuple[str, ...]:
+    """What else there is to tell of a head."""
+    summary = cell.summary
+    return (
+        percent_spread(summary.mean_class_accuracy),
+        percent_spread(summary.calibration_error),
+        *(percent(cell.mean(name)) for name in ("validation_accuracy", "answered", "answered_accuracy")),
+    )
+
+
+def _shots_name(shots: int | None) -> str:
+    """Of a column."""
+    return "all of train" if shots is None else f"{shots} shot{'s' if shots > 1 else ''}"

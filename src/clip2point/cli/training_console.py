@@ -1,0 +1,93 @@
+"""What commands show of a training: a bar with the losses, accuracies, and a curve."""
+
+from __future__ import annotations
+
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip2point.cli import output
+from clip2point.errors import OptionError
+
+if TYPE_CHECKING:
+    from clip2point.training.metrics import StepMetrics
+
+#: Seconds between two lines where there is no terminal for a progress bar.
+_LINE_SECONDS = 30
+
+
+class TrainingConsole:
+    """A bar with the losses, or lines where stderr is no terminal; draws the curve after each validation.
+
+    Args:
+        out: folder of the training.
+        unit: what it counts: "pairs" or "shapes".
+    """
+
+    def __init__(self, out: Path, unit: str) -> None:
+        self._out, self._unit = out, unit
+        self._bar: Any = None
+        self._task: Any = None
+        self._total = 0
+        self._said = 0.0
+
+    def __enter__(self) -> TrainingConsole:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        if kind is None:  # what went wrong must not be hidden by a second error
+            self._draw()
+
+    def begin(self, step: int, total: int) -> None:
+        """Show the bar."""
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        for package, loss in (("tensorboardX", "TensorBoard events are"), ("matplotlib", "curve.png is")):
+            if find_spec(package) is None:
+                output.remark(f"{loss} not written, because {package} is not installed.")
+        self._total = total
+        console = Console(stderr=True)
+        if console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=console)
+            self._task = self._bar.add_task("Training", completed=step, total=total)
+            self._bar.start()
+
+    def step(self, metrics: StepMetrics) -> None:
+        """Show the losses."""
+        parts = {name: value for name, value in metrics.losses.items() if name != "total"}
+        said = (
+            f"loss {metrics.losses['total']:.3f} ({', '.join(f'{name} {value:.3f}' for name, value in parts.items())})"
+        )
+        said += f", {metrics.pairs_per_second:.0f} {self._unit}/s"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=metrics.step, description=said)
+        elif time.monotonic() - self._said > _LINE_SECONDS or metrics.step == self._total:
+            output.remark(f"step {metrics.step:,} of {self._total:,}, epoch {metrics.epoch:.2f}: {said}")
+            self._said = time.monotonic()
+
+    def validated(self, metrics: StepMetrics) -> None:
+        """Show the accuracies."""
+        self.step(metrics)
+        assert metrics.accuracy is not None
+        output.remark(f"epoch {metrics.epoch:.2f}: {metrics.accuracy:.1%} of the validation shapes named rightly")
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draw the curve, if matplotlib is there."""
+        from clip2point.files import replacing
+        from clip2point.report.training_curve import plot_training
+        from clip2point.training.metrics import read_metrics
+
+        if self._total == 0 or not (rows := read_metrics(self._out)):
+            return
+        try:
+            picture = plot_training(rows)
+        except OptionError:  # matplotlib is not installed
+            return
+        with replacing(self._out / "curve.png") as unfinished:
+            unfinished.write_bytes(picture)

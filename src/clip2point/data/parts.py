@@ -1,0 +1,61 @@
+"""The parts of a data set that learning needs: shapes to learn from, shapes to choose by, and shapes to measure on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clip2point.data.dataset import Dataset
+from clip2point.data.opening import open_dataset, thin_out
+from clip2point.data.splits import WHOLE, carve
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """A data set in three parts that share no shape.
+
+    Attributes:
+        train: to learn from: the official train split less the validation split.
+        validation: for every choice.
+        test: for the figures.
+        note: what a reader of the figures must know about the test split; empty if it is the official one.
+    """
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+    note: str = ""
+
+
+def open_parts(name: str, *, root: Path | None = None, up: str | None = None, limit: int | None = None) -> Parts:
+    """Open a data set in three parts.
+
+    Of one without splits, a fifth of each class is held out as the test split. Of the train shapes, official or not,
+    another fifth is the validation split. Both are chosen by name: the same shapes every time.
+
+    Args:
+        name: see :func:`clip2point.data.open_dataset`, as for the other arguments.
+        root: where a benchmark lies.
+        up: the axis that points up.
+        limit: at most this many shapes of the test split, spread evenly over its order.
+
+    Raises:
+        DataError: if it is missing, broken, or too small to be parted.
+        OptionError: if an argument makes no sense.
+    """
+    found, note = open_dataset(name, root=root, up=up), ""
+    if found.split == WHOLE:
+        test = replace(carve(found, "validation"), split="test")
+        train = replace(carve(found, "train-minus-validation"), split="train")
+        note = (
+            f"{name} comes without splits: {len(test)} of its {len(found)} shapes, a fifth of each class, are held out "
+            "as the test split, always the same ones; put shapes into train and test folders to choose them yourself"
+        )
+    else:
+        test, train = found, open_dataset(name, root=root, split="train", up=up)
+    return Parts(
+        train=carve(train, "train-minus-validation"),
+        validation=carve(train, "validation"),
+        test=thin_out(test, limit),
+        note=note,
+    )

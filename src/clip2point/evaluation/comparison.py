@@ -1,0 +1,253 @@
+"""What a comparison of heads found: every fit, the means over the seeds, and what is needed to do it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2point.data.parts import Parts
+from clip2point.evaluation.metrics import Metrics, Summary, summarise
+from clip2point.evaluation.published import Published, published_rows
+from clip2point.models import Recogniser
+from clip2point.training.point_training import POINT_TRAINING
+
+#: The head that every other one is held against; it sees no example.
+ZERO_SHOT = "zero-shot"
+#: Metrics beside the accuracy that are told of every fit, and their mean and deviation of several.
+_AVERAGED = ("mean_class_accuracy", "calibration_error")
+#: What decides between heads, the first before the second.
+_CHOSEN_BY = ("validation_accuracy", "validation_cross_entropy")
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """One head, fitted on one draw of examples and measured on the test split.
+
+    Attributes:
+        head: its name.
+        shots: examples of each class that it learned from; None for the whole train split.
+        seed: of the draw and of the training.
+        options: of the head, as chosen by validation.
+        temperature: its scores were divided by it before the softmax.
+        threshold: confidence below which a shape counts as unknown; None if validation found none that would help.
+        validation_accuracy: in [0, 1]; None if nothing was chosen.
+        validation_cross_entropy: of the calibrated confidences, in nats; None likewise.
+        seconds: that choosing and fitting took.
+        probabilities: [N, C] calibrated confidences of the test shapes.
+        labels: true classes of the test shapes [N].
+        metrics: of the probabilities.
+    """
+
+    head: str
+    shots: int | None
+    seed: int
+    options: dict[str, Any]
+    temperature: float
+    threshold: float | None
+    validation_accuracy: float | None
+    validation_cross_entropy: float | None
+    seconds: float
+    probabilities: NDArray[np.floating[Any]] = field(repr=False)
+    labels: NDArray[np.int64] = field(repr=False)
+    metrics: Metrics = field(repr=False)
+
+    @property
+    def confidence(self) -> NDArray[np.floating[Any]]:
+        """[N] probability of each answer."""
+        return self.probabilities.max(axis=1)
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """[N] whether each answer is the true class."""
+        return self.probabilities.argmax(axis=1) == self.labels
+
+    @property
+    def answered(self) -> float:
+        """Share of the test shapes whose confidence reaches the threshold; 1 if there is none."""
+        return float(self._known.mean())
+
+    @property
+    def answered_accuracy(self) -> float | None:
+        """Accuracy on these; None if there is no such shape."""
+        return float(self.right[self._known].mean()) if self._known.any() else None
+
+    @property
+    def _known(self) -> NDArray[np.bool_]:
+        """[N] whether the confidence reaches the threshold."""
+        return self.confidence >= (self.threshold or 0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the predictions, as JSON types."""
+        names = ("head", "shots", "seed", "options", "temperature", "threshold", *_CHOSEN_BY, "seconds")
+        metrics = self.metrics.to_dict()
+        return {
+            **{name: getattr(self, name) for name in names},
+            **{name: metrics[name] for name in ("accuracy", "accuracy_interval", *_AVERAGED)},
+            "answered": self.answered,
+            "answered_accuracy": self.answered_accuracy,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One head at one number of shots, over the seeds.
+
+    Attributes:
+        head: its name.
+        shots: see :class:`Fit`.
+        fits: one for each seed.
+    """
+
+    head: str
+    shots: int | None
+    fits: tuple[Fit, ...]
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Mean and deviation of the metrics."""
+        return summarise([fit.metrics for fit in self.fits])
+
+    def mean(self, name: str) -> float | None:
+        """Mean of an attribute of the fits, over those that have it."""
+        values = [value for fit in self.fits if (value := getattr(fit, name)) is not None]
+        return float(np.mean(values)) if values else None
+
+    @property
+    def chosen(self) -> list[tuple[dict[str, Any], int]]:
+        """The different options that validation chose, and for how many seeds, most frequent first."""
+        words = [json.dumps(fit.options, sort_keys=True) for fit in self.fits]
+        counts = {word: words.count(word) for word in words}
+        return [(json.loads(word), count) for word, count in sorted(counts.items(), key=lambda item: -item[1])]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        summary = self.summary.to_dict()
+        return {
+            "head": self.head,
+            "shots": self.shots,
+            **{name: summary[name] for name in ("runs", "accuracy", *_AVERAGED)},
+            **{name: self.mean(name) for name in (*_CHOSEN_BY, "answered", "answered_accuracy", "seconds")},
+            "chosen": [{"options": options, "seeds": count} for options, count in self.chosen],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Heads on one data set, all fitted on the same examples.
+
+    Attributes:
+        model: whose features the heads read.
+        parts: the data set.
+        protocol: "few-shot" or "supervised".
+        zero_shot: the class names alone, on the same test features.
+        fits: for each number of shots, seed and head.
+        settings: all that the figures depend on besides the model and the data, as JSON types.
+        failures: name and error of each shape that could not be read.
+        command: the command line that makes it again, or what stands for it.
+    """
+
+    model: Recogniser
+    parts: Parts
+    protocol: str
+    zero_shot: Fit
+    fits: tuple[Fit, ...]
+    settings: dict[str, Any]
+    failures: tuple[tuple[str, str], ...]
+    command: str
+
+    @cached_property
+    def heads(self) -> tuple[str, ...]:
+        """Names of the heads, without zero-shot, in the order in which they were asked for."""
+        return _unique(fit.head for fit in self.fits)
+
+    @cached_property
+    def shots(self) -> tuple[int | None, ...]:
+        """Numbers of shots, growing; None alone for the whole train split."""
+        return _unique(fit.shots for fit in self.fits)
+
+    @cached_property
+    def seeds(self) -> tuple[int, ...]:
+        """Of the draws and of the training."""
+        return _unique(fit.seed for fit in self.fits)
+
+    def cell(self, head: str, shots: int | None) -> Cell:
+        """One head at one number of shots."""
+        return Cell(head, shots, tuple(fit for fit in self.fits if (fit.head, fit.shots) == (head, shots)))
+
+    def row(self, head: str) -> list[Cell]:
+        """One head at each number of shots."""
+        return [self.cell(head, shots) for shots in self.shots]
+
+    def best(self, shots: int | None) -> str:
+        """The head that is best on validation, never on test: by accuracy, then by cross-entropy, over the seeds."""
+
+        def rank(head: str) -> tuple[float, float]:
+            accuracy, loss = (self.cell(head, shots).mean(name) for name in _CHOSEN_BY)
+            return -(accuracy or 0.0), loss or 0.0
+
+        return min(self.heads, key=rank)
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """What pins the model and the data."""
+        towers = {f"{path} path": self.model.backbone.fingerprint(path) for path in ("depth", "image")}
+        parts = ("train", "validation", "test")
+        return {**towers, **{part: getattr(self.parts, part).fingerprint for part in parts}}
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the software that the figures depend on."""
+        from clip2point.report.evaluation_page import current_versions
+
+        return {**current_versions(), "scikit-learn": version("scikit-learn")}
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader has to know about the data and who learned from what."""
+        networks = ", ".join(head for head in self.heads if head in POINT_TRAINING)
+        learned = (
+            f"{networks}: trained from scratch on points, without the validation shapes, which choose the epoch; the "
+            "heads learn from these too once they have chosen"
+        )
+        return [note for note in (self.parts.test.note, self.parts.note, learned if networks else "") if note]
+
+    def quoted(self) -> tuple[Published, ...]:
+        """What papers state for the same data set and protocol."""
+        protocols = ["supervised" if shots is None else f"{shots}-shot" for shots in self.shots]
+        return tuple(row for protocol in protocols for row in published_rows(self.parts.test.name, protocol))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {
+            "model": self.model.name,
+            "dataset": self.parts.test.name,
+            "split": self.parts.test.split,
+            "note": " ".join(self.remarks),
+            "protocol": self.protocol,
+            "samples": len(self.zero_shot.labels),
+            "classes": list(self.parts.test.classes),
+            "shots": list(self.shots),
+            "seeds": list(self.seeds),
+            "heads": list(self.heads),
+            "best_on_validation": [{"shots": shots, "head": self.best(shots)} for shots in self.shots],
+            "zero_shot": self.zero_shot.to_dict(),
+            "over_seeds": [cell.to_dict() for head in self.heads for cell in self.row(head)],
+            "fits": [fit.to_dict() for fit in self.fits],
+            "settings": self.settings,
+            "failures": [{"source": name, "error": error} for name, error in self.failures],
+            "command": self.command,
+            "versions": self.versions,
+            "hashes": self.hashes,
+        }
+
+
+def _unique(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Each value once, in the order of first appearance."""
+    return tuple(dict.fromkeys(values))

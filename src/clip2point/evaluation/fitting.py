@@ -1,0 +1,230 @@
+"""Fitting one head and measuring it: what was found is kept in the cache, so that nothing is fitted twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clip2point.backbones.protocol import hash_tensors
+from clip2point.cache import load_arrays, store_arrays
+from clip2point.data import SampledDataset
+from clip2point.evaluation.comparison import ZERO_SHOT, Fit
+from clip2point.evaluation.metrics import measure_predictions
+from clip2point.models import Recogniser, view_cosines
+from clip2point.models.adapters.examples import Examples
+from clip2point.models.adapters.heads import Head
+from clip2point.models.adapters.registry import grid, make_head
+from clip2point.models.calibration import choose_threshold, fit_temperature, rate_scores
+from clip2point.models.features import PATHS, Progress
+from clip2point.training.adapting import adapt_head
+from clip2point.training.examples import DatasetExamples
+from clip2point.training.point_training import POINT_TRAINING, train_point_network
+
+#: To be raised whenever fitting or measuring gives other figures than before.
+_VERSION = 1
+#: Share of right answers, among those that count as known, that the threshold is chosen for.
+TARGET = 0.95
+_LEAST = 1e-30  # confidence whose logarithm is taken
+_CHUNK = 1024  # shapes that are scored at once
+
+Float32 = NDArray[np.float32]
+#: Confidences [N, C], and all else that is told of a fit, as JSON types.
+Found = tuple[Float32, dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """Examples that every head is fitted on.
+
+    Attributes:
+        shots: of each class; None for all.
+        seed: of the draw, and of the training.
+        train: rows of the train examples; None for all.
+        validation: rows of the validation examples; None for all.
+    """
+
+    shots: int | None
+    seed: int
+    train: NDArray[np.int64] | None = None
+    validation: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What heads are fitted and measured on.
+
+    Attributes:
+        train: examples to learn from.
+        validation: examples to choose options, temperature and threshold by.
+        test: shapes to measure on, without augmented copies.
+        text: features [C, D] of the class names.
+        logit_scale: factor on cosines before a softmax.
+        refit: whether to learn from train and validation together once the choices are made.
+    """
+
+    train: DatasetExamples
+    validation: DatasetExamples
+    test: DatasetExamples
+    text: Tensor
+    logit_scale: float
+    refit: bool
+
+    def fit(self, head: str, draw: Draw) -> Fit:
+        """Fit a head and measure it, or find what an earlier run found.
+
+        Raises:
+            OptionError: if the head cannot learn from these examples.
+            CacheError: if the cache cannot be written to.
+        """
+        rows = {"train": _listed(draw.train), "validation": _listed(draw.validation)}
+        parts = {
+            "head": head,
+            "options": [make_head(head, choice).options for choice in grid(head)],
+            "rows": rows,
+            "seed": draw.seed,
+            "refit": self.refit,
+            "target": TARGET,
+            "logit_scale": self.logit_scale,
+            **self._hashes,
+        }
+        return _kept(head, draw, parts, self.test.sampled, lambda: self._adapted(head, draw))
+
+    def _adapted(self, head: str, draw: Draw) -> Found:
+        """Choose the options of a head, fit it and look at the test shapes."""
+        found = adapt_head(
+            *(head, _taken(self.train, draw.train), _taken(self.validation, draw.validation), self.text),
+            logit_scale=self.logit_scale,
+            seed=draw.seed,
+            refit=self.refit,
+            target=TARGET,
+        )
+        scores = _scores(found.head, self.test.examples)
+        accuracy, loss = min((-trial["validation_accuracy"], trial["cross_entropy"]) for trial in found.trials)
+        record = {
+            "options": found.options,
+            "temperature": found.temperature,
+            "threshold": found.threshold,
+            "validation_accuracy": -accuracy,
+            "validation_cross_entropy": loss,
+            "seconds": found.seconds,
+        }
+        return _probabilities(scores, found.temperature), record
+
+    def train_network(self, name: str, seed: int, progress: Progress | None = None) -> Fit:
+        """Train a point network from scratch on the points of all train examples and measure it, or find it.
+
+        Validation chooses its epoch, temperature and threshold; it does not learn from the validation examples.
+
+        Raises:
+            DataError: if the shapes are too few.
+            CacheError: if the cache cannot be written to.
+        """
+        sets = {"train": self.train, "validation": self.validation, "test": self.test}
+        parts = {
+            "network": name,
+            "settings": asdict(POINT_TRAINING[name]),
+            "seed": seed,
+            "target": TARGET,
+            "up": self.test.sampled.up,
+            "points": {part: found.sampled.fingerprint for part, found in sets.items()},
+            "classes": list(self.test.sampled.classes),
+        }
+        return _kept(name, Draw(None, seed), parts, self.test.sampled, lambda: self._trained(name, seed, progress))
+
+    def _trained(self, name: str, seed: int, progress: Progress | None) -> Found:
+        """Train a point network, calibrate it as heads are, and look at the test shapes."""
+        validation, test = self.validation.sampled, self.test.sampled
+        trained = train_point_network(name, self.train.sampled, validation, POINT_TRAINING[name], seed, progress)
+        known, scores = (
+            torch.from_numpy(trained.probabilities(shapes.points, shapes.up)).clamp_min(_LEAST).log()
+            for shapes in (validation, test)
+        )
+        labels = torch.from_numpy(validation.labels)
+        accuracy, loss = rate_scores(known, labels)
+        temperature = fit_temperature(known, labels)
+        confidence, answers = (known / temperature).softmax(-1).max(-1)
+        record = {
+            "options": {**asdict(trained.settings), "epoch": trained.epoch},
+            "temperature": temperature,
+            "threshold": choose_threshold(confidence.numpy(), (answers == labels).numpy(), TARGET),
+            "validation_accuracy": accuracy.item(),
+            "validation_cross_entropy": loss.item(),
+            "seconds": trained.seconds,
+        }
+        return _probabilities(scores, temperature), record
+
+    @cached_property
+    def _hashes(self) -> dict[str, str]:
+        """Of everything that heads read."""
+        sets = {"train": self.train, "validation": self.validation, "test": self.test}
+        hashes = {
+            name: hash_tensors([("features", found.examples.features), ("labels", found.examples.labels)])
+            for name, found in sets.items()
+        }
+        return {**hashes, "text": hash_tensors([("text", self.text)])}
+
+
+def fit_zero_shot(model: Recogniser, test: DatasetExamples) -> Fit:
+    """Measure the class names alone: no example, no choice.
+
+    Args:
+        model: whose features these are.
+        test: shapes to measure on.
+    """
+    text = model.class_features(test.sampled.classes).cpu()
+    cosines = view_cosines(test.examples.measured[:, PATHS.index("depth")], text).mean(1)
+    record = {
+        "options": {},
+        "temperature": 1.0,
+        "threshold": None,
+        "validation_accuracy": None,
+        "validation_cross_entropy": None,
+        "seconds": 0.0,
+    }
+    found = _probabilities(cosines.double() * model.backbone.logit_scale, 1.0)
+    return _as_fit(ZERO_SHOT, Draw(shots=0, seed=0), record, found, test.sampled)
+
+
+def _kept(head: str, draw: Draw, parts: Mapping[str, Any], test: SampledDataset, compute: Callable[[], Found]) -> Fit:
+    """A fit, from the cache if it is there."""
+    parts = {"version": _VERSION, **parts}
+    found = load_arrays("fits", parts)
+    if found is None:
+        probabilities, record = compute()
+        text = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
+        found = store_arrays("fits", parts, {"probabilities": probabilities, "record": text})
+    return _as_fit(head, draw, json.loads(found["record"].tobytes()), np.array(found["probabilities"]), test)
+
+
+def _as_fit(head: str, draw: Draw, record: dict[str, Any], probabilities: Float32, test: SampledDataset) -> Fit:
+    """What is told of a fit."""
+    metrics = measure_predictions(probabilities, test.labels, test.classes)
+    return Fit(head, draw.shots, draw.seed, **record, probabilities=probabilities, labels=test.labels, metrics=metrics)
+
+
+def _scores(head: Head, examples: Examples) -> Tensor:
+    """Scores [N, C] of shapes as they are measured."""
+    return torch.cat([head.scores(block) for block in examples.measured.split(_CHUNK)])
+
+
+def _probabilities(scores: Tensor, temperature: float) -> Float32:
+    """Confidence [N, C] in each class."""
+    return (scores.double() / temperature).softmax(-1).float().numpy()
+
+
+def _taken(found: DatasetExamples, rows: NDArray[np.int64] | None) -> Examples:
+    """Some of the examples, or all of them."""
+    return found.examples if rows is None else found.examples.take(torch.from_numpy(rows))
+
+
+def _listed(rows: NDArray[np.int64] | None) -> list[int] | None:
+    """Rows as JSON types."""
+    return None if rows is None else rows.tolist()

@@ -1,0 +1,224 @@
+"""The protocols that learn: heads fitted on a few examples of each class, or on a whole train split, and measured.
+
+Every head sees the same examples and the same test features. Test shapes take no part in any choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2point.data import Dataset, sample_dataset
+from clip2point.data.parts import Parts
+from clip2point.data.shots import Labelled, draw_shots
+from clip2point.errors import OptionError
+from clip2point.evaluation.comparison import ZERO_SHOT, Comparison, Fit
+from clip2point.evaluation.fitting import TARGET, Draw, Task, fit_zero_shot
+from clip2point.models import Recogniser
+from clip2point.models.adapters.registry import HEADS
+from clip2point.models.features import Progress
+from clip2point.training.examples import CopySettings, DatasetExamples, dataset_examples
+from clip2point.training.point_training import POINT_TRAINING
+
+#: Numbers of shots that papers report.
+SHOTS = (1, 2, 4, 8, 16)
+#: Most validation shapes of each class that few-shot choices are made by; fewer where there are fewer shots.
+VALIDATION_SHOTS = 4
+#: Of the points and of the augmented copies. The seeds of a comparison draw examples and start the training.
+_POINT_SEED = 0
+
+Drawing = Callable[[Labelled, int, int], NDArray[np.int64]]
+
+
+def feature_heads() -> tuple[str, ...]:
+    """Names of the heads that learn from view features."""
+    return tuple(name for name in HEADS if name != ZERO_SHOT)
+
+
+def few_shot(
+    model: Recogniser,
+    parts: Parts,
+    heads: Sequence[str] = (),
+    *,
+    shots: Sequence[int] = (),
+    seeds: int = 5,
+    copies: CopySettings | None = None,
+    validation_shots: int | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare heads that learn from a few examples of each class.
+
+    The shots of a seed are nested and the same for every head. Options, temperature and threshold are chosen on
+    validation shapes that no head learns from. The points of every shape are drawn once.
+
+    Args:
+        model: whose features are used.
+        parts: with a declared up-axis.
+        heads: names; all that learn from view features if none is given.
+        shots: numbers of examples of each class; if none is given, those of :data:`SHOTS` that every class has.
+        seeds: how many draws, seeds 0, 1, ...
+        copies: of each example that heads learn from; the usual ones if not given.
+        validation_shots: at most so many validation shapes of each class; if not given as many as there are shots, but
+            at most :data:`VALIDATION_SHOTS`.
+        command: for the record.
+        progress: wraps an iterable of a given length, to show how far it is.
+
+    Raises:
+        OptionError: if an argument makes no sense, or the data set does not say which way is up.
+        DataError: if a class has too few shapes, or none of a split can be read.
+        CacheError: if the cache cannot be written to.
+    """
+    heads, copies = _known(heads), copies or CopySettings()
+    shots = sorted(set(shots)) or _possible_shots(parts.train)
+    draw_shots(parts.train, shots[-1], seed=0)  # too few shapes are found out now, not after minutes of rendering
+
+    def for_validation(dataset: Labelled, count: int, seed: int) -> NDArray[np.int64]:
+        return draw_shots(dataset, validation_shots or min(count, VALIDATION_SHOTS), seed, fewer=True)
+
+    test = dataset_examples(model, parts.test, 1, _POINT_SEED, progress)
+    train, lost = _drawn(model, parts.train, draw_shots, shots[-1], seeds, copies, progress)
+    validation, lost_too = _drawn(model, parts.validation, for_validation, shots[-1], seeds, CopySettings(1), progress)
+    draws = [
+        Draw(count, seed, draw_shots(train.sampled, count, seed), for_validation(validation.sampled, count, seed))
+        for count in shots
+        for seed in range(seeds)
+    ]
+    text = model.class_features(parts.test.classes).cpu()
+    task = Task(train, validation, test, text, model.backbone.logit_scale, refit=False)
+    return Comparison(
+        model=model,
+        parts=parts,
+        protocol="few-shot",
+        zero_shot=fit_zero_shot(model, test),
+        fits=_fit_all(task, heads, draws, progress),
+        settings={
+            **_settings(model, parts, copies),
+            "validation_shots": validation_shots or f"as many as shots, at most {VALIDATION_SHOTS}",
+        },
+        failures=(*lost, *lost_too, *test.sampled.failures),
+        command=command,
+    )
+
+
+def supervised(
+    model: Recogniser,
+    parts: Parts,
+    heads: Sequence[str] = (),
+    *,
+    seeds: int = 1,
+    copies: CopySettings | None = None,
+    tuned: Recogniser | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare heads that learn from the whole train split.
+
+    Options, temperature and threshold are chosen on the validation split; then each head is fitted once more on all
+    of train, with the options that were chosen.
+
+    Args:
+        model: whose features are used, and which is measured zero-shot.
+        parts: with a declared up-axis.
+        heads: names, also those of point networks, which are trained from scratch on the train split less validation;
+            all that learn from view features if none is given.
+        seeds: how many trainings, seeds 0, 1, ...
+        copies: of each example that heads learn from; the usual ones if not given.
+        tuned: the model after its depth tower was trained on the train split; if given, heads read its features.
+        command: for the record.
+        progress: wraps an iterable of a given length, to show how far it is.
+
+    Raises:
+        OptionError: if an argument makes no sense, or the data set does not say which way is up.
+        DataError: if no shape of a split can be read.
+        CacheError: if the cache cannot be written to.
+    """
+    heads, copies = _known(heads, POINT_TRAINING), copies or CopySettings()
+    test = dataset_examples(model, parts.test, 1, _POINT_SEED, progress)
+    zero_shot = fit_zero_shot(model, test)
+    if tuned is not None:
+        model, test = tuned, dataset_examples(tuned, parts.test, 1, _POINT_SEED, progress)
+    # Validation shapes are learnt from in the end, so they have copies too.
+    train, validation = (
+        dataset_examples(model, part, copies, _POINT_SEED, progress) for part in (parts.train, parts.validation)
+    )
+    draw_shots(train.sampled, 1, seed=0)  # names a class that is left without a shape
+    text = model.class_features(parts.test.classes).cpu()
+    task = Task(train, validation, test, text, model.backbone.logit_scale, refit=True)
+    return Comparison(
+        model=model,
+        parts=parts,
+        protocol="supervised",
+        zero_shot=zero_shot,
+        fits=_fit_all(task, heads, [Draw(None, seed) for seed in range(seeds)], progress),
+        settings=_settings(model, parts, copies),
+        failures=tuple(failure for found in (train, validation, test) for failure in found.sampled.failures),
+        command=command,
+    )
+
+
+def _known(heads: Sequence[str], more: Collection[str] = ()) -> tuple[str, ...]:
+    """Names of heads, or of other methods that the protocol has, each once; all heads if none is given."""
+    for name in heads:
+        if name in POINT_TRAINING and name not in more:
+            raise OptionError(f"{name} learns from whole train splits only: expected --protocol supervised")
+        if name not in HEADS and name not in more:
+            expected = ", ".join((*feature_heads(), *more))
+            raise OptionError(f"unknown head {name!r}: expected some of {expected}")
+    return tuple(dict.fromkeys(name for name in heads if name != ZERO_SHOT)) or feature_heads()
+
+
+def _possible_shots(train: Dataset) -> list[int]:
+    """The usual numbers of shots that every class has; the least of them in any case."""
+    least = np.bincount(train.labels, minlength=len(train.classes)).min(initial=SHOTS[-1])
+    return [shots for shots in SHOTS if shots <= max(least, SHOTS[0])]
+
+
+def _drawn(
+    model: Recogniser,
+    dataset: Dataset,
+    draw: Drawing,
+    shots: int,
+    seeds: int,
+    copies: CopySettings,
+    progress: Progress | None,
+) -> tuple[DatasetExamples, tuple[tuple[str, str], ...]]:
+    """Examples of all shapes that some seed draws, and the shapes that were drawn but could not be read.
+
+    Others are drawn in their place. Because a shape keeps its turn whatever others there are, every seed draws the
+    same from these examples as from the whole data set.
+    """
+    failures: list[tuple[str, str]] = []
+    while True:
+        rows = np.unique(np.concatenate([draw(dataset, shots, seed) for seed in range(seeds)]))
+        chosen = dataset.take(rows)
+        sampled = sample_dataset(chosen, model.settings.points, _POINT_SEED, progress=progress)
+        if not sampled.failures:
+            return dataset_examples(model, chosen, copies, _POINT_SEED, progress), tuple(failures)
+        failures += sampled.failures
+        broken = dict(failures)
+        dataset = dataset.take([row for row, name in enumerate(dataset.names) if name not in broken])
+
+
+def _fit_all(task: Task, heads: Sequence[str], draws: Sequence[Draw], progress: Progress | None) -> tuple[Fit, ...]:
+    """Every head on every draw, and then the point networks, whose trainings have a progress of their own."""
+    pairs = [(draw, head) for draw in draws for head in heads if head in HEADS]
+    fits = [task.fit(head, draw) for draw, head in (pairs if progress is None else progress(pairs, len(pairs)))]
+    networks = [name for name in heads if name in POINT_TRAINING]
+    return (*fits, *(task.train_network(name, draw.seed, progress) for draw in draws for name in networks))
+
+
+def _settings(model: Recogniser, parts: Parts, copies: CopySettings) -> dict[str, Any]:
+    """All that figures depend on besides the model and the data."""
+    return {
+        **model.settings.to_dict(),
+        "up": parts.test.up,
+        "dtype": str(model.backbone.dtype).removeprefix("torch."),
+        "copies": asdict(copies),
+        "point_seed": _POINT_SEED,
+        "target": TARGET,
+    }

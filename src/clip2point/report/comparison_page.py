@@ -1,0 +1,156 @@
+"""The report of a comparison of heads: an HTML page, its numbers as JSON, its plots as PNG files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clip2point.evaluation.comparison import Cell, Comparison
+from clip2point.evaluation.metrics import Spread, reliability
+from clip2point.models.calibration import coverage_accuracy
+from clip2point.report.comparison_plots import Curve, Line, plot_coverage, plot_heads, plot_shots
+from clip2point.report.html import embedded, write_html
+from clip2point.report.pictures import write_bytes
+from clip2point.report.plots import plot_confusion, plot_reliability, require_matplotlib
+
+_FAILURES_SHOWN = 20
+
+
+def write_comparison_page(folder: Path, found: Comparison, *, compare: bool = False) -> Path:
+    """Write ``report.html``, ``report.json`` and the plots of the page as PNG files.
+
+    The page holds its plots and fetches nothing. Files of an earlier report in the folder are replaced.
+
+    Args:
+        folder: is made if need be.
+        found: what to show.
+        compare: whether to show the papers' figures beside the measured ones.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        OptionError: if matplotlib is missing.
+        OSError: if the folder cannot be written to.
+    """
+    require_matplotlib()
+    last = found.shots[-1]
+    best = found.cell(found.best(last), last)
+    shown = best.fits[0]
+    plots = {
+        "accuracy.png": _plot_accuracy(found),
+        "coverage.png": plot_coverage(
+            [_curve(found.cell(head, last)) for head in found.heads], found.settings["target"]
+        ),
+        "confusion_matrix.png": plot_confusion(shown.metrics),
+        "reliability.png": plot_reliability(reliability(shown.probabilities, shown.labels)),
+    }
+    for name, content in plots.items():
+        write_bytes(folder / name, content)
+    quoted = found.quoted() if compare else ()
+    record = {**found.to_dict(), "quoted_not_measured": [row.to_dict() for row in quoted]}
+    write_bytes(
+        folder / "report.json", (json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    )
+    page = folder / "report.html"
+    write_html(
+        page,
+        "comparison.html",
+        title=f"{found.model.name} on {found.parts.test.name}, {found.protocol}",
+        command=found.command,
+        found=found,
+        record=record,
+        columns=[_column(shots) for shots in found.shots],
+        best=best,
+        shown=shown,
+        tiles=_tiles(found, best),
+        accuracies=[_accuracies(found, head) for head in found.heads],
+        rows=[_row(cell) for head in found.heads for cell in found.row(head)],
+        settings=_flat(found.settings),
+        quoted_rows=quoted,
+        plots=embedded(plots),
+        failures_shown=_FAILURES_SHOWN,
+    )
+    return page
+
+
+def _plot_accuracy(found: Comparison) -> bytes:
+    """Against the number of shots, or of each head where there is only one number."""
+    zero_shot = found.zero_shot.metrics.accuracy
+    lines = [Line(head, [cell.summary.accuracy for cell in found.row(head)]) for head in found.heads]
+    shots = [count for count in found.shots if count is not None]
+    return plot_shots(shots, lines, zero_shot) if len(shots) > 1 else plot_heads(lines, zero_shot)
+
+
+def _curve(cell: Cell) -> Curve:
+    """Accuracy among the most confident answers of a head, means over the seeds."""
+    curves = [coverage_accuracy(fit.confidence, fit.right) for fit in cell.fits]
+    return Curve(
+        head=cell.head,
+        coverage=curves[0][0],
+        accuracy=np.mean([accuracy for _, accuracy in curves], axis=0),
+        chosen=(cell.mean("answered") or 0.0, cell.mean("answered_accuracy")),
+    )
+
+
+def _tiles(found: Comparison, best: Cell) -> list[tuple[str, str]]:
+    """What the best head on validation does, in words."""
+    return [
+        ("accuracy", _spread(best.summary.accuracy)),
+        ("mean class accuracy", _spread(best.summary.mean_class_accuracy)),
+        ("calibration error", _spread(best.summary.calibration_error)),
+        ("zero-shot accuracy", _percent(found.zero_shot.metrics.accuracy)),
+    ]
+
+
+def _accuracies(found: Comparison, head: str) -> dict[str, Any]:
+    """A head's line of the table of accuracies."""
+    return {
+        "head": head,
+        "cells": [(_spread(cell.summary.accuracy), found.best(cell.shots) == head) for cell in found.row(head)],
+    }
+
+
+def _row(cell: Cell) -> dict[str, Any]:
+    """All that is told of a head at one number of shots."""
+    summary = cell.summary
+    seconds = cell.mean("seconds") or 0.0
+    return {
+        "head": cell.head,
+        "shots": _column(cell.shots),
+        "spreads": [_spread(s) for s in (summary.accuracy, summary.mean_class_accuracy, summary.calibration_error)],
+        "means": [_percent(cell.mean(name)) for name in ("validation_accuracy", "answered", "answered_accuracy")],
+        "seconds": f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2f}",
+        "chosen": [_options(options, count, len(cell.fits)) for options, count in cell.chosen],
+    }
+
+
+def _options(options: Mapping[str, Any], count: int, of: int) -> str:
+    """Options of a head, and for how many seeds validation chose them."""
+    words = ", ".join(f"{name} {value}" for name, value in options.items()) or "none"
+    return words if count == of else f"{words} ({count} of {of})"
+
+
+def _column(shots: int | None) -> str:
+    return "all" if shots is None else str(shots)
+
+
+def _spread(spread: Spread) -> str:
+    """Mean and deviation in percent."""
+    return _percent(spread.mean) + ("" if spread.deviation is None else f" ± {100 * spread.deviation:.1f}")
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without groups, which the page's table has no room for."""
+    return {
+        name: ", ".join(f"{key} {entry}" for key, entry in value.items()) if isinstance(value, Mapping) else value
+        for name, value in settings.items()
+    }

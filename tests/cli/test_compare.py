@@ -1,0 +1,103 @@
+import json
+
+import pytest
+
+from clip2point.cli import output
+from clip2point.cli.main import main
+from clip2point.samples import generate, write_mesh
+
+CLASSES = ("chair", "table", "lamp")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Class per sub-folder, without splits."""
+    for name in CLASSES:
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for seed in range(6):
+            write_mesh(generate(name, seed=seed), tmp_path / "set" / name / f"{seed}.off")
+    return tmp_path / "set"
+
+
+@pytest.fixture
+def arguments(folder, tiny_clip):
+    rendering = ["--points", "64", "--views", "ring-2"]
+    return ["evaluate", f"folder:{folder}", "--up", "y", "--model", str(tiny_clip), *rendering, "--copies", "2"]
+
+
+def test_few_shot_as_json(arguments, folder, capsys):
+    words = [*arguments, "--protocol", "few-shot", "--heads", "nearest-mean,linear", "--seeds", "2", "--json"]
+    assert main([*words, "--shots", "1,2", "--compare"]) == 0
+    captured = capsys.readouterr()
+    record = json.loads(captured.out)
+    assert "comes without splits: 3 of its 18 shapes" in captured.err
+    assert record["protocol"] == "few-shot"
+    assert (record["shots"], record["seeds"], record["heads"]) == ([1, 2], [0, 1], ["nearest-mean", "linear"])
+    assert len(record["fits"]) == 8
+    assert record["samples"] == 3
+    assert record["dataset"] == f"folder:{folder}"
+    assert record["settings"]["copies"]["count"] == 2
+    assert record["quoted_not_measured"] == []
+    assert main([*words, "--shots", "2,1", "--compare"]) == 0
+    assert json.loads(capsys.readouterr().out) == record
+
+
+def test_few_shot_as_tables_and_report(arguments, tmp_path, capsys):
+    words = [*arguments, "--protocol", "few-shot", "--heads", "nearest-mean,linear", "--seeds", "2"]
+    assert main([*words, "--shots", "1,2", "--report", str(tmp_path / "report")]) == 0
+    captured = capsys.readouterr()
+    for shown in ("zero-shot", "nearest-mean", "linear", "±", "2 shots", "* best on validation", "Seconds"):
+        assert shown in captured.out
+    assert "report.html" in captured.err
+    assert (tmp_path / "report" / "accuracy.png").is_file()
+
+
+def test_supervised(arguments, capsys):
+    assert main([*arguments, "--protocol", "supervised", "--heads", "nearest-mean"]) == 0
+    printed = capsys.readouterr().out
+    assert "supervised, 1 seed" in printed
+    assert "all of train" in printed
+
+
+def test_broken_files_are_listed(arguments, folder, capsys):
+    for path in (folder / "chair").iterdir():
+        if path.stem != "0":
+            path.write_text("nothing")
+    words = [*arguments, "--protocol", "supervised", "--heads", "zero-shot,nearest-mean"]
+    assert main(words) in (1, 2)
+    assert "chair" in capsys.readouterr().err
+
+
+def test_long_work_says_how_far_it_is_where_there_is_no_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(output, "_LINE_SECONDS", -1)
+    assert list(output.progress("abc", "letters", 3)) == ["a", "b", "c"]
+    captured = capsys.readouterr()
+    assert captured.err.splitlines() == ["letters: 0 of 3", "letters: 1 of 3", "letters: 2 of 3"]
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--shots", "1"], "--shots does not go with --protocol zero-shot, only with few-shot"),
+        (["--heads", "gdpa"], "--heads does not go with --protocol zero-shot, only with few-shot and supervised"),
+        (["--protocol", "supervised", "--shots", "1"], "--shots does not go with --protocol supervised"),
+        (["--protocol", "supervised", "--validation-shots", "1"], "--validation-shots does not go with"),
+        (["--protocol", "few-shot", "--unfreeze", "all"], "--unfreeze does not go with --protocol few-shot"),
+        (["--protocol", "few-shot", "--split", "train"], "--split does not go with --protocol few-shot"),
+        (["--protocol", "few-shot", "--sweep", "points=1,2"], "--sweep does not go with --protocol few-shot"),
+        (["--protocol", "supervised", "--epochs", "2"], "--epochs belongs to the training of a tower"),
+        (["--protocol", "few-shot", "--shots", "1,x"], "--shots 1,x: expected whole numbers"),
+        (["--protocol", "few-shot", "--heads", "oracle"], "unknown head 'oracle': expected some of"),
+        (["--protocol", "few-shot", "--shots", "9"], "the class 'chair' has 4 in train-minus-validation"),
+        (["--protocol", "supervised", "--unfreeze", "most"], "unfreeze is 'most': expected all, lora, or last-N"),
+    ],
+)
+def test_what_does_not_fit_is_refused(arguments, words, message, capsys):
+    assert main([*arguments, *words]) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,263 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clip2point.backbones.hub import load_hub_backbone
+from clip2point.data.parts import open_parts
+from clip2point.errors import DataError, OptionError
+from clip2point.evaluation import fitting, protocols
+from clip2point.evaluation.protocols import SHOTS, feature_heads, few_shot, supervised
+from clip2point.evaluation.zero_shot import run_zero_shot
+from clip2point.models import Recogniser
+from clip2point.samples import generate, write_mesh
+from clip2point.settings import Settings
+from clip2point.shapes import Shape, sample_points
+from clip2point.training.examples import CopySettings
+from clip2point.training.point_training import POINT_TRAINING
+
+CLASSES = ("chair", "table", "lamp")
+HEADS = ("nearest-mean", "linear")
+TRAIN, TEST = 10, 3
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def clouds():
+    """Generated clouds of 64 points, those of a class one after another."""
+    meshes = [generate(name, seed=seed) for name in CLASSES for seed in range(TRAIN + TEST)]
+    return np.stack([sample_points(Shape(mesh.vertices, mesh), 64) for mesh in meshes])
+
+
+@pytest.fixture
+def write(tmp_path, clouds):
+    """Writes the data set, with test labels turned by so many classes."""
+
+    def written(turn=0, **changes):
+        split = np.array((["train"] * TRAIN + ["test"] * TEST) * 3)
+        labels = np.repeat(np.arange(3), TRAIN + TEST)
+        labels = np.where(split == "test", (labels + turn) % 3, labels)
+        names = np.array([f"shape {index}" for index in range(len(labels))])
+        arrays = {"points": clouds, "labels": labels, "split": split, "names": names, "classes": np.array(CLASSES)}
+        path = tmp_path / f"shapes{turn}.npz"
+        np.savez(path, **{**arrays, "up": "y", **changes})
+        return open_parts(f"npz:{path}")
+
+    return written
+
+
+@pytest.fixture(scope="module")
+def model(tiny_clip):
+    settings = Settings(points=64, radius=0.1, views="ring-2")
+    return Recogniser(load_hub_backbone(tiny_clip, dtype="fp32"), settings, "tiny")
+
+
+@pytest.fixture
+def adapted(monkeypatch):
+    """What heads were fitted on: name, examples, validation examples and keywords of every call."""
+    calls = []
+    original = fitting.adapt_head
+
+    def adapt(name, train, validation, text, **keywords):
+        calls.append((name, train, validation, keywords))
+        return original(name, train, validation, text, **keywords)
+
+    monkeypatch.setattr(fitting, "adapt_head", adapt)
+    return calls
+
+
+def few(model, parts, heads=HEADS, **changes):
+    return few_shot(model, parts, heads, **{"shots": (1, 2), "seeds": 2, "copies": CopySettings(2), **changes})
+
+
+def figures(comparison):
+    """All but the times."""
+    record = comparison.to_dict()
+    for fit in (*record["fits"], *record["over_seeds"], record["zero_shot"]):
+        del fit["seconds"]
+    return record
+
+
+def test_every_head_number_and_seed_is_measured(model, write):
+    found = few(model, write())
+    assert found.protocol == "few-shot"
+    assert (found.heads, found.shots, found.seeds) == (HEADS, (1, 2), (0, 1))
+    assert {(fit.head, fit.shots, fit.seed) for fit in found.fits} == {
+        (head, shots, seed) for head in HEADS for shots in (1, 2) for seed in (0, 1)
+    }
+    for fit in found.fits:
+        assert fit.probabilities.shape == (9, 3)
+        np.testing.assert_allclose(fit.probabilities.sum(1), 1, atol=1e-5)
+        assert fit.metrics.accuracy == (fit.probabilities.argmax(1) == fit.labels).mean()
+        assert fit.temperature > 0
+        assert fit.seconds > 0
+    cell = found.cell("linear", 2)
+    assert cell.summary.accuracy.mean == pytest.approx(np.mean([fit.metrics.accuracy for fit in cell.fits]))
+    record = found.to_dict()
+    assert json.loads(json.dumps(record)) == record
+    assert len(record["fits"]) == 8
+    assert record["hashes"].keys() == {"depth path", "image path", "train", "validation", "test"}
+
+
+def test_the_zero_shot_line_is_that_of_the_zero_shot_protocol(model, write):
+    parts = write()
+    found = few(model, parts, shots=(1,), seeds=1)
+    run = run_zero_shot(model, parts.test, 0)
+    np.testing.assert_allclose(found.zero_shot.probabilities, run.probabilities, atol=1e-6)
+    assert found.zero_shot.shots == 0
+    assert found.zero_shot.answered == 1
+
+
+def test_heads_see_the_same_nested_shots_and_others_for_each_seed(model, write, adapted):
+    few(model, write())
+    examples = {}
+    for name, train, validation, keywords in adapted:
+        shots = len(train) // 3
+        assert np.bincount(train.labels).tolist() == [shots] * 3
+        assert np.bincount(validation.labels).tolist() == [shots] * 3
+        assert len(train.features) == 2
+        assert not keywords["refit"]
+        examples[name, shots, keywords["seed"]] = train.features
+    for shots in (1, 2):
+        for seed in (0, 1):
+            assert examples["linear", shots, seed].equal(examples["nearest-mean", shots, seed])
+            assert examples["linear", 2, seed][:, :3].equal(examples["linear", 1, seed])
+    assert not examples["linear", 2, 0].equal(examples["linear", 2, 1])
+
+
+def test_validation_shapes_are_as_many_as_asked_for(model, write, adapted):
+    few(model, write(), shots=(1,), seeds=1, validation_shots=5)
+    assert [np.bincount(validation.labels).tolist() for _, _, validation, _ in adapted] == [[2, 2, 2]] * 2
+
+
+def test_only_drawn_shapes_are_looked_at(model, write, monkeypatch):
+    sizes = {}
+    original = protocols.dataset_examples
+
+    def examples(model, dataset, *arguments):
+        sizes[dataset.split] = len(dataset)
+        return original(model, dataset, *arguments)
+
+    monkeypatch.setattr(protocols, "dataset_examples", examples)
+    few(model, write(), shots=(1,))
+    assert sizes["test"] == 9
+    assert sizes["train-minus-validation"] <= 6
+    assert sizes["validation"] <= 6
+
+
+def test_nothing_is_chosen_by_the_test_split(model, write):
+    plain, turned = few(model, write()), few(model, write(turn=1))
+    for one, other in zip(plain.fits, turned.fits, strict=True):
+        assert (one.options, one.temperature, one.threshold) == (other.options, other.temperature, other.threshold)
+        assert one.validation_accuracy == other.validation_accuracy
+        np.testing.assert_array_equal(one.probabilities, other.probabilities)
+    assert [plain.best(shots) for shots in (1, 2)] == [turned.best(shots) for shots in (1, 2)]
+
+
+def test_the_best_head_is_that_of_validation(model, write):
+    found = few(model, write())
+    best = found.cell(found.best(2), 2).mean("validation_accuracy")
+    assert best == max(found.cell(head, 2).mean("validation_accuracy") for head in HEADS)
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(model, write, adapted, monkeypatch):
+    parts = write()
+    working = fitting.adapt_head
+
+    def stopped(*arguments, **keywords):
+        if len(adapted) == 3:
+            raise KeyboardInterrupt
+        return working(*arguments, **keywords)
+
+    monkeypatch.setattr(fitting, "adapt_head", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        few(model, parts)
+    monkeypatch.setattr(fitting, "adapt_head", working)
+    adapted.clear()
+    first = few(model, parts)
+    assert len(adapted) == 8 - 3
+    adapted.clear()
+    assert few(model, parts).to_dict() == first.to_dict()
+    assert not adapted
+
+
+def test_the_same_figures_every_time(model, write, tmp_path, monkeypatch):
+    first = few(model, write())
+    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "another"))
+    assert figures(few(model, write())) == figures(first)
+
+
+def test_supervised_learns_from_all_of_train(model, write, adapted):
+    found = supervised(model, write(), HEADS, seeds=2, copies=CopySettings(2))
+    assert (found.protocol, found.shots, found.seeds) == ("supervised", (None,), (0, 1))
+    assert len(adapted) == len(found.fits) == 4
+    for _, train, validation, keywords in adapted:
+        assert keywords["refit"]
+        assert (len(train), len(validation)) == (24, 6)
+        assert len(train.features) == len(validation.features) == 2
+
+
+def test_a_tuned_tower_is_read_by_the_heads_alone(model, write, tiny_clip):
+    other = Recogniser(
+        load_hub_backbone(tiny_clip, dtype="fp32"), Settings(points=64, radius=0.3, views="ring-2"), "tuned"
+    )
+    plain = supervised(model, write(), ("nearest-mean",), copies=CopySettings(1))
+    tuned = supervised(model, write(), ("nearest-mean",), copies=CopySettings(1), tuned=other)
+    np.testing.assert_array_equal(plain.zero_shot.probabilities, tuned.zero_shot.probabilities)
+    assert not np.array_equal(plain.fits[0].probabilities, tuned.fits[0].probabilities)
+    assert tuned.model.name == "tuned"
+
+
+def test_shots_by_default_are_those_that_there_are(model, write):
+    assert few(model, write(), shots=(), seeds=1).shots == (1, 2, 4, 8)
+    assert SHOTS == (1, 2, 4, 8, 16)
+
+
+def test_too_few_shapes_are_said_before_anything_is_done(model, write, monkeypatch):
+    parts = write()
+    monkeypatch.setattr(protocols, "dataset_examples", lambda *arguments: pytest.fail("computed"))
+    with pytest.raises(DataError, match="the class 'chair' has 8 in train-minus-validation: ask for at most 8"):
+        few(model, parts, shots=(16,))
+
+
+def test_point_networks_belong_to_the_supervised_protocol(model, write, monkeypatch):
+    quick = {name: replace(settings, epochs=1, points=32, k=4) for name, settings in POINT_TRAINING.items()}
+    monkeypatch.setattr(fitting, "POINT_TRAINING", quick)
+    found = supervised(model, write(), ("pointnet", "nearest-mean"), copies=CopySettings(1))
+    assert found.heads == ("nearest-mean", "pointnet")
+    (fit,) = found.cell("pointnet", None).fits
+    assert fit.options["epochs"] == 1
+    np.testing.assert_allclose(fit.probabilities.sum(1), 1, atol=1e-5)
+    monkeypatch.setattr(fitting, "train_point_network", lambda *arguments: pytest.fail("trained again"))
+    again = supervised(model, write(), ("pointnet", "nearest-mean"), copies=CopySettings(1))
+    assert again.to_dict() == found.to_dict()
+    with pytest.raises(OptionError, match="pointnet learns from whole train splits only"):
+        few(model, write(), heads=("pointnet",))
+
+
+def test_unknown_heads_and_up_axes_are_refused(model, write):
+    with pytest.raises(OptionError, match="unknown head 'oracle': expected some of"):
+        few_shot(model, write(), ("oracle",))
+    with pytest.raises(OptionError, match="does not say which axis points up"):
+        few(model, write(up="auto"))
+    assert "zero-shot" not in feature_heads()
+
+
+def test_shapes_that_cannot_be_read_are_replaced(model, tmp_path):
+    for name in CLASSES:
+        for part, count in (("train", 5), ("test", 1)):
+            (tmp_path / "set" / part / name).mkdir(parents=True)
+            for seed in range(count):
+                write_mesh(generate(name, seed=seed), tmp_path / "set" / part / name / f"{seed}.off")
+    whole = open_parts(f"folder:{tmp_path / 'set'}", up="y")
+    drawn = protocols.draw_shots(whole.train, 1, 0)
+    broken = whole.train.names[drawn[0]]
+    (tmp_path / "set" / broken).write_text("nothing")
+    found = few(model, open_parts(f"folder:{tmp_path / 'set'}", up="y"), shots=(1, 2), seeds=1)
+    assert [name for name, _ in found.failures] == [broken]
+    assert {fit.shots for fit in found.fits} == {1, 2}

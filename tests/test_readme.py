@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,9 @@ def files(tmp_path, monkeypatch):
     for name in ("chair", "table", "lamp"):
         (tmp_path / "labelled" / name).mkdir(parents=True)
         write_mesh(generate(name), tmp_path / "labelled" / name / "1.ply")
+    for name, seed in product(("chair", "table"), range(4)):
+        (tmp_path / "parts" / name).mkdir(parents=True, exist_ok=True)
+        write_mesh(generate(name, seed=seed), tmp_path / "parts" / name / f"{seed}.ply")
     monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "cache"))
 
 
@@ -33,6 +37,12 @@ def files(tmp_path, monkeypatch):
 def pairs(tmp_path):
     """What ``clip2point pairs labelled/ --out pairs/`` makes."""
     list(PairFolder(tmp_path / "pairs", open_source(str(tmp_path / "labelled"))).render())
+
+
+@pytest.fixture
+def my_parts():
+    """What ``clip2point adapt folder:parts/ --up y --out my_parts`` makes."""
+    assert main(["adapt", "folder:parts/", "--up", "y", "--head", "linear", "--out", "my_parts"]) == 0
 
 
 @pytest.mark.parametrize("code", PYTHON)
@@ -45,6 +55,8 @@ def test_commands_run(command, capsys, request):
     program, *arguments = shlex.split(command)
     if arguments[0] == "pretrain":
         request.getfixturevalue("pairs")
+    if "my_parts" in arguments and arguments[0] == "classify":
+        request.getfixturevalue("my_parts")
     assert program == "clip2point"
     assert main(arguments) == 0
     assert capsys.readouterr().out
@@ -57,5 +69,5 @@ def test_commands_in_the_text_exist():
 
 
 def test_nothing_is_left_out():
-    assert len(PYTHON) == 2
-    assert len(COMMANDS) == 10
+    assert len(PYTHON) == 3
+    assert len(COMMANDS) == 13

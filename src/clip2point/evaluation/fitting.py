@@ -21,7 +21,7 @@ from clip2point.evaluation.metrics import measure_predictions
 from clip2point.models import Recogniser, view_cosines
 from clip2point.models.adapters.examples import Examples
 from clip2point.models.adapters.heads import Head
-from clip2point.models.adapters.registry import grid, make_head
+from clip2point.models.adapters.registry import grid, make_head, parse_head
 from clip2point.models.calibration import choose_threshold, fit_temperature, rate_scores
 from clip2point.models.features import PATHS, Progress
 from clip2point.training.adapting import adapt_head
@@ -80,14 +80,20 @@ class Task:
     def fit(self, head: str, draw: Draw) -> Fit:
         """Fit a head and measure it, or find what an earlier run found.
 
+        Args:
+            head: its name, with the options that are not to be chosen, as for :func:`.registry.parse_head`.
+            draw: the examples.
+
         Raises:
             OptionError: if the head cannot learn from these examples.
             CacheError: if the cache cannot be written to.
         """
+        name, fixed = parse_head(head)
         rows = {"train": _listed(draw.train), "validation": _listed(draw.validation)}
         parts = {
-            "head": head,
-            "options": [make_head(head, choice).options for choice in grid(head)],
+            "head": name,
+            "options": [make_head(name, {**choice, **fixed}).options for choice in grid(name)],
+            **({"fixed": sorted(fixed)} if fixed else {}),
             "rows": rows,
             "seed": draw.seed,
             "refit": self.refit,
@@ -99,11 +105,13 @@ class Task:
 
     def _adapted(self, head: str, draw: Draw) -> Found:
         """Choose the options of a head, fit it and look at the test shapes."""
+        name, fixed = parse_head(head)
         found = adapt_head(
-            *(head, _taken(self.train, draw.train), _taken(self.validation, draw.validation), self.text),
+            *(name, _taken(self.train, draw.train), _taken(self.validation, draw.validation), self.text),
             logit_scale=self.logit_scale,
             seed=draw.seed,
             refit=self.refit,
+            options=fixed,
             target=TARGET,
         )
         scores = _scores(found.head, self.test.examples)

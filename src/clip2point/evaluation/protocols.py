@@ -19,7 +19,7 @@ from clip2point.errors import OptionError
 from clip2point.evaluation.comparison import ZERO_SHOT, Comparison, Fit
 from clip2point.evaluation.fitting import TARGET, Draw, Task, fit_zero_shot
 from clip2point.models import Recogniser
-from clip2point.models.adapters.registry import HEADS
+from clip2point.models.adapters.registry import HEADS, parse_head
 from clip2point.models.features import Progress
 from clip2point.training.examples import CopySettings, DatasetExamples, dataset_examples
 from clip2point.training.point_training import POINT_TRAINING
@@ -59,7 +59,8 @@ def few_shot(
     Args:
         model: whose features are used.
         parts: with a declared up-axis.
-        heads: names; all that learn from view features if none is given.
+        heads: names, with options where others than validation's choice are wanted (``gdpa:gate=channel``); all that
+            learn from view features if none is given.
         shots: numbers of examples of each class; if none is given, those of :data:`SHOTS` that every class has.
         seeds: how many draws, seeds 0, 1, ...
         copies: of each example that heads learn from; the usual ones if not given.
@@ -162,13 +163,16 @@ def supervised(
 
 
 def _known(heads: Sequence[str], more: Collection[str] = ()) -> tuple[str, ...]:
-    """Names of heads, or of other methods that the protocol has, each once; all heads if none is given."""
-    for name in heads:
+    """Heads, with options or without, or other methods that the protocol has, each once; all heads if none is given."""
+    for head in heads:
+        name = head.partition(":")[0]
         if name in POINT_TRAINING and name not in more:
             raise OptionError(f"{name} learns from whole train splits only: expected --protocol supervised")
         if name not in HEADS and name not in more:
             expected = ", ".join((*feature_heads(), *more))
             raise OptionError(f"unknown head {name!r}: expected some of {expected}")
+        if name in HEADS:
+            parse_head(head)
     return tuple(dict.fromkeys(name for name in heads if name != ZERO_SHOT)) or feature_heads()
 
 
@@ -206,7 +210,7 @@ def _drawn(
 
 def _fit_all(task: Task, heads: Sequence[str], draws: Sequence[Draw], progress: Progress | None) -> tuple[Fit, ...]:
     """Every head on every draw, and then the point networks, whose trainings have a progress of their own."""
-    pairs = [(draw, head) for draw in draws for head in heads if head in HEADS]
+    pairs = [(draw, head) for draw in draws for head in heads if head not in POINT_TRAINING]
     fits = [task.fit(head, draw) for draw, head in (pairs if progress is None else progress(pairs, len(pairs)))]
     networks = [name for name in heads if name in POINT_TRAINING]
     return (*fits, *(task.train_network(name, draw.seed, progress) for draw in draws for name in networks))

@@ -86,7 +86,7 @@ class PointTrainingSettings:
 #: (all shapes here are aligned), and loses points as in the training of its successor PointNet++.
 POINT_TRAINING: Mapping[str, PointTrainingSettings] = MappingProxyType(
     {
-        "pointnet": PointTrainingSettings(epochs=40, label_smoothing=0.0, drop=0.875),
+        "pointnet": PointTrainingSettings(epochs=15, label_smoothing=0.0, drop=0.875),
         "dgcnn": PointTrainingSettings(epochs=20, optimizer="sgd", lr=0.1),
     }
 )

@@ -6,6 +6,7 @@ from torch.testing import assert_close
 
 from clip2point.errors import ModelError, OptionError
 from clip2point.models.adapters import HEADS, Examples, grid, head_from_state, make_head
+from clip2point.models.adapters.registry import parse_head
 
 QUICK = {"epochs": 5, "batch_size": 8}
 #: Every head, with options that make it quick, and some with options that make it another.
@@ -250,3 +251,17 @@ def test_options_that_make_no_sense_are_refused(name, options, message):
         make_head(name, options)
     with pytest.raises(ModelError, match=message):
         head_from_state(name, options, {})
+
+
+def test_heads_with_options_in_words():
+    assert parse_head("gdpa") == ("gdpa", {})
+    name, options = parse_head("gdpa:gate=channel:shared=true:epochs=5:lean=-0.5")
+    assert (name, options) == ("gdpa", {"gate": "channel", "shared": True, "epochs": 5, "lean": -0.5})
+    for text, message in {
+        "gdpa:channel": "'channel' is no option: expected NAME=VALUE",
+        "gdpa:gate=wide": "gate is 'wide': expected one of 'scalar', 'channel'",
+        "dpa:gate=scalar": "dpa has no option 'gate'",
+        "svm:c=1": "no head 'svm'",
+    }.items():
+        with pytest.raises(OptionError, match=message):
+            parse_head(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,6 +49,26 @@ def make_head(name: str, options: Mapping[str, Any] | None = None) -> Head:
         OptionError: if there is no such head or option, or a value makes no sense.
     """
     return _kind(name)(**(options or {}))
+
+
+def parse_head(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and options of a head from words such as ``gdpa`` or ``gdpa:gate=channel:epochs=50``.
+
+    Raises:
+        OptionError: if there is no such head or option, or a value makes no sense.
+    """
+    name, *words = text.split(":")
+    options = {}
+    for word in words:
+        option, equals, value = word.partition("=")
+        if not equals:
+            raise OptionError(f"head {text!r}: {word!r} is no option: expected NAME=VALUE after each colon")
+        try:
+            options[option] = json.loads(value)
+        except ValueError:  # a text, which has no quotes here
+            options[option] = value
+    make_head(name, options)
+    return name, options
 
 
 def head_from_state(name: str, options: Mapping[str, Any], state: Mapping[str, Tensor]) -> Head:

@@ -151,6 +151,8 @@ class Task:
         """Train a point network, calibrate it as heads are, and look at the test shapes."""
         validation, test = self.validation.sampled, self.test.sampled
         trained = train_point_network(name, self.train.sampled, validation, POINT_TRAINING[name], seed, progress)
+        if not trained.finished:
+            raise KeyboardInterrupt  # nothing half-trained is measured or kept
         known, scores = (
             torch.from_numpy(trained.probabilities(shapes.points, shapes.up)).clamp_min(_LEAST).log()
             for shapes in (validation, test)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444444")
 _MARKERS = "osD^vPX<>hpd8*"
 _LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)))
-#: Share of a doubling of shots over which the heads are spread, so that their bars do not cover each other.
-_SPREAD = 0.45
+#: Shares of a doubling of shots by which the heads are set apart, one from the next and all together, so that their
+#: bars do not cover each other.
+_STEP, _SPREAD = 0.06, 0.5
 #: Share of the shapes that a point of a coverage curve rests on at least; fewer are mere noise.
 _LEAST_COVERAGE = 0.05
 
@@ -71,7 +72,7 @@ def plot_shots(shots: Sequence[int], lines: Sequence[Line], zero_shot: float) ->
     figure = new_figure(8.8, 5.6)
     axes = figure.subplots()
     styles = _styles([line.head for line in lines])
-    offsets = np.linspace(-_SPREAD, _SPREAD, len(lines)) / 2 if len(lines) > 1 else np.zeros(1)
+    offsets = (np.arange(len(lines)) - (len(lines) - 1) / 2) * min(_STEP, _SPREAD / len(lines))
     drawn = {}
     for line, offset in zip(lines, offsets, strict=True):
         means = [100 * spread.mean for spread in line.spreads]

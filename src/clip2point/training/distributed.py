@@ -34,7 +34,7 @@ def make_fabric(device: str = "cpu", devices: int = 1, nodes: int = 1, precision
         from lightning_fabric import Fabric
         from lightning_fabric.strategies import DDPStrategy
     except ImportError:
-        raise OptionError("pre-training needs Lightning Fabric: run pip install 'clip2point[train]'") from None
+        raise OptionError("this training needs Lightning Fabric: run pip install 'clip2point[train]'") from None
     chosen = choose_device(device)
     several = devices > 1 or nodes > 1
     if several and chosen.index is not None:

@@ -14,8 +14,8 @@ KINDS = {
     **{name: (name, QUICK if "batch_size" in make_head(name).options else {}) for name in HEADS},
     "zero-shot-both": ("zero-shot", {"path": "both"}),
     "linear-image": ("linear", {"path": "image"}),
-    "inter-view-depth": ("inter-view", {**QUICK, "path": "depth", "zero_shot": 0.5}),
-    "dpa-learned": ("dpa", {**QUICK, "scale": "learned", "zero_shot": 0.5}),
+    "inter-view-depth": ("inter-view", {**QUICK, "path": "depth", "blend": 0.5}),
+    "dpa-learned": ("dpa", {**QUICK, "scale": "learned", "blend": 0.5}),
     "gdpa-logits": ("gdpa", {**QUICK, "on": "logits", "gate": "channel", "shared": True, "scale": "fixed"}),
 }
 LEARNING = [kind for kind in KINDS if "zero-shot" not in kind]
@@ -48,7 +48,7 @@ def test_learns_from_examples(kind, problem):
     wanted = {"epochs": 40, "lr": 1e-2, "scale": "off"}
     changes = {name: value for name, value in wanted.items() if name in made(kind).options}
     # Against class names that lead astray.
-    changes |= {name: value for name, value in (("alpha", 500.0), ("zero_shot", 0.0)) if name in made(kind).options}
+    changes |= {name: value for name, value in (("alpha", 500.0), ("blend", 0.0)) if name in made(kind).options}
     head = fitted(kind, (train, text), **changes)
     assert accuracy(head, rest) > 0.9
     assert accuracy(fitted("zero-shot", problem), examples) < 0.7

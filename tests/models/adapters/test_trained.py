@@ -27,7 +27,7 @@ def test_scores_are_cosines_of_the_modules(problem):
     depth, image = examples.measured.unbind(1)
     unit = normalize(text, dim=-1)
     settings = GDPASettings(gate="channel")
-    plain = {"scale": "off", "zero_shot": 0, "unit": False}
+    plain = {"scale": "off", "blend": 0, "unit": False}
     for name, module, arguments, options in [
         ("dpa", DPA(4, 8), (depth, image), {}),
         ("gdpa", GDPA(4, 8, settings), (depth, image), {"gate": "channel", "on": "features", "source": "input"}),
@@ -68,25 +68,38 @@ def test_the_lean_that_validation_prefers(problem):
     assert tuned.options["lean"] > 0
     assert head.options["lean"] == 0
     assert (tuned.gates(broken.measured)[:, 0] > head.gates(broken.measured)[:, 0]).all()
-    assert head.tuned(broken, fixed=("lean",)) is head
+    assert head.tuned(broken, fixed=("lean", "blend")) is head
     alone = make_head("gdpa", {**head.options, "lean": 50.0}).load_state(head.state)
     assert_close(alone.gates(examples.measured), torch.tensor([[1.0, 0.0]]).expand(30, 2))
 
 
+def test_the_blend_that_validation_prefers(problem):
+    examples, _ = problem
+    centres = examples.measured.mean((1, 2))
+    names = torch.stack([centres[examples.labels == label].mean(0) for label in range(3)])  # as good as examples
+    wrong = Examples(examples.features, examples.labels.roll(1))
+    head = make_head("dpa", QUICK).fit(wrong, names, logit_scale=10.0)
+    tuned = head.tuned(examples)
+    assert tuned.options["blend"] > 0
+    rate = [(one.scores(examples.measured).argmax(1) == examples.labels).float().mean() for one in (head, tuned)]
+    assert rate[1] > rate[0]
+    assert head.tuned(examples, fixed=("blend",)) is head
+
+
 def test_scale_and_zero_shot_logits(problem):
     examples, text = problem
-    plain = fitted("dpa", problem, scale="off", zero_shot=0)
+    plain = fitted("dpa", problem, scale="off", blend=0)
     scores = plain.scores(examples.measured)
     fixed, learned, blended = (
-        make_head("dpa", {**QUICK, "scale": "off", "zero_shot": 0, **options})
-        for options in ({"scale": "fixed"}, {"scale": "learned"}, {"zero_shot": 0.5})
+        make_head("dpa", {**QUICK, "scale": "off", "blend": 0, **options})
+        for options in ({"scale": "fixed"}, {"scale": "learned"}, {"blend": 0.5})
     )
     fixed.load_state(plain.state)
     assert_close(fixed.scores(examples.measured), 100 * scores)
     learned.load_state({**plain.state, "log_scale": torch.tensor(2.0).log()})
     assert_close(learned.scores(examples.measured), 2 * scores)
     blended.load_state(plain.state)
-    zero_shot = make_head("zero-shot", {"path": "both"}).fit(examples, text, logit_scale=10.0)
+    zero_shot = make_head("zero-shot").fit(examples, text, logit_scale=10.0)
     assert_close(blended.scores(examples.measured), scores + 0.5 * zero_shot.scores(examples.measured))
     assert fitted("dpa", problem, scale="learned").state["log_scale"].exp() != pytest.approx(1 / 0.07)
 
@@ -104,8 +117,9 @@ def test_gates_sum_to_one(problem):
 
 def test_a_free_gate_at_a_half_on_features_is_dpa(problem):
     examples, _ = problem
-    dpa = fitted("dpa", problem, scale="off", zero_shot=0)
-    gdpa = make_head("gdpa", {"source": "free", "on": "features", "gate": "scalar", "scale": "off", "zero_shot": 0})
+    plain = {"scale": "off", "blend": 0}
+    dpa = fitted("dpa", problem, **plain)
+    gdpa = make_head("gdpa", {"source": "free", "on": "features", "gate": "scalar", **plain})
     gdpa.load_state({**dpa.state, "network.gate.bias": torch.zeros(1, 2)})
     assert_close(gdpa.scores(examples.measured), dpa.scores(examples.measured))
     assert_close(gdpa.gates(examples.measured), torch.full((30, 2), 0.5))

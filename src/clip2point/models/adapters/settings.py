@@ -113,7 +113,9 @@ class TrainingSettings(Settings):
         batch_size: shapes of a step.
         scale: factor on the adapter's cosines, in the loss and in the scores: "off" for 1, "fixed" for 100, "learned".
         unit: whether features of views are made unit length first; the public code takes them as the towers give them.
-        zero_shot: weight of the zero-shot logits of the same views that are added to the adapter's, in both as well.
+        blend: weight of the zero-shot logits that are added to the adapter's scores, those of the depth tower unless the
+            adapter reads the image tower alone. It has no part in the training: with few examples the class names know
+            better, and validation tells how much.
     """
 
     epochs: int = number(100, at_least=1)
@@ -123,7 +125,7 @@ class TrainingSettings(Settings):
     batch_size: int = number(32, at_least=2)
     scale: Literal["off", "fixed", "learned"] = "learned"
     unit: bool = True
-    zero_shot: float = number(0.0, at_least=0)
+    blend: float = number(0.0, at_least=0)
 
 
 @dataclass(frozen=True)

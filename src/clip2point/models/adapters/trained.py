@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import ClassVar
 
@@ -37,8 +37,10 @@ from clip2point.models.features import PATHS
 Cosines = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 _NETWORK = "network."  # begins the names of the network's tensors in the state
-#: What validation chooses between: from nearly the image path alone to nearly the depth path alone.
+#: What validation chooses between: from nearly the image path alone to nearly the depth path alone, and from the
+#: adapter alone to the class names nearly alone.
 _LEANS = (0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 8.0, -8.0)
+_BLENDS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 class TrainedHead(Head):
@@ -65,8 +67,8 @@ class TrainedHead(Head):
         """Cosines [N, C] of view features [N, P, V, D], read by the adapter, with unit text features [C, D]."""
 
     def _path(self) -> PathChoice:
-        """Whose zero-shot logits are those of the same views."""
-        return "both"
+        """Whose zero-shot logits are blended in: the depth tower's, as for a model without a head."""
+        return "depth"
 
     def _fitted(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
         if len(examples) < 2:
@@ -92,24 +94,36 @@ class TrainedHead(Head):
 
     def _loss(self, scorer: Scorer, batch: Tensor, labels: Tensor, given: Mapping[str, Tensor]) -> Tensor:
         """Of view features [B, P, V, D] with labels [B]."""
-        return cross_entropy(scorer(batch, given["text"]) + self._zero_shot(batch, given), labels)
+        return cross_entropy(scorer(batch, given["text"]), labels)
 
     def _scored(self, features: Tensor) -> Tensor:
-        scorer, features = self._empty(self.state), self._read(features)
+        own = self._adapted(features)
+        return own + self.settings.blend * self._zero_shot(features) if self.settings.blend else own
+
+    def tuned(self: AnyHead, examples: Examples, fixed: Collection[str] = ()) -> AnyHead:
+        """The same network with the blend that is best on examples, by accuracy, then by cross-entropy."""
+        assert isinstance(self, TrainedHead)
+        self._check_features(examples.measured)
+        if "blend" in fixed:
+            return self
+        with torch.no_grad():
+            own, zero_shot = self._adapted(examples.measured), self._zero_shot(examples.measured)
+        blends = list(dict.fromkeys((*_BLENDS, self.settings.blend)))
+        return self._like({}, blend=blends[_best([own + blend * zero_shot for blend in blends], examples.labels)])
+
+    def _adapted(self, features: Tensor) -> Tensor:
+        """The scores [N, C] of the network alone."""
+        scorer = self._empty(self.state)
         tensors = {name: self.state[name] for name in scorer.state_dict()}
-        logits = functional_call(scorer, tensors, (features, self.state["text"]), strict=True)
-        return logits + self._zero_shot(features, self.state)
+        return functional_call(scorer, tensors, (self._read(features.float()), self.state["text"]), strict=True)
 
     def _read(self, features: Tensor) -> Tensor:
         """View features as the adapter takes them."""
         return normalize(features, dim=-1) if self.settings.unit else features
 
-    def _zero_shot(self, features: Tensor, state: Mapping[str, Tensor]) -> Tensor | float:
-        """The weighed zero-shot logits [N, C]; 0 if they have no weight."""
-        weight = self.settings.zero_shot
-        if not weight:
-            return 0.0
-        return weight * state["logit_scale"] * mean_cosines(unit_views(features, self._path()), state["text"])
+    def _zero_shot(self, features: Tensor) -> Tensor:
+        """Zero-shot logits [N, C]."""
+        return self.state["logit_scale"] * mean_cosines(unit_views(features, self._path()), self.state["text"])
 
     def _scorer(self, views: int, dim: int) -> Scorer:
         return Scorer(self._network(views, dim), self._cosines, self.settings.scale)
@@ -201,21 +215,20 @@ class GDPAHead(TrainedHead):
         return gates if gates.ndim == 2 else gates.mean(1)
 
     def tuned(self: AnyHead, examples: Examples, fixed: Collection[str] = ()) -> AnyHead:
-        """The same paths with the lean that is best on examples, by accuracy, then by cross-entropy."""
+        """The same paths with the lean, then with the blend, that are best on examples."""
         self._check_features(examples.measured)
-        leans = [*_LEANS, self.options["lean"]]
-        if "lean" in fixed:
-            return self
-        heads = [self._like({}, lean=lean) for lean in dict.fromkeys(leans)]
-        rates = [rate_scores(head.scores(examples.measured), examples.labels) for head in heads]
-        return heads[min(range(len(heads)), key=lambda index: (-rates[index][0].item(), rates[index][1].item()))]
+        heads = [self]
+        if "lean" not in fixed:
+            leans = dict.fromkeys((*_LEANS, self.options["lean"]))
+            heads = [self._like({}, lean=lean, **({} if "blend" in fixed else {"blend": 0.0})) for lean in leans]
+        best = heads[_best([head.scores(examples.measured) for head in heads], examples.labels)]
+        return super(GDPAHead, best).tuned(examples, fixed)
 
     def _loss(self, scorer: Scorer, batch: Tensor, labels: Tensor, given: Mapping[str, Tensor]) -> Tensor:
         network = scorer.network
         assert isinstance(network, GDPA)
         logits = scorer.factor() * network.all_logits(batch[:, 0], batch[:, 1], given["text"])
-        zero_shot = self._zero_shot(batch, given)
-        fused, depth, clip = (cross_entropy(part + zero_shot, labels) for part in logits.unbind(1))
+        fused, depth, clip = (cross_entropy(part, labels) for part in logits.unbind(1))
         return fused + self.settings.path_loss * (depth + clip)
 
     def _network(self, views: int, dim: int) -> nn.Module:
@@ -237,7 +250,7 @@ class InterViewHead(TrainedHead):
     settings: InterViewSettings
 
     def _path(self) -> PathChoice:
-        return self.settings.path
+        return "image" if self.settings.path == "image" else "depth"
 
     def _network(self, views: int, dim: int) -> nn.Module:
         return InterView(views * (2 if self.settings.path == "both" else 1), dim)
@@ -273,6 +286,12 @@ class ImagePathHead(DepthPathHead):
 
     def _path(self) -> PathChoice:
         return "image"
+
+
+def _best(scores: Sequence[Tensor], labels: Tensor) -> int:
+    """Which scores [N, C] are best, by accuracy, then by cross-entropy at the best temperature; the first of equals."""
+    rates = [tuple(value.item() for value in rate_scores(entry, labels)) for entry in scores]
+    return min(range(len(rates)), key=lambda index: (-rates[index][0], rates[index][1]))
 
 
 def _batches(count: int, copies: int, own: TrainingSettings) -> Iterator[tuple[Tensor, Tensor]]:

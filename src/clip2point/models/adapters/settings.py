@@ -113,8 +113,8 @@ class TrainingSettings(Settings):
         batch_size: shapes of a step.
         scale: factor on the adapter's cosines, in the loss and in the scores: "off" for 1, "fixed" for 100, "learned".
         unit: whether features of views are made unit length first; the public code takes them as the towers give them.
-        blend: weight of the zero-shot logits that are added to the adapter's scores, those of the depth tower unless the
-            adapter reads the image tower alone. It has no part in the training: with few examples the class names know
+        blend: weight of the zero-shot logits that are added to the adapter's scores: those of the depth tower, unless
+            the adapter reads the image tower alone. It has no part in training: with few examples the class names know
             better, and validation tells how much.
     """
 

@@ -19,6 +19,7 @@ from clip2point.models.calibration import rate_scores
 _ALPHAS = tuple(round(0.1 * 10 ** (step / 6), 3) for step in range(25))  # 0.1 to 1000
 _BETAS = tuple(round(2 ** (step / 2), 3) for step in range(15))  # 1 to 128
 
+_AT_ONCE = 32  # pairs of an alpha and a beta that are compared together
 _BATCH = 256  # of shapes in training, as in the paper
 _EPS = 1e-4  # of AdamW, as in the paper
 
@@ -49,8 +50,13 @@ class TipAdapter(Head):
         pairs = list(product(range(len(betas)), alphas))
         right = [int(((cosines + alpha * votes[beta]).argmax(1) == labels).sum()) for beta, alpha in pairs]
         tied = [pair for pair, count in zip(pairs, right, strict=True) if count == max(right)]
-        losses = [rate_scores(cosines + alpha * votes[beta], labels)[1].item() for beta, alpha in tied]
-        beta, alpha = tied[losses.index(min(losses))]
+        losses = torch.cat(
+            [
+                rate_scores(torch.stack([cosines + alpha * votes[beta] for beta, alpha in some]), labels)[1]
+                for some in (tied[start : start + _AT_ONCE] for start in range(0, len(tied), _AT_ONCE))
+            ]
+        )
+        beta, alpha = tied[int(losses.argmin())]
         return self._like({}, alpha=alpha, beta=betas[beta])
 
     def _fitted(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:

@@ -290,8 +290,8 @@ class ImagePathHead(DepthPathHead):
 
 def _best(scores: Sequence[Tensor], labels: Tensor) -> int:
     """Which scores [N, C] are best, by accuracy, then by cross-entropy at the best temperature; the first of equals."""
-    rates = [tuple(value.item() for value in rate_scores(entry, labels)) for entry in scores]
-    return min(range(len(rates)), key=lambda index: (-rates[index][0], rates[index][1]))
+    accuracies, losses = (rates.tolist() for rates in rate_scores(torch.stack(list(scores)), labels))
+    return min(range(len(scores)), key=lambda index: (-accuracies[index], losses[index]))
 
 
 def _batches(count: int, copies: int, own: TrainingSettings) -> Iterator[tuple[Tensor, Tensor]]:

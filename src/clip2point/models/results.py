@@ -86,6 +86,12 @@ class Classification:
             "model": self.model,
         }
 
+    def _repr_html_(self) -> str:
+        """For notebooks: names, confidences and the depth maps that the model saw."""
+        from clip2point.report.notebook import classification_html
+
+        return classification_html(self)
+
 
 @dataclass(frozen=True)
 class Failure:

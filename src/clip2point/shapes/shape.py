@@ -104,3 +104,9 @@ class Shape:
 
         mesh = self.mesh and replace(self.mesh, vertices=turn(self.mesh.vertices))
         return replace(self, points=turn(self.points), mesh=mesh)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the shape from all sides. They import what draws it, which nothing else here needs."""
+        from clip2point.report.notebook import shape_html
+
+        return shape_html(self)

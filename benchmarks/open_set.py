@@ -1,0 +1,106 @@
+"""How well heads tell shapes of classes that they never saw from those that they learned.
+
+Each class of a data set is left out in turn: a head learns the others from a few examples, with its options,
+temperature and threshold chosen on validation shapes of the known classes, and then meets test shapes of all classes.
+
+    python benchmarks/open_set.py npz:modelnet10_1024.npz --up z --shots 16 --seeds 3
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+
+import clip2point
+from clip2point.cli import output
+from clip2point.data.parts import open_parts
+from clip2point.data.shots import draw_shots
+from clip2point.models.adapters.examples import Examples
+from clip2point.training.adapting import adapt_head
+from clip2point.training.examples import DatasetExamples, dataset_examples
+
+#: Validation shapes of each class at most, as in the few-shot protocol.
+_VALIDATION_SHOTS = 4
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", help="as for 'clip2point evaluate'")
+    parser.add_argument("--up", help="the axis that points up")
+    parser.add_argument("--model", default="pocket")
+    parser.add_argument("--heads", default="zero-shot,nearest-mean,tip-adapter,linear,depth-path,gdpa")
+    parser.add_argument("--shots", type=int, default=16)
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+
+    model = clip2point.load(arguments.model, dtype="fp32")
+    parts = open_parts(arguments.dataset, up=arguments.up)
+    train, validation, test = (dataset_examples(model, part) for part in (parts.train, parts.validation, parts.test))
+    text = model.class_features(parts.test.classes).cpu()
+    rows = []
+    for head in arguments.heads.split(","):
+        rounds = [(seed, left_out) for seed in range(arguments.seeds) for left_out in range(len(text))]
+        found = [
+            _round(head, left_out, seed, arguments.shots, (train, validation, test), text, model.backbone.logit_scale)
+            for seed, left_out in output.progress(rounds, head, len(rounds))
+        ]
+        rows.append((head, *(f"{100 * mean:.1f}" for mean in np.nanmean(found, axis=0))))
+    print(
+        f"{arguments.dataset}, {model.name}, {arguments.shots} shots, {arguments.seeds} seeds, each class left out once"
+    )
+    columns = ("AUROC", "foreign called unknown", "known answered", "right of answered")
+    output.print_table(("head", *columns), rows, right=columns)
+
+
+def _round(
+    name: str,
+    left_out: int,
+    seed: int,
+    shots: int,
+    parts: tuple[DatasetExamples, DatasetExamples, DatasetExamples],
+    text: torch.Tensor,
+    logit_scale: float,
+) -> tuple[float, float, float, float]:
+    """One class left out: the area under the curve, and what the threshold does; shares in [0, 1]."""
+    train, validation, test = parts
+    found = adapt_head(
+        *(name, _known(train, draw_shots(train.sampled, shots, seed), left_out)),
+        _known(validation, draw_shots(validation.sampled, _VALIDATION_SHOTS, seed, fewer=True), left_out),
+        _without(text, left_out),
+        logit_scale=logit_scale,
+        seed=seed,
+    )
+    scores = found.head.scores(test.examples.measured).double()
+    confidence, answers = (scores / found.temperature).softmax(-1).max(-1)
+    labels = test.examples.labels
+    foreign = labels == left_out
+    right = (answers + (answers >= left_out).long() == labels)[~foreign]
+    # Where no threshold reaches the target, nothing is called unknown.
+    unknown = confidence < (found.threshold or 0.0)
+    answered = ~unknown[~foreign]
+    return (
+        float(roc_auc_score(~foreign, confidence)),
+        unknown[foreign].double().mean().item(),
+        answered.double().mean().item(),
+        right[answered].double().mean().item(),
+    )
+
+
+def _known(found: DatasetExamples, rows: np.ndarray, left_out: int) -> Examples:
+    """The rows that do not show the class that is left out; later classes move up by one."""
+    rows = rows[found.sampled.labels[rows] != left_out]
+    examples = found.examples.take(torch.from_numpy(rows))
+    return Examples(examples.features, examples.labels - (examples.labels > left_out).long())
+
+
+def _without(text: torch.Tensor, row: int) -> torch.Tensor:
+    """Text features [C - 1, D] without one class."""
+    return torch.cat([text[:row], text[row + 1 :]])
+
+
+if __name__ == "__main__":
+    main()

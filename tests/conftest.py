@@ -1,6 +1,11 @@
 """Settings and tiny models that many tests share."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+# Before PyTorch is imported: test processes with a thread for every core each would wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
@@ -10,6 +15,18 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 # The same examples in every run, and no test that fails because the machine is busy.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def in_threads():
+    """Lets one worker of a pair folder be a thread until a patch is undone: a process takes seconds to begin."""
+    from clip2point.pairs import workers
+
+    def patched(patch, make=workers._pool):
+        patch.setattr(workers, "_pool", lambda count: ThreadPoolExecutor(1) if count == 1 else make(count))
+
+    return patched
+
 
 WORDS = ["image", "of", "a", "an", "the", "chair", "table", "lamp", "depth", "map", "airplane", "night", "stand"]
 

@@ -16,33 +16,41 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 
 
-@pytest.fixture(autouse=True)
-def files(tmp_path, monkeypatch):
-    """The files that the examples speak of."""
-    monkeypatch.chdir(tmp_path)
-    write_mesh(generate("chair"), tmp_path / "chair.off")
-    (tmp_path / "scans").mkdir()
-    write_mesh(generate("table"), tmp_path / "scans" / "table.ply")
-    (tmp_path / "labels.txt").write_text("chair\ntable\n")
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A folder with the files that the examples speak of; what one of them writes, a later one may read."""
+    folder = tmp_path_factory.mktemp("readme")
+    write_mesh(generate("chair"), folder / "chair.off")
+    (folder / "scans").mkdir()
+    write_mesh(generate("table"), folder / "scans" / "table.ply")
+    (folder / "labels.txt").write_text("chair\ntable\n")
     for name in ("chair", "table", "lamp"):
-        (tmp_path / "labelled" / name).mkdir(parents=True)
-        write_mesh(generate(name), tmp_path / "labelled" / name / "1.ply")
+        (folder / "labelled" / name).mkdir(parents=True)
+        write_mesh(generate(name), folder / "labelled" / name / "1.ply")
     for name, seed in product(("chair", "table"), range(4)):
-        (tmp_path / "parts" / name).mkdir(parents=True, exist_ok=True)
-        write_mesh(generate(name, seed=seed), tmp_path / "parts" / name / f"{seed}.ply")
-    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "cache"))
+        (folder / "parts" / name).mkdir(parents=True, exist_ok=True)
+        write_mesh(generate(name, seed=seed), folder / "parts" / name / f"{seed}.ply")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def place(files, monkeypatch):
+    monkeypatch.chdir(files)
+    monkeypatch.setenv("CLIP2POINT_CACHE", str(files / "cache"))
 
 
 @pytest.fixture
-def pairs(tmp_path):
+def pairs(in_threads, monkeypatch):
     """What ``clip2point pairs labelled/ --out pairs/`` makes."""
-    list(PairFolder(tmp_path / "pairs", open_source(str(tmp_path / "labelled"))).render())
+    in_threads(monkeypatch)
+    list(PairFolder(Path("pairs"), open_source("labelled")).render())
 
 
 @pytest.fixture
 def my_parts():
     """What ``clip2point adapt folder:parts/ --up y --out my_parts`` makes."""
-    assert main(["adapt", "folder:parts/", "--up", "y", "--head", "linear", "--out", "my_parts"]) == 0
+    if not Path("my_parts").exists():
+        assert main(["adapt", "folder:parts/", "--up", "y", "--head", "linear", "--out", "my_parts"]) == 0
 
 
 @pytest.mark.parametrize("code", PYTHON)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import clip2point
-from clip2point.backbones.clip import ClipBackbone
+from clip2point.backbones.clip import MEAN, STD, ClipBackbone
 from clip2point.errors import ModelError, OptionError
 from clip2point.models.checkpoint import read_checkpoint, write_checkpoint
 from clip2point.models.loading import save_model
@@ -68,6 +68,29 @@ def test_images_are_resized_and_normalised_one_by_one(backbone):
     together = backbone.encode_image(torch.cat([plain, normalised]))
     close(together, torch.cat([backbone.encode_image(plain), backbone.encode_image(normalised)]))
     assert backbone.encode_image(plain[:0]).shape == (0, 32)
+
+
+def test_images_tell_by_their_values_whether_they_are_normalised(backbone):
+    grey = torch.full((4, 3, 64, 64), 0.5)
+    for image, value in zip(grey, (-1.0, 2.0, -1.01, 2.01), strict=True):
+        image[0, 3, 4] = value
+    told = backbone.encode_image(grey)
+    plain, normalised = (backbone.encode_image(grey, normalized=value) for value in (False, True))
+    close(told[:2], plain[:2])
+    close(told[2:], normalised[2:])
+    assert not torch.allclose(plain, normalised, atol=0.01)
+
+
+def test_callers_may_say_that_images_are_normalised(backbone):
+    """Dull images tell nothing: their normalised values lie between 0 and 1."""
+    mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
+    dull = 0.55 + 0.1 * torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    normalised = (dull - mean) / std
+    assert normalised.min() > 0
+    assert normalised.max() < 1
+    for encode in (backbone.encode_image, backbone.encode_depth_images):
+        close(encode(normalised, normalized=True), encode(dull))
+        assert not torch.allclose(encode(normalised), encode(dull), atol=0.01)
 
 
 def test_wrong_shapes_are_refused(backbone):

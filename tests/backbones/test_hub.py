@@ -107,7 +107,7 @@ def test_other_families_are_refused(tmp_path):
 def test_offline_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelError, match="cannot load the model openai/clip-vit-base-patch32.*'pocket' works offline"):
+    with pytest.raises(ModelError, match="openai/clip-vit-base-patch32: HF_HUB_OFFLINE is set.*'pocket' works now"):
         load_hub_backbone("clip-vit-b-32")
 
 

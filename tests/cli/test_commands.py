@@ -13,7 +13,10 @@ from clip2point.samples import generate, write_mesh
 from clip2point.shapes import UP_AXES
 from clip2point.shapes.orientation import from_y_up
 
-COMMANDS = ("demo", "classify", "render", "adapt", "evaluate", "pairs", "pretrain", "convert", "verify", "bench")
+COMMANDS = (
+    *("demo", "classify", "render", "adapt", "evaluate", "pairs", "pretrain", "convert", "push", "reproduce"),
+    *("index", "search", "duplicates-report", "clusters", "app", "verify", "bench"),
+)
 DATA = Path(__file__).parent.parent / "data"
 
 
@@ -150,10 +153,11 @@ def test_render(shapes, tmp_path, capsys):
     assert (tmp_path / "out" / "contact_sheet.png").is_file()
 
 
-def test_demo_writes_shapes_pictures_and_a_page(tiny_clip, tmp_path, capsys):
+def test_demo_writes_shapes_pictures_and_a_page(tiny_clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("clip2point.evaluation.verification.CLASSES", ("bottle", "chair", "table"))
     assert main(["demo", "--out", str(tmp_path), "--model", str(tiny_clip)]) == 0
     printed = capsys.readouterr().out
-    assert "named rightly among 16 labels" in printed
+    assert "named rightly among 3 labels" in printed
     assert {path.name for path in tmp_path.iterdir()} == {"shapes", "contact_sheet.png", "report.html"}
     suffixes = {path.suffix for path in (tmp_path / "shapes").iterdir()}
     assert {".off", ".obj", ".ply", ".stl", ".glb", ".xyz", ".pcd", ".npy"} <= suffixes
@@ -166,36 +170,48 @@ def test_verify_passes_for_pocket(capsys):
     assert all(check["passed"] for check in record["checks"])
 
 
-def test_verify_fails_loudly(monkeypatch, capsys):
+def test_verify_fails_loudly(tiny_clip, monkeypatch, capsys):
+    from clip2point.evaluation import verification
     from clip2point.models import loading
 
-    record = json.loads((loading.POCKET / "expected.json").read_text())
-    record["weights"]["EfficientNet-Lite2"] = "0" * 64
+    record = loading.expected_record("pocket")
+    wrong = {**record, "weights": {**record["weights"], "EfficientNet-Lite2": "0" * 64}}
     monkeypatch.setattr(loading, "expected_record", lambda model: record)
-    assert main(["verify"]) == 1
+    monkeypatch.setattr(verification, "measure", lambda model, weights: wrong)
+    assert main(["verify", "--model", str(tiny_clip)]) == 1
     captured = capsys.readouterr()
     assert "WRONG" in captured.out
     assert "VERIFICATION FAILED, first at: weights. The weight files are not those" in captured.err
 
 
-def test_verify_says_when_there_is_nothing_to_compare_with(tiny_clip, capsys):
+def test_verify_says_when_there_is_nothing_to_compare_with(tiny_clip, monkeypatch, capsys):
+    monkeypatch.setattr("clip2point.evaluation.verification.CLASSES", ("bottle", "cup"))
     assert main(["verify", "--model", str(tiny_clip)]) == 0
     captured = capsys.readouterr()
-    assert "of 56 sample shapes" in captured.out
+    assert "sample shapes, 2 labels" in captured.out
     assert "nothing could be compared" in captured.err
 
 
-def test_bench(tiny_clip, capsys):
-    assert main(["bench", "--model", str(tiny_clip), "--views", "ring-2", "--points", "64"]) == 0
+def test_bench(tiny_clip, monkeypatch, capsys):
+    from clip2point.evaluation import speed
+
+    timings = [speed.Timing("render", "by hand", 2.0), speed.Timing("render", "fused", 0.5, "by hand", 4.0)]
+    monkeypatch.setattr(speed, "benchmark", lambda backbones, views, points: timings)
+    arguments = ["bench", "--model", str(tiny_clip), "--views", "ring-2", "--points", "64"]
+    assert main(arguments) == 0
     printed = capsys.readouterr().out
-    assert "plain loop over pixels and points" in printed
-    assert "peak memory" in printed
-    assert main(["bench", "--model", str(tiny_clip), "--views", "ring-2", "--points", "64", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["timings"]
+    for shown in ("by hand", "2000.00", "4.0 x  by hand", "peak memory"):
+        assert shown in printed
+    assert main([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["timings"] == [timing.to_dict() for timing in timings]
 
 
-def test_output_that_nobody_reads_is_no_error(shapes, tiny_clip):
-    command = f"{sys.executable} -m clip2point.cli.main classify {shapes} --json --model {tiny_clip} | true; "
+def test_output_that_nobody_reads_is_no_error(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    write_mesh(generate("chair"), source / "chair.off")
+    command = f"{sys.executable} -u -m clip2point.cli.main pairs {source} --out {tmp_path / 'out'} --dry-run | true; "
     command += 'exit "${PIPESTATUS[0]}"'
     finished = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert finished.returncode == 2
     assert "Traceback" not in finished.stderr

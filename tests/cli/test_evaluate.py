@@ -6,43 +6,26 @@ import pytest
 from clip2point.cli.main import main
 from clip2point.samples import generate, write_mesh
 
-CLASSES = ("chair", "table", "lamp", "car")
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "cache"))
-
 
 @pytest.fixture
-def folder(tmp_path):
-    """Class per sub-folder, with one broken file."""
-    for name in CLASSES:
-        (tmp_path / "set" / name).mkdir(parents=True)
-        for seed in range(3):
-            write_mesh(generate(name, seed=seed), tmp_path / "set" / name / f"{seed}.off")
-    return tmp_path / "set"
+def arguments(labelled, tiny_clip):
+    return ["evaluate", f"folder:{labelled}", "--up", "y", "--model", str(tiny_clip), "--points", "64"]
 
 
-@pytest.fixture
-def arguments(folder, tiny_clip):
-    return ["evaluate", f"folder:{folder}", "--up", "y", "--model", str(tiny_clip), "--points", "128"]
-
-
-def test_json_has_every_number(arguments, tiny_clip, folder, capsys):
+def test_json_has_every_number(arguments, tiny_clip, labelled, capsys):
     assert main([*arguments, "--json", "--seeds", "2", "--compare"]) == 0
     record = json.loads(capsys.readouterr().out)
     for name in ("accuracy", "mean_class_accuracy", "top3", "top5"):
         assert 0 <= record[name] <= 1
     assert record["top3"] >= record["accuracy"]
-    assert record["samples"] == 12
+    assert record["samples"] == 15
     assert record["seeds"] == [0, 1]
     assert record["model"] == str(tiny_clip)
-    assert record["dataset"] == f"folder:{folder}"
-    assert set(record["per_class"]) == set(CLASSES)
-    assert record["settings"]["points"] == 128
+    assert record["dataset"] == f"folder:{labelled}"
+    assert set(record["per_class"]) == {"chair", "lamp", "table"}
+    assert record["settings"]["points"] == 64
     assert record["quoted_not_measured"] == []
-    assert np.array(record["confusion"]).sum() == 12
+    assert np.array(record["confusion"]).sum() == 15
 
 
 def test_the_same_command_prints_the_same(arguments, capsys):
@@ -52,21 +35,22 @@ def test_the_same_command_prints_the_same(arguments, capsys):
     assert capsys.readouterr().out == first
 
 
-def test_tables_and_broken_files(arguments, folder, capsys):
-    (folder / "chair" / "broken.off").write_text("OFF\nnonsense")
+def test_tables_and_broken_files(arguments, own, capsys):
+    (own / "chair" / "broken.off").write_text("OFF\nnonsense")
+    arguments[1] = f"folder:{own}"
     assert main([*arguments, "--seeds", "2"]) == 1
     captured = capsys.readouterr()
-    assert "12 shapes" in captured.out
+    assert "15 shapes" in captured.out
     assert "±" in captured.out
-    assert "1 of 13 could not be read" in captured.err
+    assert "1 of 16 could not be read" in captured.err
     assert "broken.off" in captured.err
 
 
 def test_limit(arguments, capsys):
-    assert main([*arguments, "--limit", "4", "--json"]) == 0
+    assert main([*arguments, "--limit", "3", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["samples"] == 4
-    assert len(record["per_class"]) == 4
+    assert record["samples"] == 3
+    assert len(record["per_class"]) == 3
 
 
 def test_a_report_is_written(arguments, tmp_path, capsys):

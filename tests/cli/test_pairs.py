@@ -6,6 +6,11 @@ from clip2point.samples import generate, write_mesh
 OBJ = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 3 4\nf 1 4 2\nf 2 3 4\n"
 
 
+@pytest.fixture(autouse=True)
+def threads(in_threads, monkeypatch):
+    in_threads(monkeypatch)
+
+
 @pytest.fixture
 def meshes(tmp_path):
     folder = tmp_path / "meshes"

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -22,11 +23,6 @@ HEADS = ("nearest-mean", "linear")
 TRAIN, TEST = 10, 3
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.fixture(scope="module")
 def clouds():
     """Generated clouds of 64 points, those of a class one after another."""
@@ -34,9 +30,10 @@ def clouds():
     return np.stack([sample_points(Shape(mesh.vertices, mesh), 64) for mesh in meshes])
 
 
-@pytest.fixture
-def write(tmp_path, clouds):
+@pytest.fixture(scope="module")
+def write(tmp_path_factory, clouds):
     """Writes the data set, with test labels turned by so many classes."""
+    folder = tmp_path_factory.mktemp("sets")
 
     def written(turn=0, **changes):
         split = np.array((["train"] * TRAIN + ["test"] * TEST) * 3)
@@ -44,7 +41,7 @@ def write(tmp_path, clouds):
         labels = np.where(split == "test", (labels + turn) % 3, labels)
         names = np.array([f"shape {index}" for index in range(len(labels))])
         arrays = {"points": clouds, "labels": labels, "split": split, "names": names, "classes": np.array(CLASSES)}
-        path = tmp_path / f"shapes{turn}.npz"
+        path = folder / f"{len(list(folder.iterdir()))}.npz"
         np.savez(path, **{**arrays, "up": "y", **changes})
         return open_parts(f"npz:{path}")
 
@@ -55,6 +52,32 @@ def write(tmp_path, clouds):
 def model(tiny_clip):
     settings = Settings(points=64, radius=0.1, views="ring-2")
     return Recogniser(load_hub_backbone(tiny_clip, dtype="fp32"), settings, "tiny")
+
+
+@pytest.fixture(scope="module")
+def parts(write):
+    return write()
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory, model, parts):
+    """A comparison, and the folder of the cache that it filled."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLIP2POINT_CACHE", str(folder))
+        return few(model, parts), folder
+
+
+@pytest.fixture
+def found(computed):
+    return computed[0]
+
+
+@pytest.fixture(autouse=True)
+def cache(computed, tmp_path, monkeypatch):
+    """A cache of its own for each test: with features, without fits."""
+    shutil.copytree(computed[1], tmp_path / "cache", ignore=shutil.ignore_patterns("fits"))
+    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -83,8 +106,7 @@ def figures(comparison):
     return record
 
 
-def test_every_head_number_and_seed_is_measured(model, write):
-    found = few(model, write())
+def test_every_head_number_and_seed_is_measured(found):
     assert found.protocol == "few-shot"
     assert (found.heads, found.shots, found.seeds) == (HEADS, (1, 2), (0, 1))
     assert {(fit.head, fit.shots, fit.seed) for fit in found.fits} == {
@@ -104,17 +126,15 @@ def test_every_head_number_and_seed_is_measured(model, write):
     assert record["hashes"].keys() == {"depth path", "image path", "train", "validation", "test"}
 
 
-def test_the_zero_shot_line_is_that_of_the_zero_shot_protocol(model, write):
-    parts = write()
-    found = few(model, parts, shots=(1,), seeds=1)
+def test_the_zero_shot_line_is_that_of_the_zero_shot_protocol(found, model, parts):
     run = run_zero_shot(model, parts.test, 0)
     np.testing.assert_allclose(found.zero_shot.probabilities, run.probabilities, atol=1e-6)
     assert found.zero_shot.shots == 0
     assert found.zero_shot.answered == 1
 
 
-def test_heads_see_the_same_nested_shots_and_others_for_each_seed(model, write, adapted):
-    few(model, write())
+def test_heads_see_the_same_nested_shots_and_others_for_each_seed(model, parts, adapted):
+    few(model, parts)
     examples = {}
     for name, train, validation, keywords in adapted:
         shots = len(train) // 3
@@ -130,12 +150,12 @@ def test_heads_see_the_same_nested_shots_and_others_for_each_seed(model, write, 
     assert not examples["linear", 2, 0].equal(examples["linear", 2, 1])
 
 
-def test_validation_shapes_are_as_many_as_asked_for(model, write, adapted):
-    few(model, write(), shots=(1,), seeds=1, validation_shots=5)
+def test_validation_shapes_are_as_many_as_asked_for(model, parts, adapted):
+    few(model, parts, shots=(1,), seeds=1, validation_shots=5)
     assert [np.bincount(validation.labels).tolist() for _, _, validation, _ in adapted] == [[2, 2, 2]] * 2
 
 
-def test_only_drawn_shapes_are_looked_at(model, write, monkeypatch):
+def test_only_drawn_shapes_are_looked_at(model, parts, monkeypatch):
     sizes = {}
     original = protocols.dataset_examples
 
@@ -144,29 +164,27 @@ def test_only_drawn_shapes_are_looked_at(model, write, monkeypatch):
         return original(model, dataset, *arguments)
 
     monkeypatch.setattr(protocols, "dataset_examples", examples)
-    few(model, write(), shots=(1,))
+    few(model, parts, HEADS[:1], shots=(1,))
     assert sizes["test"] == 9
     assert sizes["train-minus-validation"] <= 6
     assert sizes["validation"] <= 6
 
 
-def test_nothing_is_chosen_by_the_test_split(model, write):
-    plain, turned = few(model, write()), few(model, write(turn=1))
-    for one, other in zip(plain.fits, turned.fits, strict=True):
+def test_nothing_is_chosen_by_the_test_split(found, model, write):
+    turned = few(model, write(turn=1))
+    for one, other in zip(found.fits, turned.fits, strict=True):
         assert (one.options, one.temperature, one.threshold) == (other.options, other.temperature, other.threshold)
         assert one.validation_accuracy == other.validation_accuracy
         np.testing.assert_array_equal(one.probabilities, other.probabilities)
-    assert [plain.best(shots) for shots in (1, 2)] == [turned.best(shots) for shots in (1, 2)]
+    assert [found.best(shots) for shots in (1, 2)] == [turned.best(shots) for shots in (1, 2)]
 
 
-def test_the_best_head_is_that_of_validation(model, write):
-    found = few(model, write())
+def test_the_best_head_is_that_of_validation(found):
     best = found.cell(found.best(2), 2).mean("validation_accuracy")
     assert best == max(found.cell(head, 2).mean("validation_accuracy") for head in HEADS)
 
 
-def test_a_run_that_was_stopped_goes_on_where_it_was(model, write, adapted, monkeypatch):
-    parts = write()
+def test_a_run_that_was_stopped_goes_on_where_it_was(model, parts, adapted, monkeypatch):
     working = fitting.adapt_head
 
     def stopped(*arguments, **keywords):
@@ -186,14 +204,13 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(model, write, adapted, monk
     assert not adapted
 
 
-def test_the_same_figures_every_time(model, write, tmp_path, monkeypatch):
-    first = few(model, write())
-    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "another"))
-    assert figures(few(model, write())) == figures(first)
+def test_the_same_figures_every_time(found, model, parts, tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "empty"))
+    assert figures(few(model, parts)) == figures(found)
 
 
-def test_supervised_learns_from_all_of_train(model, write, adapted):
-    found = supervised(model, write(), HEADS, seeds=2, copies=CopySettings(2))
+def test_supervised_learns_from_all_of_train(model, parts, adapted):
+    found = supervised(model, parts, HEADS, seeds=2, copies=CopySettings(2))
     assert (found.protocol, found.shots, found.seeds) == ("supervised", (None,), (0, 1))
     assert len(adapted) == len(found.fits) == 4
     for _, train, validation, keywords in adapted:
@@ -202,47 +219,44 @@ def test_supervised_learns_from_all_of_train(model, write, adapted):
         assert len(train.features) == len(validation.features) == 2
 
 
-def test_a_tuned_tower_is_read_by_the_heads_alone(model, write, tiny_clip):
-    other = Recogniser(
-        load_hub_backbone(tiny_clip, dtype="fp32"), Settings(points=64, radius=0.3, views="ring-2"), "tuned"
-    )
-    plain = supervised(model, write(), ("nearest-mean",), copies=CopySettings(1))
-    tuned = supervised(model, write(), ("nearest-mean",), copies=CopySettings(1), tuned=other)
+def test_a_tuned_tower_is_read_by_the_heads_alone(model, parts):
+    other = Recogniser(model.backbone, Settings(points=64, radius=0.3, views="ring-2"), "tuned")
+    plain = supervised(model, parts, ("nearest-mean",), copies=CopySettings(1))
+    tuned = supervised(model, parts, ("nearest-mean",), copies=CopySettings(1), tuned=other)
     np.testing.assert_array_equal(plain.zero_shot.probabilities, tuned.zero_shot.probabilities)
     assert not np.array_equal(plain.fits[0].probabilities, tuned.fits[0].probabilities)
     assert tuned.model.name == "tuned"
 
 
-def test_shots_by_default_are_those_that_there_are(model, write):
-    assert few(model, write(), shots=(), seeds=1).shots == (1, 2, 4, 8)
+def test_shots_by_default_are_those_that_there_are(model, parts):
+    assert few(model, parts, HEADS[:1], shots=(), seeds=1).shots == (1, 2, 4, 8)
     assert SHOTS == (1, 2, 4, 8, 16)
 
 
-def test_too_few_shapes_are_said_before_anything_is_done(model, write, monkeypatch):
-    parts = write()
+def test_too_few_shapes_are_said_before_anything_is_done(model, parts, monkeypatch):
     monkeypatch.setattr(protocols, "dataset_examples", lambda *arguments: pytest.fail("computed"))
     with pytest.raises(DataError, match="the class 'chair' has 8 in train-minus-validation: ask for at most 8"):
         few(model, parts, shots=(16,))
 
 
-def test_point_networks_belong_to_the_supervised_protocol(model, write, monkeypatch):
+def test_point_networks_belong_to_the_supervised_protocol(model, parts, monkeypatch):
     quick = {name: replace(settings, epochs=1, points=32, k=4) for name, settings in POINT_TRAINING.items()}
     monkeypatch.setattr(fitting, "POINT_TRAINING", quick)
-    found = supervised(model, write(), ("pointnet", "nearest-mean"), copies=CopySettings(1))
+    found = supervised(model, parts, ("pointnet", "nearest-mean"), copies=CopySettings(1))
     assert found.heads == ("nearest-mean", "pointnet")
     (fit,) = found.cell("pointnet", None).fits
     assert fit.options["epochs"] == 1
     np.testing.assert_allclose(fit.probabilities.sum(1), 1, atol=1e-5)
     monkeypatch.setattr(fitting, "train_point_network", lambda *arguments: pytest.fail("trained again"))
-    again = supervised(model, write(), ("pointnet", "nearest-mean"), copies=CopySettings(1))
+    again = supervised(model, parts, ("pointnet", "nearest-mean"), copies=CopySettings(1))
     assert again.to_dict() == found.to_dict()
     with pytest.raises(OptionError, match="pointnet learns from whole train splits only"):
-        few(model, write(), heads=("pointnet",))
+        few(model, parts, heads=("pointnet",))
 
 
-def test_unknown_heads_and_up_axes_are_refused(model, write):
+def test_unknown_heads_and_up_axes_are_refused(model, parts, write):
     with pytest.raises(OptionError, match="unknown head 'oracle': expected some of"):
-        few_shot(model, write(), ("oracle",))
+        few_shot(model, parts, ("oracle",))
     with pytest.raises(OptionError, match="does not say which axis points up"):
         few(model, write(up="auto"))
     assert "zero-shot" not in feature_heads()
@@ -258,6 +272,6 @@ def test_shapes_that_cannot_be_read_are_replaced(model, tmp_path):
     drawn = protocols.draw_shots(whole.train, 1, 0)
     broken = whole.train.names[drawn[0]]
     (tmp_path / "set" / broken).write_text("nothing")
-    found = few(model, open_parts(f"folder:{tmp_path / 'set'}", up="y"), shots=(1, 2), seeds=1)
+    found = few(model, open_parts(f"folder:{tmp_path / 'set'}", up="y"), HEADS[:1], shots=(1, 2), seeds=1)
     assert [name for name, _ in found.failures] == [broken]
     assert {fit.shots for fit in found.fits} == {1, 2}

@@ -117,6 +117,13 @@ def test_embeddings_are_unit_vectors_and_repeat(model, files):
     assert model.embed([]).shape == (0, 24)
 
 
+def test_answers_carry_the_vector_of_the_axis_that_was_kept(model, files):
+    for answer in model.classify_many(files, LABELS):
+        vector = model.embed([answer.source], up=answer.up)[0]
+        np.testing.assert_allclose(answer.vector, vector, atol=1e-5)
+        assert "vector" not in answer.to_dict()
+
+
 def test_json_types_only(model, files):
     import json
 

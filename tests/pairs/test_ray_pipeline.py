@@ -17,8 +17,15 @@ from clip2point.pairs.ray_pipeline import RayPairFolder
 from clip2point.pairs.sources import absolute_spec
 from clip2point.samples import generate, write_mesh
 
-SHARD = 2
+SHARD = 3
 PROCESSES = Path("/proc")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def threads(in_threads):
+    with pytest.MonkeyPatch.context() as patch:
+        in_threads(patch)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +79,8 @@ def test_a_cluster_writes_the_same_bytes_as_one_machine(cluster, whole, meshes, 
 def test_a_cluster_goes_on_with_what_one_machine_began(cluster, whole, meshes, tmp_path):
     for name, data in whole.items():
         (tmp_path / name).write_bytes(data)
-    (tmp_path / "pairs-000001.tar").unlink()
-    (tmp_path / ".pairs-000002.tar.77.part").write_bytes(b"left over")
+    (tmp_path / "pairs-000000.tar").unlink()
+    (tmp_path / ".pairs-000001.tar.77.part").write_bytes(b"left over")
     folder = on_ray(tmp_path, meshes)
     assert len(list(folder.render(1))) == SHARD
     assert contents(tmp_path) == whole

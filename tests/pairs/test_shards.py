@@ -15,6 +15,13 @@ from clip2point.samples import generate, write_mesh
 SIZE, SHARD = 9, 2
 
 
+@pytest.fixture(scope="module", autouse=True)
+def threads(in_threads):
+    with pytest.MonkeyPatch.context() as patch:
+        in_threads(patch)
+        yield
+
+
 @pytest.fixture(scope="module")
 def meshes(tmp_path_factory):
     """Nine models, two of them broken."""

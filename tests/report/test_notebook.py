@@ -12,6 +12,7 @@ from PIL import Image
 
 from clip2point.models import Classification, Guess
 from clip2point.samples import catalogue
+from clip2point.search import Entry, Hit
 from clip2point.shapes import Shape
 
 
@@ -87,6 +88,20 @@ def test_an_answer_without_pictures_or_with_an_unknown_shape_still_shows() -> No
     assert "unknown (chair?)" in html
 
 
+def hit() -> Hit:
+    picture = io.BytesIO()
+    Image.new("RGB", (4, 4), (255, 0, 0)).save(picture, "WEBP")
+    return Hit(Entry("/a/<i>.off", labels=("chair",), label_scores=(0.5,), thumbnail=picture.getvalue()), 0.25)
+
+
+def test_a_hit_shows_its_thumbnail_score_and_labels() -> None:
+    html = hit()._repr_html_()
+    (data,) = re.findall(r"data:image/webp;base64,([A-Za-z0-9+/=]+)", html)
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (4, 4)
+    assert "score 0.250; chair 50%" in html
+    assert "/a/&lt;i&gt;.off" in html
+
+
 def test_nothing_is_fetched_or_run(chair: Shape) -> None:
-    for html in (chair._repr_html_(), answer()._repr_html_()):
+    for html in (chair._repr_html_(), answer()._repr_html_(), hit()._repr_html_()):
         assert not re.search(r"<script|https?:|<link|onerror", html)

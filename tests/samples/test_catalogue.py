@@ -97,7 +97,7 @@ def test_all_classes_of_modelnet40_are_there():
 
 @pytest.mark.parametrize(("name", "style"), ALL)
 def test_shape(name, style):
-    meshes = [generate(name, style, seed) for seed in (0, 1, 7)]
+    meshes = [generate(name, style, seed) for seed in (0, 7)]
     for mesh in meshes:
         check_valid(mesh)
         low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
@@ -107,7 +107,7 @@ def test_shape(name, style):
         assert smallest < (high - low).max() < greatest
         assert (high - low).min() > 0.015
         assert len(mesh.faces) < 60_000
-    again = generate(name, style, 1)
+    again = generate(name, style, 7)
     np.testing.assert_array_equal(again.vertices, meshes[1].vertices)
     np.testing.assert_array_equal(again.faces, meshes[1].faces)
     assert [m.color for m in again.materials] == [m.color for m in meshes[1].materials]

@@ -1,4 +1,4 @@
-"""A small pair folder, and a tower without batch norm, for all tests of training."""
+"""Meshes, a small pair folder, a tower without batch norm, and a cache, for all tests of training."""
 
 import numpy as np
 import pytest
@@ -11,16 +11,34 @@ from clip2point.samples import generate, write_mesh
 SHAPES = (("chair", "slatted"), ("table", "dining"), ("bottle", "wine"), ("cone", "plain"), ("chair", "shell"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLIP2POINT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
-def pair_folder(tmp_path_factory):
+def meshes(tmp_path_factory):
+    """Folder with four chairs and four tables; not to be changed."""
+    folder = tmp_path_factory.mktemp("meshes")
+    for number, name in enumerate(["chair", "table"] * 4):
+        (folder / name).mkdir(exist_ok=True)
+        write_mesh(generate(name, seed=number), folder / name / f"{name}_{number}.off")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pair_folder(in_threads, tmp_path_factory):
     """Pairs of five generated meshes, in two shards."""
-    meshes = tmp_path_factory.mktemp("meshes")
+    meshes = tmp_path_factory.mktemp("styles")
     for number, (name, style) in enumerate(SHAPES):
         (meshes / name).mkdir(exist_ok=True)
         write_mesh(generate(name, style, number), meshes / name / f"{style}.obj")
     folder = tmp_path_factory.mktemp("pairs") / "five"
-    for _ in PairFolder(folder, open_source(str(meshes), up="y"), shard_size=3).render():
-        pass
+    with pytest.MonkeyPatch.context() as patch:
+        in_threads(patch)
+        list(PairFolder(folder, open_source(str(meshes), up="y"), shard_size=3).render())
     return folder
 
 

@@ -73,12 +73,12 @@ def test_the_same_seed_gives_the_same_bits(problem):
 
 def test_the_best_of_several_heads(problem):
     names = ["zero-shot", "nearest-mean", "linear"]
-    found = adapt_best(names, *problem, logit_scale=10.0, refit=True)
+    found = adapt_best(names, *problem, logit_scale=10.0)
     single = [adapted(name, problem) for name in names]
     assert found.validation_accuracy == max(adaptation.validation_accuracy for adaptation in single)
     assert {trial["head"] for trial in found.trials} == set(names)
     assert len(found.trials) == sum(len(adaptation.trials) for adaptation in single)
-    expected = adapted(found.head.name, problem, refit=True)
+    expected = adapted(found.head.name, problem)
     assert torch.equal(found.head.scores(problem[0].measured), expected.head.scores(problem[0].measured))
     with pytest.raises(OptionError, match="no head to choose from"):
         adapt_best([], *problem, logit_scale=10.0)

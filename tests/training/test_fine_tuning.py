@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,6 @@ import clip2point
 from clip2point.data import open_dataset, sample_dataset
 from clip2point.errors import OptionError
 from clip2point.models.features import encode_views
-from clip2point.samples import generate, write_mesh
 from clip2point.settings import Settings
 from clip2point.training.augment import AugmentationSettings
 from clip2point.training.fine_tuning import FineTuningSettings, SelectionSettings, fine_tune
@@ -21,20 +21,10 @@ pytest.importorskip("lightning_fabric")
 POINTS = 64
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLIP2POINT_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
-def shapes(tmp_path_factory):
-    """Three chairs and three tables as meshes, and a file that is no shape."""
-    folder = tmp_path_factory.mktemp("shapes")
-    for number, name in enumerate(["chair", "table"] * 3):
-        (folder / name).mkdir(exist_ok=True)
-        write_mesh(generate(name, seed=number), folder / name / f"{number}.off")
+def shapes(meshes, tmp_path_factory):
+    """Four chairs and four tables as meshes, and a file that is no shape."""
+    folder = shutil.copytree(meshes, tmp_path_factory.mktemp("shapes") / "set")
     (folder / "chair" / "broken.off").write_text("OFF\n1 2")
     return open_dataset(f"folder:{folder}", up="y")
 
@@ -264,14 +254,14 @@ def test_a_batch_depends_on_its_number_alone_and_processes_share_it(model, shape
 
 def test_every_shape_comes_once_a_round_whatever_the_size_of_a_batch(model, shapes):
     drawings = draw_shapes(shapes, POINTS, 1)
-    assert len(drawings[0]) == 6
+    assert len(drawings[0]) == 8
     one_by_one = batches(model, drawings, batch_size=1)
-    assert one_by_one.steps_per_epoch == 6
-    labels = [one_by_one.batch(step).labels.item() for step in range(12)]
-    assert sum(labels[:6]) == sum(labels[6:]) == 3
-    large = batches(model, drawings, batch_size=8)
+    assert one_by_one.steps_per_epoch == 8
+    labels = [one_by_one.batch(step).labels.item() for step in range(16)]
+    assert sum(labels[:8]) == sum(labels[8:]) == 4
+    large = batches(model, drawings, batch_size=10)
     assert large.steps_per_epoch == 1
-    assert large.batch(0).labels.tolist() == labels[:8]
+    assert large.batch(0).labels.tolist() == labels[:10]
 
 
 def test_unchanged_shapes_look_as_the_model_sees_them(model, toys):

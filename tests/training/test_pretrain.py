@@ -12,33 +12,18 @@ import torch
 import clip2point
 from clip2point.cli.main import main
 from clip2point.pairs import PairFolder, open_source
-from clip2point.samples import generate, write_mesh
 from clip2point.training.recipe import read_recipe
 
 pytest.importorskip("lightning_fabric")
 STEPS, BATCH = 12, 4
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLIP2POINT_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
-def meshes(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("meshes")
-    for number, name in enumerate(["cup", "table"] * BATCH):
-        (folder / name).mkdir(exist_ok=True)
-        write_mesh(generate(name, seed=number), folder / name / f"{name}_{number}.off")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def pairs(meshes, tmp_path_factory):
+def pairs(meshes, in_threads, tmp_path_factory):
     folder = PairFolder(tmp_path_factory.mktemp("pairs"), open_source(f"folder:{meshes}"))
-    list(folder.render())
+    with pytest.MonkeyPatch.context() as patch:
+        in_threads(patch)
+        list(folder.render())
     return folder.path
 
 
@@ -170,8 +155,12 @@ def test_nothing_to_go_on_from(recipe, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_recipe_renders_its_sources_and_chooses_by_what_it_leaves_out(meshes, tiny_clip, tmp_path, capsys):
+def test_a_recipe_renders_its_sources_and_chooses_by_what_it_leaves_out(
+    meshes, tiny_clip, in_threads, tmp_path, monkeypatch, capsys
+):
     """Relative sources count from the recipe's folder; the model has the recipe's settings, and half the size."""
+    monkeypatch.setattr("clip2point.training.sources.available_cores", lambda: 1)
+    in_threads(monkeypatch)
     link = tmp_path / "recipes" / "shapes"
     link.parent.mkdir()
     link.symlink_to(meshes)
@@ -179,7 +168,7 @@ def test_a_recipe_renders_its_sources_and_chooses_by_what_it_leaves_out(meshes, 
     path.write_text(
         f"""
         backbone: {tiny_clip}
-        data: {{sources: [{{name: all, source: shapes}}], without: ["*/*/cup-cup_0", "*/*/table-table_1"]}}
+        data: {{sources: [{{name: all, source: shapes}}], without: ["*/*/chair-chair_0", "*/*/table-table_1"]}}
         training: {{epochs: 2, batch_size: {BATCH}, half: true}}
         recognition: {{views: ring-2, points: 100, radius: 0.03, templates: ["depth map of a {{}}"]}}
         validation: {{dataset: held-out}}

@@ -19,7 +19,9 @@ def test_folders_that_are_given_are_taken_as_they_are(pair_folder, tmp_path):
     assert pair_folders(data, tmp_path, tmp_path) == [pair_folder]
 
 
-def test_sources_are_rendered_once_beside_the_training(tmp_path):
+def test_sources_are_rendered_once_beside_the_training(in_threads, tmp_path, monkeypatch):
+    monkeypatch.setattr("clip2point.training.sources.available_cores", lambda: 1)
+    in_threads(monkeypatch)
     (tmp_path / "recipes" / "cups" / "cup").mkdir(parents=True)
     write_mesh(generate("cup", seed=1), tmp_path / "recipes" / "cups" / "cup" / "one.obj")
     data = DataSettings(sources=(SourceSettings("cups", "cups"),))

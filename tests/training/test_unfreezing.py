@@ -6,7 +6,9 @@ import torch
 from torch import nn
 
 import clip2point
+from clip2point.backbones.clip_towers import Attention
 from clip2point.errors import OptionError
+from clip2point.training.split_attention import split_attention
 from clip2point.training.unfreezing import LoraSettings, plain_state, unfreeze
 
 
@@ -97,7 +99,12 @@ def test_batch_norms_go_by_the_batch_where_asked_and_trained_only(pocket):
     }
 
 
-@pytest.mark.parametrize("backbone", ["clip", "openai_clip", "pocket"])
+@pytest.fixture(scope="module")
+def siglip(tiny_siglip):
+    return clip2point.load(tiny_siglip, dtype="fp32").backbone
+
+
+@pytest.mark.parametrize("backbone", ["clip", "openai_clip", "siglip", "pocket"])
 def test_lora_begins_at_the_tower_and_is_merged_into_an_ordinary_one(backbone, request):
     backbone = request.getfixturevalue(backbone)
     plain, images = backbone.depth_tower(), torch.rand(2, 1, 32, 32)
@@ -105,15 +112,18 @@ def test_lora_begins_at_the_tower_and_is_merged_into_an_ordinary_one(backbone, r
     tower = unfreeze(copy.deepcopy(plain), "lora", lora=LoraSettings(rank=2, alpha=4))
     assert all("lora_" in name for name in trained(tower))
     with torch.no_grad():
-        assert torch.equal(tower(images), plain(images))
+        torch.testing.assert_close(tower(images), plain(images), atol=1e-5, rtol=1e-5)
     learn(tower, images)
     state = tower.state_dict()
     merged = plain_state(tower, state)
     assert merged.keys() == before.keys()
     changed = {name for name in before if not torch.equal(before[name], merged[name])}
-    # Each low-rank update changed one matrix, and nothing else changed.
-    assert len(changed) == len(trained(tower)) / 2
-    assert all(name.endswith(".weight") and before[name].ndim in (2, 4) for name in changed)
+    # Each low-rank update changed one matrix, or a third of one of queries, keys and values, and nothing else changed.
+    assert len(trained(tower)) / 2 == sum(3 if "in_proj" in name else 1 for name in changed)
+    assert all(name.endswith("weight") and before[name].ndim in (2, 4) for name in changed)
+    for name in changed:
+        for part in (merged[name] - before[name]).flatten(1).chunk(3 if "in_proj" in name else 1):
+            assert 1 <= torch.linalg.matrix_rank(part, rtol=1e-3) <= 2
     again = backbone.with_depth_tower(merged).depth_tower()
     with torch.no_grad():
         assert not torch.allclose(tower(images), plain(images), atol=1e-4)
@@ -122,17 +132,50 @@ def test_lora_begins_at_the_tower_and_is_merged_into_an_ordinary_one(backbone, r
     assert all(torch.equal(tensor, state[name]) for name, tensor in tower.state_dict().items())
 
 
-def test_lora_updates_every_matrix_that_is_called(clip, pocket, tiny_siglip):
-    tower = unfreeze(clip.depth_tower(), "lora")
-    for layer in ("self_attn.q_proj", "self_attn.v_proj", "self_attn.out_proj", "mlp.fc1"):
-        assert f"vision.encoder.layers.0.{layer}.lora_A.default.weight" in trained(tower)
-    tower = unfreeze(pocket.depth_tower(), "lora")
-    assert "network._blocks.3._expand_conv.lora_B.default.weight" in trained(tower)
-    assert "head.lora_A.default.weight" in trained(tower)
+@pytest.mark.parametrize(
+    ("backbone", "layers"),
+    [
+        ("clip", [f"vision.encoder.layers.0.{name}" for name in ("self_attn.q_proj", "self_attn.out_proj", "mlp.fc1")]),
+        ("openai_clip", [f"vision.transformer.resblocks.1.attn.{name}_proj" for name in ("q", "k", "v", "out")]),
+        ("siglip", [f"vision.head.attention.{name}_proj" for name in ("q", "k", "v", "out")]),
+        ("pocket", ["network._blocks.3._expand_conv", "head"]),
+    ],
+)
+def test_lora_updates_every_matrix_and_gradients_reach_all(backbone, layers, request):
+    backbone = request.getfixturevalue(backbone)
+    tower = unfreeze(backbone.depth_tower(), "lora", lora=LoraSettings(rank=2))
+    assert {f"{layer}.lora_{part}.default.weight" for layer in layers for part in "AB"} <= trained(tower)
     assert not any("depthwise" in name or "stem" in name for name in trained(tower))
-    tower = unfreeze(clip2point.load(tiny_siglip, dtype="fp32").backbone.depth_tower(), "lora")
-    tower(torch.rand(1, 1, 32, 32)).sum().backward()
-    assert all(weight.grad is not None for weight in tower.parameters() if weight.requires_grad)
+    images = torch.rand(2, 1, 32, 32)
+    learn(tower, images)  # the first values of B, all zero, keep gradients from A
+    tower.zero_grad()
+    tower(images).square().mean().backward()
+    weights = dict(tower.named_parameters())
+    assert all(weights[name].grad.abs().max() > 0 for name in trained(tower))
+
+
+def test_attention_with_more_than_plain_weights_is_left_alone():
+    for options in ({}, {"add_zero_attn": True}, {"add_bias_kv": True}, {"kdim": 4}, {"bias": False}, {"dropout": 0.1}):
+        attention = nn.MultiheadAttention(8, 2, **{"batch_first": True, **options})
+        assert (split_attention(attention) is None) == bool(options)
+    assert split_attention(nn.MultiheadAttention(8, 2)) is None
+
+
+def test_attention_taken_apart_gives_the_same_and_is_put_together_again():
+    torch.manual_seed(0)
+    joint = nn.MultiheadAttention(12, 3, batch_first=True).requires_grad_(False)
+    joint.in_proj_bias.normal_()
+    query, tokens = torch.randn(2, 1, 12), torch.randn(2, 5, 12)
+    split = split_attention(joint)
+    torch.testing.assert_close(split(query, tokens, tokens)[0], joint(query, tokens, tokens)[0])
+    joined = split.joined().state_dict()
+    assert joined.keys() == joint.state_dict().keys()
+    assert all(torch.equal(joined[name], tensor) for name, tensor in joint.state_dict().items())
+    own = Attention(12, 3).requires_grad_(False)
+    for weight in own.parameters():
+        weight.normal_()
+    for causal in (False, True):
+        torch.testing.assert_close(split_attention(own)(tokens, causal), own(tokens, causal))
 
 
 def test_the_same_seed_gives_the_same_updates_and_leaves_the_generator_alone(clip):

@@ -8,24 +8,33 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from clip2point.backbones.clip_towers import Activation, TextTransformer, VisionTransformer, text_tower, vision_tower
+from clip2point.backbones.clip_towers import (
+    Activation,
+    Architecture,
+    TextTransformer,
+    VisionTransformer,
+    text_tower,
+    vision_tower,
+)
 from clip2point.backbones.depth_tower import check_image_size, filled
 from clip2point.backbones.precision import choose_device, choose_dtype
 from clip2point.backbones.protocol import DepthPath, check_path, hash_tensors, in_batches
 from clip2point.backbones.single_channel import fold_first_convolution, shared_copy
 from clip2point.errors import ModelError, OptionError, reason
+from clip2point.repositories import Repository
 
 #: With which CLIP's images are normalised, channel by channel.
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
-#: An image beyond these values has been normalised before: images in [0, 1] leave that range by less when resized, and
-#: CLIP's preprocessing spreads them over -1.8 to 2.1.
+#: An image with a value outside has been normalised before: resizing, sharpening and noise carry images in [0, 1] less
+#: than a whole range beyond their ends, while normalising spreads them over -1.79 to 2.15.
 _RANGE = (-1.0, 2.0)
 
 
@@ -66,6 +75,23 @@ class _Path(NamedTuple):
 
 class ClipBackbone:
     """CLIP with or without a trained depth tower; implements :class:`.protocol.Backbone`.
+
+    The towers compute what OpenAI's code and that of the authors of CLIP2Point compute with the same tensors, within
+    1e-5 in fp32. Depth maps of one channel (:meth:`encode_depth`) go through a copy of their tower whose first
+    convolution has the repeating to three channels and the normalising folded into it; all other weights are shared.
+    Without a depth tower, both paths are the image tower; without an image tower, there is no path "image". A
+    checkpoint holds all towers in fp32, whatever the number format they compute in.
+
+    Attributes:
+        name: for reports and messages.
+        activation: of all towers.
+        tokenizer: folder or name on the hub of the tokenizer for texts; None if none is known, and then texts go in as
+            the numbers of their tokens (:meth:`encode_tokens`).
+        dim: D, width of the embedding space.
+        image_size: S, pixels, of photos and depth maps.
+        logit_scale: factor on cosines before a softmax.
+        device: where the towers are.
+        dtype: in which the vision towers compute.
 
     Args:
         states: tensors of the towers "image", "depth" and "text", as far as there are such, by OpenAI's names.
@@ -122,6 +148,12 @@ class ClipBackbone:
         present = {"image": "image" in self._paths, "depth": self._trained, "text": self._text is not None}
         return tuple(tower for tower, there in present.items() if there)
 
+    @property
+    def architectures(self) -> dict[str, Architecture]:
+        """Of the towers: "vision", which the image tower and the depth tower share, and "text" if there is one."""
+        text = {} if self._text is None else {"text": self._text.architecture}
+        return {"vision": self._paths["depth"].stored.architecture, **text}
+
     def fingerprint(self, path: DepthPath = "depth") -> str:
         """Hash of the tower that reads depth maps, its activation and its number of heads."""
         grey = self._path(path).grey
@@ -133,31 +165,35 @@ class ClipBackbone:
         images = depth.flatten(0, 1)[:, None].to(self.device, self.dtype)
         return in_batches(self._path(path).grey, images).unflatten(0, depth.shape[:2])
 
-    def encode_depth_images(self, images: Tensor) -> Tensor:
+    def encode_depth_images(self, images: Tensor, *, normalized: bool | None = None) -> Tensor:
         """Features [N, D] by the depth tower of depth maps that are images already.
 
         Args:
-            images: [N, 1, H, W] in [0, 1], or [N, 3, H, W] as :meth:`encode_image` takes them.
+            images: [N, 1, S, S] in [0, 1], or [N, 3, H, W] as :meth:`encode_image` takes them.
+            normalized: of images of three channels; see :meth:`encode_image`.
 
         Raises:
             OptionError: if the images have another number of axes or channels.
         """
         if images.ndim == 4 and images.shape[1] == 1:
             return self.encode_depth(images)[:, 0]
-        return self._encode_color(images, "depth")
+        return self._encode_color(images, "depth", normalized)
 
-    def encode_image(self, images: Tensor) -> Tensor:
+    def encode_image(self, images: Tensor, *, normalized: bool | None = None) -> Tensor:
         """Features [B, D] of colour images.
 
         Args:
-            images: [B, 3, H, W], resized to the size of the tower. In [0, 1] they are normalised here; an image with
-                values below -1 or above 2 has been normalised, as by CLIP's own preprocessing, and is taken as it is.
+            images: [B, 3, H, W], in [0, 1] or normalised by CLIP's mean and deviation; they are resized to the size of
+                the tower, and those in [0, 1] normalised.
+            normalized: which of both they are. If not given, each image tells by its values: one with any below -1 or
+                above 2 is normalised. A normalised image without dark and bright pixels has none of these and would be
+                taken for one in [0, 1], so callers that normalise should say so.
 
         Raises:
             ModelError: if there is no image tower.
             OptionError: if the images have another number of axes or channels.
         """
-        return self._encode_color(images, "image")
+        return self._encode_color(images, "image", normalized)
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Features [C, D] of C texts; longer ones than the tower takes are cut.
@@ -230,9 +266,7 @@ class ClipBackbone:
         """What a checkpoint has to say besides: what the tensors do not tell, and for people what they do."""
         trained = {"depth_tower": {"image_size": self.image_size}} if self._trained else {}
         tokenizer = {"tokenizer": self.tokenizer} if self.tokenizer else {}
-        heads = {"vision": self._paths["depth"].stored.architecture.heads}
-        if self._text is not None:
-            heads["text"] = self._text.architecture.heads
+        heads = {tower: architecture.heads for tower, architecture in self.architectures.items()}
         return {
             "backbone": "clip",
             "towers": list(self.towers),
@@ -280,13 +314,15 @@ class ClipBackbone:
             listed = ", ".join(f"{tower} {width}" for tower, width in widths.items())
             raise ModelError(f"{self.name}: the towers do not share one embedding space: their widths are {listed}")
 
-    def _encode_color(self, images: Tensor, path: DepthPath) -> Tensor:
+    def _encode_color(self, images: Tensor, path: DepthPath, normalized: bool | None) -> Tensor:
         """Features [N, D] of colour images [N, 3, H, W]."""
         tower = self._path(path).color
         if images.ndim != 4 or images.shape[1] != 3:
             raise OptionError(f"images of shape {list(images.shape)}: expected [N, 3, H, W]")
-        normalized = _normalized(images.to(self.device, torch.float32), tower.image_size)
-        return in_batches(tower, normalized.to(self.dtype))
+        images = images.to(self.device, torch.float32)
+        done = _are_normalized(images) if normalized is None else torch.full((len(images),), normalized)
+        prepared = _prepared(images, tower.image_size, done.to(self.device)[:, None, None, None])
+        return in_batches(tower, prepared.to(self.dtype))
 
     def _load_tokenizer(self, vocabulary: int) -> Any:
         """The tokenizer, once it is known to be that of the text tower."""
@@ -296,7 +332,7 @@ class ClipBackbone:
         try:
             from transformers import AutoTokenizer
 
-            tokenizer = AutoTokenizer.from_pretrained(self.tokenizer)
+            tokenizer = AutoTokenizer.from_pretrained(_tokenizer_folder(self.tokenizer))
         except Exception as error:
             raise ModelError(
                 f"{self.name}: texts need the tokenizer {self.tokenizer!r}, which cannot be had ({reason(error)}): "
@@ -310,18 +346,29 @@ class ClipBackbone:
         return tokenizer
 
 
+def _tokenizer_folder(source: str) -> Path:
+    """The folder of a tokenizer, from the hub if need be."""
+    if Path(source).is_dir():
+        return Path(source)
+    repository = Repository(source)
+    return repository.fetch(repository.needed(weights=False))
+
+
 _CONVERT_WITH_CLIP = "convert the checkpoint again and give the CLIP file too: --clip ViT-B-32.pt"
 
 
-def _normalized(images: Tensor, size: int) -> Tensor:
-    """Images [N, 3, H, W] as a tower takes them: resized and, where that was not done before, normalised."""
-    low, high = images.flatten(1).aminmax(dim=1) if images.numel() else (images.new_zeros(len(images)),) * 2
-    done = ((low < _RANGE[0]) | (high > _RANGE[1]))[:, None, None, None]
+def _are_normalized(images: Tensor) -> Tensor:
+    """Which of images [N, 3, H, W] have values that only normalising gives, as [N] booleans."""
+    return ((images < _RANGE[0]) | (images > _RANGE[1])).flatten(1).any(dim=1)
+
+
+def _prepared(images: Tensor, size: int, normalized: Tensor) -> Tensor:
+    """Images [N, 3, H, W] as a tower takes them: resized, and normalised unless [N, 1, 1, 1] says that they are."""
     if images.shape[-2:] != (size, size):
         resized = nn.functional.interpolate(images, (size, size), mode="bicubic", antialias=True)
-        images = torch.where(done, resized, resized.clamp(0, 1))
+        images = torch.where(normalized, resized, resized.clamp(0, 1))
     mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in (MEAN, STD))
-    return torch.where(done, images, (images - mean) / std)
+    return torch.where(normalized, images, (images - mean) / std)
 
 
 def _one_channel_copy(vision: VisionTransformer) -> VisionTransformer:

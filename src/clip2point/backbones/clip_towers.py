@@ -23,11 +23,12 @@ from clip2point.errors import ModelError, OptionError
 Activation = Literal["quick_gelu", "gelu"]
 
 #: Width of an attention head: 64 but for OpenCLIP's largest vision towers (ViT-H/14, ViT-g/14 and ViT-bigG/14).
-_HEAD_WIDTH = 64
+HEAD_WIDTH = 64
 _LARGE_VISION_HEADS = {1280: 80, 1408: 88, 1664: 104}
 
-#: Fewest heads of a text tower, which the golden model of width 64 has; every published tower has 8 or more.
-_MIN_TEXT_HEADS = 2
+#: Fewest heads of a vision and of a text tower. No published tower is so narrow that they count: those are at least 768
+#: and 512 wide. Of narrow ones, made for tests, the golden text tower of width 64 has 2.
+_MIN_VISION_HEADS, _MIN_TEXT_HEADS = 1, 2
 
 _LAYER = re.compile(r"transformer\.resblocks\.(\d+)\.")
 
@@ -229,7 +230,7 @@ def vision_tower(
             f"{owner}: the tensors 'conv1.weight' for {channels} channels and 'positional_embedding' for {positions} "
             "positions fit no square colour image: expected 3 channels and a square number of patches plus one"
         )
-    heads = heads or width // _LARGE_VISION_HEADS.get(width, _HEAD_WIDTH)
+    heads = heads or max(width // _LARGE_VISION_HEADS.get(width, HEAD_WIDTH), _MIN_VISION_HEADS)
     architecture = _architecture(state, width, heads, activation, owner)
     with torch.device("meta"):
         empty = VisionTransformer(architecture, patch, grid, dim)
@@ -243,7 +244,7 @@ def text_tower(
     vocabulary, width = _shape(state, "token_embedding.weight", 2, owner)
     context, _ = _shape(state, "positional_embedding", 2, owner)
     _, dim = _shape(state, "text_projection", 2, owner)
-    heads = heads or max(width // _HEAD_WIDTH, _MIN_TEXT_HEADS)
+    heads = heads or max(width // HEAD_WIDTH, _MIN_TEXT_HEADS)
     architecture = _architecture(state, width, heads, activation, owner)
     with torch.device("meta"):
         empty = TextTransformer(architecture, vocabulary, context, dim)
@@ -257,7 +258,7 @@ def _architecture(
     if heads < 1 or width % heads:
         raise ModelError(
             f"{owner}: width {width} cannot be divided among {heads} attention heads: "
-            f"expected a multiple of {_HEAD_WIDTH}"
+            f"expected a multiple of {HEAD_WIDTH}"
         )
     # Counted, and not the highest number: a name costs a file nothing, a layer does.
     layers = len({match[1] for name in state if (match := _LAYER.match(name))})

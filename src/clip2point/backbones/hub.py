@@ -1,11 +1,13 @@
-"""CLIP and SigLIP backbones through transformers, from a model hub or a local folder."""
+"""CLIP and SigLIP backbones through transformers, from a model hub or a local folder.
+
+What is downloaded and where it is kept is the matter of :mod:`clip2point.repositories`.
+"""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from clip2point.backbones.precision import choose_device, choose_dtype
 from clip2point.backbones.protocol import DepthPath, check_path, hash_tensors, in_batches
 from clip2point.backbones.single_channel import fold_first_convolution, shared_copy
 from clip2point.errors import ModelError, reason
+from clip2point.repositories import Repository
 
 #: Short names of models on the hub. The first is the paper's own.
 ALIASES = {
@@ -54,16 +57,27 @@ class HubDepthTower(nn.Module):
 
 
 class HubBackbone:
-    """A CLIP or SigLIP model; implements :class:`.protocol.Backbone`.
+    """A CLIP or SigLIP model of transformers; implements :class:`.protocol.Backbone`.
 
-    Until a depth tower is trained, it is a copy of the image tower that shares its weights and takes depth maps with
-    one channel.
+    Photos go through the model's own image tower, resized without a crop and normalised by the mean and deviation of
+    its preprocessor. Depth maps go through a copy of that tower which shares all weights but the first convolution:
+    this one takes one channel and has the repeating and the normalising folded into it, so both give the same features.
+    A trained depth tower (:meth:`with_depth_tower`) takes the place of the copy on the path "depth"; the path "image"
+    keeps it. A checkpoint then holds the trained tower alone and names the model that it builds on.
+
+    Attributes:
+        name: the hub name, short name or folder; in a checkpoint, what it builds on.
+        dim: D, width of the embedding space.
+        image_size: S, pixels, of photos and depth maps.
+        logit_scale: factor on cosines before a softmax. SigLIP's bias is not used: it is the same for all classes.
+        device: where the towers are.
+        dtype: in which the vision towers compute.
 
     Args:
-        model: a CLIPModel or SiglipModel of transformers.
+        model: a CLIPModel or SiglipModel of transformers, in fp32. Its modules are used, not copied.
         tokenizer: that goes with it.
         processor: settings of its image preprocessor; ``image_mean`` and ``image_std`` are used if present.
-        name: for reports.
+        name: see above.
         device: name of a torch device.
         dtype: "auto", "fp32" or "bf16", of the vision towers. The text tower computes in fp32.
     """
@@ -112,7 +126,7 @@ class HubBackbone:
         return in_batches(self._towers[path], images).unflatten(0, depth.shape[:2])
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """Features [B, D] of colour images [B, 3, H, W] in [0, 1], resized to the size of the tower."""
+        """Features [B, D] of colour images [B, 3, H, W] in [0, 1], resized to S x S (bicubic, without a crop)."""
         size = (self.image_size, self.image_size)
         images = images.to(self.device, torch.float32)
         if images.shape[-2:] != size:
@@ -177,51 +191,74 @@ class HubBackbone:
         return hash_tensors((f"{part}.{name}", tensor) for part, state in states for name, tensor in state.items())
 
 
-def load_hub_backbone(source: str | Path, *, device: str = "cpu", dtype: str = "auto") -> HubBackbone:
+def load_hub_backbone(
+    source: str | Path, *, name: str | None = None, device: str = "cpu", dtype: str = "auto"
+) -> HubBackbone:
     """Load a CLIP or SigLIP model.
 
     Args:
-        source: a folder in transformers format, a name on the hub, or one of :data:`ALIASES`.
+        source: a folder in transformers format, one of :data:`ALIASES`, or a repository on the hub as
+            :class:`clip2point.repositories.Repository` takes it.
+        name: by which the backbone is to be known; ``source`` if not given.
         device: name of a torch device.
         dtype: see :class:`HubBackbone`.
 
     Raises:
         ModelError: if the model cannot be had, is of another family, or lacks weights.
     """
-    name = str(source)
-    location = ALIASES.get(name, name)
-    with _clear_errors(location):
-        model, tokenizer, processor = _load(location)
-    return HubBackbone(model, tokenizer, processor, name=name, device=device, dtype=dtype)
+    location = ALIASES.get(str(source), str(source))
+    folder = Path(location)
+    if not folder.is_dir():
+        repository = Repository(location)
+        folder = repository.fetch(repository.needed())
+    try:
+        model, tokenizer, processor = _load(folder)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(f"cannot load the model {folder}: {reason(error)}; check its files") from error
+    return HubBackbone(model, tokenizer, processor, name=name or str(source), device=device, dtype=dtype)
 
 
-def _load(location: str) -> tuple[Any, Any, dict[str, Any]]:
-    """Model in fp32, tokenizer and preprocessor settings of a folder or hub name."""
+def _load(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
+    """Model in fp32, tokenizer and preprocessor settings of a folder."""
     from transformers import AutoConfig, AutoModel, AutoTokenizer
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()
-    # Retries are counted out loud otherwise; what matters of them comes as an error at the end.
-    getLogger("huggingface_hub").setLevel(ERROR)
-    config = AutoConfig.from_pretrained(location)
+    config = AutoConfig.from_pretrained(folder)
     if config.model_type not in _NORMALIZATION:
         raise ModelError(
-            f"{location}: a model of type {config.model_type!r}; expected one of {', '.join(_NORMALIZATION)}"
+            f"{folder}: a model of type {config.model_type!r}; expected one of {', '.join(_NORMALIZATION)}"
         )
-    model, report = AutoModel.from_pretrained(location, dtype=torch.float32, output_loading_info=True)
+    with _no_bars():
+        # Where there are only pickles, they are read as tensors and plain values (weights_only) and run nothing.
+        model, report = AutoModel.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
     # transformers fills missing weights with random ones and goes on.
     absent = sorted(map(str, {*report["missing_keys"], *report.get("mismatched_keys", ())}))
     if absent:
-        raise ModelError(f"{location}: {len(absent)} weights are missing or misshapen, the first is {absent[0]}")
-    return model.eval().requires_grad_(False), AutoTokenizer.from_pretrained(location), _preprocessor(location)
+        raise ModelError(f"{folder}: {len(absent)} weights are missing or misshapen, the first is {absent[0]}")
+    return model.eval().requires_grad_(False), AutoTokenizer.from_pretrained(folder), _preprocessor(folder)
 
 
-def _preprocessor(location: str) -> dict[str, Any]:
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Keep transformers from showing how it copies weights, and leave its settings as they were."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _preprocessor(folder: Path) -> dict[str, Any]:
     """Contents of ``preprocessor_config.json``, empty if there is none."""
     from transformers.image_processing_base import ImageProcessingMixin
 
     try:
-        return dict(ImageProcessingMixin.get_image_processor_dict(location)[0])
+        return dict(ImageProcessingMixin.get_image_processor_dict(folder)[0])
     except OSError:
         return {}
 
@@ -244,20 +281,3 @@ def _one_channel_copy(vision: nn.Module, mean: Sequence[float], std: Sequence[fl
     embeddings: Any = depth.embeddings
     embeddings.patch_embedding = fold_first_convolution(embeddings.patch_embedding, mean, std)
     return depth.requires_grad_(False)
-
-
-@contextmanager
-def _clear_errors(location: str) -> Iterator[None]:
-    """Turn whatever loading raises into one sentence that says what to do."""
-    try:
-        yield
-    except ModelError:
-        raise
-    except Exception as error:
-        hint = (
-            "check its files"
-            if Path(location).is_dir()
-            else "download it on a machine that reaches the hub and give the folder, or set HF_ENDPOINT to a mirror; "
-            "the model 'pocket' works offline"
-        )
-        raise ModelError(f"cannot load the model {location}: {reason(error)}; {hint}") from error

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip2point.cli import options, output
+from clip2point.cli import fine_tuning, options, output
 from clip2point.cli.figures import percent
 from clip2point.errors import OptionError
 
@@ -82,13 +80,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     group = parser.add_argument_group("fine-tuning (for hundreds of shapes and more; minutes to hours)")
-    group.add_argument(
-        "--unfreeze",
-        metavar="PART",
-        help="train a part of the depth tower before the head: last-N (its last N blocks), all, or lora",
-    )
-    group.add_argument("--epochs", type=options.positive, metavar="N", help="rounds through the shapes (default 10)")
-    group.add_argument("--precision", choices=("32-true", "bf16-mixed"), help="number format of this training")
+    fine_tuning.add_options(group)
     group.add_argument("--resume", action="store_true", help="go on with this training where it was stopped")
     options.add_prompts(parser)
     options.add_model(parser)
@@ -98,23 +90,21 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Learn, write, and say how good it is."""
-    given = [name for name in ("epochs", "precision", "resume") if getattr(arguments, name)]
-    if given and not arguments.unfreeze:
-        raise OptionError(f"--{given[0]} belongs to the training of a tower: give --unfreeze last-4, for example, too")
+    fine_tuning.check_options(arguments, "resume")
     from clip2point.data import sample_dataset
     from clip2point.models.adapted import save_adapted
     from clip2point.training.examples import dataset_examples
     from clip2point.training.few_shot import hold_out, learn
 
     dataset, model = _open(arguments), _model(arguments)
-    clock = _Clock()
-    sampled = sample_dataset(dataset, model.settings.points, arguments.seed, progress=_progress(dataset))
+    clock, shown = _Clock(), output.progress_of(dataset.name)
+    sampled = sample_dataset(dataset, model.settings.points, arguments.seed, progress=shown)
     held_out = hold_out(sampled.labels, arguments.seed)
     clock.stop("points")
     if arguments.unfreeze:
         model = _fine_tuned(arguments, model, dataset, sampled, held_out)
         clock.stop("fine_tuning")
-    examples = dataset_examples(model, dataset, arguments.copies, arguments.seed, _progress(dataset)).examples
+    examples = dataset_examples(model, dataset, arguments.copies, arguments.seed, shown).examples
     clock.stop("features")
     learned = learn(
         model,
@@ -154,8 +144,7 @@ def _model(arguments: argparse.Namespace) -> Recogniser:
     from clip2point.models import load
     from clip2point.models.adapted import check_target
 
-    # A tower should not begin its training with rounded weights.
-    dtype = "fp32" if arguments.unfreeze and arguments.dtype == "auto" else arguments.dtype
+    dtype = fine_tuning.model_dtype(arguments)
     model = load(arguments.model, device=arguments.device, dtype=dtype).without_head()
     check_target(arguments.out, model.name)
     return model.with_settings(options.changed_settings(model.settings, arguments))
@@ -190,35 +179,16 @@ def _fine_tuned(
     """The model with a depth tower that was trained on the shapes which are not held out."""
     import numpy as np
 
-    from clip2point.cli.training_console import TrainingConsole
-    from clip2point.training.fine_tuning import FineTuningSettings, fine_tune
-
-    settings = FineTuningSettings(unfreeze=arguments.unfreeze)
-    given = {name: value for name in ("epochs", "precision") if (value := getattr(arguments, name)) is not None}
-    settings = replace(settings, training=replace(settings.training, seed=arguments.seed, **given))
     rows = {name: row for row, name in enumerate(dataset.names)}
     readable = dataset.take([rows[name] for name in sampled.names])
-    folder = arguments.out / _FINE_TUNING
-    with TrainingConsole(folder, "shapes") as console:
-        return fine_tune(
-            model,
-            readable.take(np.flatnonzero(~held_out)),
-            readable.take(np.flatnonzero(held_out)) if held_out.any() else None,
-            settings,
-            folder,
-            resume=arguments.resume,
-            observer=console,
-            progress=_progress(dataset),
-        )
-
-
-def _progress(dataset: Dataset) -> Any:
-    """A progress bar for each pass over the shapes."""
-
-    def progress(items: Iterable[Any], total: int) -> Iterable[Any]:
-        return output.progress(items, dataset.name, total)
-
-    return progress
+    return fine_tuning.fine_tune_in(
+        arguments.out / _FINE_TUNING,
+        model,
+        readable.take(np.flatnonzero(~held_out)),
+        readable.take(np.flatnonzero(held_out)) if held_out.any() else None,
+        fine_tuning.settings_of(arguments, seed=arguments.seed),
+        resume=arguments.resume,
+    )
 
 
 def _record(arguments: argparse.Namespace, dataset: Dataset, sampled: SampledDataset) -> dict[str, Any]:

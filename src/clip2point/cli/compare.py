@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from clip2point.cli import options, output
+from clip2point.cli import fine_tuning, options, output
 from clip2point.cli.figures import command_line, percent, percent_spread, print_published
 from clip2point.errors import OptionError
 
@@ -40,20 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="few-shot: validation shapes of each class to choose by (default: as many as shots, at most 4)",
     )
-    group.add_argument(
-        "--unfreeze",
-        metavar="PART",
-        help="supervised: train a part of the depth tower before the heads: last-N (its last N blocks), all, or lora",
-    )
-    group.add_argument("--epochs", type=options.positive, metavar="N", help="of this training (default 10)")
-    group.add_argument("--precision", choices=("32-true", "bf16-mixed"), help="number format of this training")
+    fine_tuning.add_options(group, "supervised: ")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare heads."""
-    given = [name for name in ("epochs", "precision") if getattr(arguments, name)]
-    if given and not arguments.unfreeze:
-        raise OptionError(f"--{given[0]} belongs to the training of a tower: give --unfreeze last-4, for example, too")
+    fine_tuning.check_options(arguments)
     from clip2point.data.parts import open_parts
 
     parts = open_parts(arguments.dataset, root=arguments.root, up=arguments.up, limit=arguments.limit)
@@ -84,12 +75,10 @@ def _compare(arguments: argparse.Namespace, parts: Parts) -> Comparison:
     common: dict[str, Any] = {
         "copies": CopySettings(arguments.copies) if arguments.copies else None,
         "command": command_line(),
-        "progress": _progress(parts),
+        "progress": output.progress_of(parts.test.name),
         **({"seeds": arguments.seeds} if arguments.seeds else {}),
     }
-    if arguments.unfreeze and arguments.dtype == "auto":
-        # A tower should not begin its training with rounded weights.
-        arguments = argparse.Namespace(**{**vars(arguments), "dtype": "fp32"})
+    arguments = argparse.Namespace(**{**vars(arguments), "dtype": fine_tuning.model_dtype(arguments)})
     model = options.load_model(arguments).without_head()
     if arguments.protocol == "supervised":
         tuned = _tuned(arguments, model, parts) if arguments.unfreeze else None
@@ -100,16 +89,13 @@ def _compare(arguments: argparse.Namespace, parts: Parts) -> Comparison:
 def _tuned(arguments: argparse.Namespace, model: Recogniser, parts: Parts) -> Recogniser:
     """The model with a depth tower that was trained on the train split, by this run or an earlier one."""
     from clip2point.cache import cache_folder, key_of
-    from clip2point.cli.training_console import TrainingConsole
     from clip2point.models import Recogniser, load
     from clip2point.models.checkpoint import is_checkpoint
-    from clip2point.training.fine_tuning import MODEL, FineTuningSettings, fine_tune
+    from clip2point.training.fine_tuning import MODEL
     from clip2point.training.sections import to_plain
     from clip2point.training.state import has_state
 
-    settings = FineTuningSettings(unfreeze=arguments.unfreeze)
-    given = {name: value for name in ("epochs", "precision") if (value := getattr(arguments, name)) is not None}
-    settings = replace(settings, training=replace(settings.training, **given))
+    settings = fine_tuning.settings_of(arguments)
     key = key_of(
         {
             "settings": to_plain(settings),
@@ -121,23 +107,10 @@ def _tuned(arguments: argparse.Namespace, model: Recogniser, parts: Parts) -> Re
     if is_checkpoint(folder / MODEL):
         tuned = load(folder / MODEL, device=arguments.device, dtype=arguments.dtype)
     else:
-        with TrainingConsole(folder, "shapes") as console:
-            tuned = fine_tune(
-                *(model, parts.train, parts.validation, settings, folder),
-                resume=has_state(folder),
-                observer=console,
-                progress=_progress(parts),
-            )
+        tuned = fine_tuning.fine_tune_in(
+            folder, model, parts.train, parts.validation, settings, resume=has_state(folder)
+        )
     return Recogniser(tuned.backbone, model.settings, f"{model.name}, tuned ({arguments.unfreeze})")
-
-
-def _progress(parts: Parts) -> Any:
-    """A progress bar for each pass over something."""
-
-    def progress(items: Iterable[Any], total: int) -> Iterable[Any]:
-        return output.progress(items, parts.test.name, total)
-
-    return progress
 
 
 def _heads(text: str | None) -> Sequence[str]:

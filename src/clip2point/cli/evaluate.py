@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -137,10 +136,9 @@ def _measure(arguments: argparse.Namespace, model: Recogniser, dataset: Dataset)
     """Measure, with a progress bar."""
     from clip2point.evaluation.measurement import evaluate
 
-    def progress(items: Iterable[Any], total: int) -> Iterable[Any]:
-        return output.progress(items, dataset.name, total)
-
-    return evaluate(model, dataset, arguments.seeds or 1, command=command_line(), progress=progress)
+    return evaluate(
+        model, dataset, arguments.seeds or 1, command=command_line(), progress=output.progress_of(dataset.name)
+    )
 
 
 def _print(measured: Measurement) -> None:

@@ -9,10 +9,46 @@ import warnings
 from collections.abc import Sequence
 
 from clip2point import __version__
-from clip2point.cli import adapt, bench, classify, convert, demo, evaluate, pairs, pretrain, render, verify
+from clip2point.cli import (
+    adapt,
+    app,
+    bench,
+    classify,
+    clusters,
+    convert,
+    demo,
+    duplicates_report,
+    evaluate,
+    index,
+    pairs,
+    pretrain,
+    push,
+    render,
+    reproduce,
+    search,
+    verify,
+)
 from clip2point.errors import Clip2PointError
 
-_COMMANDS = (demo, classify, render, adapt, evaluate, pairs, pretrain, convert, verify, bench)
+_COMMANDS = (
+    demo,
+    classify,
+    render,
+    index,
+    search,
+    duplicates_report,
+    clusters,
+    adapt,
+    evaluate,
+    pairs,
+    pretrain,
+    reproduce,
+    convert,
+    push,
+    verify,
+    bench,
+    app,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -71,3 +71,8 @@ def progress(items: Iterable[Item], description: str, total: int) -> Iterator[It
                 said = time.monotonic()
             yield item
             bar.advance(task)
+
+
+def progress_of(description: str) -> Callable[[Iterable[Item], int], Iterator[Item]]:
+    """:func:`progress` with a description, for functions that say how many items there are."""
+    return lambda items, total: progress(items, description, total)

@@ -40,6 +40,9 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--excluded", type=Path, metavar="FILE", help="text file with one model id a line, to be left out"
     )
+    parser.add_argument(
+        "--limit", type=options.positive, metavar="N", help="only N models, spread over the source, to try it"
+    )
     parser.add_argument("--retry-failed", action="store_true", help="try models that were broken before again")
     parser.add_argument(
         "--ray",
@@ -57,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     excluded = _read_ids(arguments.excluded) if arguments.excluded else set()
     spec = absolute_spec(arguments.source) if arguments.ray else arguments.source
-    reopen = partial(open_source, spec, up=arguments.up, excluded=excluded, seed=arguments.seed)
+    reopen = partial(open_source, spec, up=arguments.up, excluded=excluded, seed=arguments.seed, limit=arguments.limit)
     source = reopen()
     if arguments.excluded:
         output.remark(f"{arguments.excluded}: {source.excluded} models left out, {len(excluded)} ids given.")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clip2point.cli import options, output
 from clip2point.cli.training_console import TrainingConsole
@@ -68,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             nodes=arguments.nodes,
             base=arguments.recipe.parent if arguments.recipe else None,
             observer=console,
-            progress=_progress,
+            progress=output.progress_of("Preparing pairs"),
         )
     return _finish(outcome, arguments.out)
 
@@ -102,7 +101,3 @@ def _finish(outcome: Outcome, out: Path) -> int:
     print(f"Trained {outcome.total:,} steps{said}: {outcome.model}")
     print(f"Try it with --model {outcome.model}")
     return 0
-
-
-def _progress(items: Iterable[Any], total: int) -> Iterable[Any]:
-    return output.progress(items, "Preparing pairs", total)

@@ -67,7 +67,9 @@ def carve(train: Dataset, split: str) -> Dataset:
 def _drawn(train: Dataset, label: int, class_name: str) -> NDArray[np.int64]:
     """Rows of one class for validation."""
     rows = np.array(sorted(np.flatnonzero(train.labels == label), key=lambda row: train.names[row]), dtype=np.int64)
-    if len(rows) < 2:
-        return rows[:0]
-    rng = np.random.default_rng((_SEED, zlib.crc32(class_name.encode())))
-    return rng.permutation(rows)[: max(1, round(_SHARE * len(rows)))]
+    return draw_fifth(rows, np.random.default_rng((_SEED, zlib.crc32(class_name.encode()))))
+
+
+def draw_fifth(rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw what is held out of one class: a fifth of its rows, at least one of two or more, and none of fewer."""
+    return rng.permutation(rows)[: max(1, round(_SHARE * len(rows)))] if len(rows) > 1 else rows[:0]

@@ -46,6 +46,7 @@ _V2 = "PointCLIP V2, ICCV 2023, as listed by Papers with Code"
 _OPENSHAPE = "OpenShape, NeurIPS 2023"
 _OPENDLIGN = "OpenDlign, NeurIPS 2024"
 _RETEST = "re-test of the released checkpoint by OpenShape"
+_AUTHORS = "the authors, in a thread of their repository"
 _SHAPENET_ONLY = "point encoder trained on ShapeNet only"
 _PROBE = "linear probe, mean of 10 seeds"
 
@@ -111,6 +112,13 @@ _ROWS = (
         *("Uni3D-g", "zero-shot", UNNAMED_VARIANT, 65.3, "EVA02-CLIP-E", "Uni3D, ICLR 2024"),
         f"point encoder trained on far more than ShapeNet; {_NO_VARIANT}",
     ),
+    # Zero-shot, ShapeNet-55 and Objaverse-LVIS.
+    Published(
+        *("CLIP2Point", "zero-shot", "shapenet55", 42.83, "CLIP ViT-B/32", _AUTHORS),
+        "10 views, at best; the weights are chosen by these shapes",
+    ),
+    Published("PointCLIP", "zero-shot", "objaverse-lvis", 1.9, "", _OPENSHAPE),
+    Published("CLIP2Point", "zero-shot", "objaverse-lvis", 2.7, "CLIP ViT-B/32", _OPENSHAPE),
     # 16 shots.
     Published(
         *("PointCLIP", "16-shot", "modelnet40", 87.20, "", _POINTCLIP),

@@ -27,6 +27,7 @@ from clip2point.models.checkpoint import (
     write_checkpoint,
 )
 from clip2point.models.recogniser import Recogniser
+from clip2point.repositories import Repository, cached_folder
 from clip2point.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 #: The model that the package carries.
 POCKET = Path(__file__).parent.parent / "weights" / "pocket"
 
+_HUB = "hf:"  # begins the names of models on a hub
 _DEPTH = "depth."  # begins the names of a trained depth tower's tensors
 _ADAPTER = "adapter."  # begins those of an adapter
 
@@ -44,8 +46,8 @@ def load(model: str | Path = "pocket", *, device: str = "cpu", dtype: str = "aut
 
     Args:
         model: "pocket" (embedded, offline); a folder that we wrote, also one with a head that learned from examples; a
-            CLIP or SigLIP model in transformers format
-            as a folder, as "hf:ORGANISATION/NAME" on a hub, or by a short name such as "clip-vit-b-32".
+            folder of a CLIP or SigLIP model in transformers format; either kind of folder on a hub, as
+            "hf:ORGANISATION/NAME" or "hf:ORGANISATION/NAME@REVISION"; or a short name such as "clip-vit-b-32".
         device: name of a torch device.
         dtype: "auto", "fp32" or "bf16" for the vision towers.
 
@@ -56,22 +58,23 @@ def load(model: str | Path = "pocket", *, device: str = "cpu", dtype: str = "aut
         ModelError: if there is no such model, or its files are missing, broken or not what they should be.
         OptionError: if the device or dtype cannot be used.
     """
-    folder = model_folder(model)
+    from clip2point.backbones.hub import ALIASES, load_hub_backbone
+
+    name = str(model)
+    folder = fetch_model(name.removeprefix(_HUB)) if name.startswith(_HUB) else model_folder(model)
     if is_checkpoint(folder):
         if holds_head(read_config(folder)):
             from clip2point.models.adapted import load_adapted
 
-            return load_adapted(read_checkpoint(folder), str(model), device, dtype)
-        return _from_checkpoint(read_checkpoint(folder), str(model), device, dtype)
-    from clip2point.backbones.hub import ALIASES, load_hub_backbone
-
-    name = str(model)
-    if not (folder.is_dir() or name in ALIASES or name.startswith("hf:")):
+            return load_adapted(read_checkpoint(folder), name, device, dtype)
+        return _from_checkpoint(read_checkpoint(folder), name, device, dtype)
+    if not (folder.is_dir() or name in ALIASES):
         raise ModelError(
             f"unknown model {name!r}: expected pocket, {', '.join(ALIASES)}, hf:ORGANISATION/NAME, "
             "or a folder with a checkpoint or a transformers model"
         )
-    backbone = load_hub_backbone(name.removeprefix("hf:"), device=device, dtype=dtype)
+    source = folder if name.startswith(_HUB) else name
+    backbone = load_hub_backbone(source, name=name.removeprefix(_HUB), device=device, dtype=dtype)
     return Recogniser(backbone, Settings(), name)
 
 
@@ -153,8 +156,34 @@ def weight_checksums(model: str | Path) -> dict[str, str]:
 
 
 def model_folder(model: str | Path) -> Path:
-    """The folder where a model would lie if it is a checkpoint of ours."""
-    return POCKET if model == "pocket" else Path(model)
+    """The folder where a model would lie if it is a checkpoint of ours; no hub is asked for it."""
+    if model == "pocket":
+        return POCKET
+    if str(model).startswith(_HUB):
+        return cached_folder(str(model).removeprefix(_HUB)) or Path(model)
+    return Path(model)
+
+
+def fetch_model(name: str) -> Path:
+    """Have a model of a hub in the cache, be it ours or in transformers format.
+
+    Args:
+        name: of its repository, as :class:`clip2point.repositories.Repository` takes it.
+
+    Returns:
+        Its folder.
+
+    Raises:
+        ModelError: that says in one sentence why it cannot be had.
+    """
+    repository = Repository(name)
+    folder = repository.fetch(repository.needed())
+    if is_checkpoint(folder):
+        for entry in {"base", "tokenizer"} & read_config(folder).keys():
+            below = str(read_config(folder)[entry]).removeprefix("./")
+            if any(file.startswith(f"{below}/") for file in repository.files):
+                repository.fetch(repository.needed(below, weights=entry == "base"))
+    return folder
 
 
 def _from_checkpoint(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Recogniser:

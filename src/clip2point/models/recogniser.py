@@ -117,6 +117,7 @@ class Recogniser:
         top: int = 5,
         seed: int = 0,
         unknown_below: float | None = None,
+        keep_views: bool = True,
     ) -> Classification:
         """Name one shape.
 
@@ -129,6 +130,7 @@ class Recogniser:
             seed: of the point sampling.
             unknown_below: confidence in [0, 1] below which a shape counts as unknown. If not given, the threshold of
                 the model's head among the head's own classes, and none otherwise.
+            keep_views: whether the answer carries its depth maps, which notebooks show.
 
         Returns:
             The best names with their scores.
@@ -139,7 +141,7 @@ class Recogniser:
         """
         names = self._names(labels)
         threshold = self._threshold(names, unknown_below)
-        return self._classify_batch([self._sample(shape, up, seed)], names, threshold, top, seed, keep_views=False)[0]
+        return self._classify_batch([self._sample(shape, up, seed)], names, threshold, top, seed, keep_views)[0]
 
     def classify_many(
         self,
@@ -197,8 +199,7 @@ class Recogniser:
         sampled = _read_ahead(lambda shape: self._sample(shape, up, seed), shapes, size * 2)
         while batch := list(islice(sampled, size)):
             points = np.stack([to_y_up(item.points, item.ups[0]) for item in batch])
-            features = self._view_features(self.depth_maps(points))
-            rows.append(normalize(normalize(features, dim=-1).mean(1), dim=-1).cpu())
+            rows.append(_pooled(self._view_features(self.depth_maps(points))))
         return torch.cat(rows).numpy() if rows else np.empty((0, self.backbone.dim), dtype=np.float32)
 
     def class_features(self, labels: Sequence[str]) -> Tensor:
@@ -269,17 +270,23 @@ class Recogniser:
         with torch.inference_mode():
             return self.backbone.encode_depth(depth)
 
-    def _scores(self, depth: Tensor, labels: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores [B, C], confidences [B, C], and cosines of views [B, V, C], none (V = 0) where a head answers."""
+    def _scores(self, depth: Tensor, labels: Sequence[str]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Scores [B, C], confidences [B, C], cosines of views [B, V, C], vectors [B, D] as of :meth:`embed`.
+
+        Where a head answers there are no cosines: V is 0.
+        """
         if self.adapted is not None:
             # Its module needs this one.
-            from clip2point.models.features import encode_paths
+            from clip2point.models.features import PATHS, encode_paths
 
-            scores = self.adapted.scores(encode_paths(self, depth), labels, self.class_features)
-            return scores, self.adapted.confidences(scores), scores.new_empty(len(scores), 0, len(labels))
-        cosines = view_cosines(self._view_features(depth), self.class_features(labels)).cpu()
+            paths = encode_paths(self, depth)
+            scores = self.adapted.scores(paths, labels, self.class_features)
+            none = scores.new_empty(len(scores), 0, len(labels))
+            return scores, self.adapted.confidences(scores), none, _pooled(paths[:, PATHS.index("depth")])
+        features = self._view_features(depth)
+        cosines = view_cosines(features, self.class_features(labels)).cpu()
         scores = cosines.mean(1)
-        return scores, (scores.double() * self.backbone.logit_scale).softmax(-1), cosines
+        return scores, (scores.double() * self.backbone.logit_scale).softmax(-1), cosines, _pooled(features)
 
     def _classify_batch(
         self,
@@ -295,7 +302,7 @@ class Recogniser:
             return []
         poses = [(index, up) for index, item in enumerate(batch) for up in item.ups]
         depth = self.depth_maps(np.stack([to_y_up(batch[index].points, up) for index, up in poses]))
-        scores, confidences, cosines = self._scores(depth, labels)
+        scores, confidences, cosines, vectors = self._scores(depth, labels)
         best: dict[int, int] = {}
         for row, (index, _) in enumerate(poses):
             if index not in best or confidences[row].max() > confidences[best[index]].max():
@@ -311,6 +318,7 @@ class Recogniser:
                 model=self.name,
                 unknown=bool(confidences[row].max() < threshold),
                 depth=depth[row].cpu().numpy() if keep_views else None,
+                vector=vectors[row].numpy(),
             )
             for item, row in ((item, best[index]) for index, item in enumerate(batch))
         ]
@@ -331,6 +339,11 @@ def as_shape(shape: ShapeLike, up: str = "auto") -> Shape:
     if isinstance(shape, str | os.PathLike):
         return load_shape(shape, up=up)
     return shape_from_points(shape, up=up)
+
+
+def _pooled(features: Tensor) -> Tensor:
+    """One unit vector a shape [B, D], on the CPU, of the features of its views [B, V, D]."""
+    return normalize(normalize(features, dim=-1).mean(1), dim=-1).cpu()
 
 
 def _ranked(labels: Sequence[str], scores: Tensor, confidences: Tensor, cosines: Tensor, top: int) -> tuple[Guess, ...]:

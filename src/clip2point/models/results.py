@@ -49,6 +49,7 @@ class Classification:
         model: name of the model.
         depth: [V, S, S] depth maps as the model saw them, if they were asked for; not part of the JSON.
         unknown: whether the confidence is below the threshold, so that the shape is probably none of the labels.
+        vector: [D] unit, what :meth:`.Recogniser.embed` gives with this up-axis; not part of the JSON.
     """
 
     source: str
@@ -60,6 +61,7 @@ class Classification:
     model: str
     depth: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     unknown: bool = False
+    vector: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     @property
     def label(self) -> str:

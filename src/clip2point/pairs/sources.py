@@ -48,7 +48,9 @@ class Source:
     excluded: int = 0
 
 
-def open_source(spec: str, *, up: str | None = None, excluded: Collection[str] = (), seed: int = 0) -> Source:
+def open_source(
+    spec: str, *, up: str | None = None, excluded: Collection[str] = (), seed: int = 0, limit: int | None = None
+) -> Source:
     """List the models of a source; none of them is opened.
 
     Args:
@@ -59,6 +61,7 @@ def open_source(spec: str, *, up: str | None = None, excluded: Collection[str] =
         up: up-axis of a folder of meshes; the other sources know theirs.
         excluded: keys of models to leave out; of ShapeNetCore.v2 the model ids will do.
         seed: of generated models.
+        limit: at most this many models, spread evenly over their order.
 
     Raises:
         OptionError: if there is no such source or an argument does not fit it.
@@ -77,7 +80,9 @@ def open_source(spec: str, *, up: str | None = None, excluded: Collection[str] =
     if not kept:
         raise DataError(f"{spec}: all {len(models)} models are excluded; shorten the list")
     kept.sort(key=lambda model: model.key)
-    return Source(kind, tuple(kept), up or "auto" if kind == FOLDER else "y", len(models) - len(kept))
+    count = min(limit or len(kept), len(kept))
+    chosen = tuple(kept[number * len(kept) // count] for number in range(count))
+    return Source(kind, chosen, up or "auto" if kind == FOLDER else "y", len(models) - len(kept))
 
 
 def absolute_spec(spec: str, base: Path | None = None) -> str:

@@ -5,6 +5,7 @@ The results themselves stay plain records; their ``_repr_html_`` asks this modul
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from clip2point.report.pictures import png_bytes, to_pixels
 
 if TYPE_CHECKING:
     from clip2point.models import Classification
+    from clip2point.search import Hit
     from clip2point.shapes import Shape
 
 #: Side of a picture in pixels, and the gap between two.
@@ -49,6 +51,15 @@ def shape_html(shape: Shape) -> str:
     return _card(shape.source, f"{kind}, {size}, {up}", picture)
 
 
+def hit_html(hit: Hit) -> str:
+    """A shape that was found: its thumbnail, score and labels."""
+    entry = hit.entry
+    labels = zip(entry.labels, entry.label_scores, strict=True)
+    remark = f"score {hit.score:.3f}; " + ", ".join(f"{label} {confidence:.0%}" for label, confidence in labels)
+    thumbnail = base64.b64encode(entry.thumbnail).decode("ascii")
+    return _card(entry.path, remark, f"<img src='data:image/webp;base64,{thumbnail}' alt='depth maps'>")
+
+
 def _drawn(shape: Shape) -> list[Sequence[NDArray[np.uint8]]]:
     """Rows of pictures: coloured ones of a mesh, then depth maps."""
     from clip2point.rendering import render_depth, view_set
@@ -59,7 +70,9 @@ def _drawn(shape: Shape) -> list[Sequence[NDArray[np.uint8]]]:
     upright = shape.with_up("y" if shape.up == "auto" else shape.up).upright()
     points = to_unit_sphere(sample_points(upright, _POINTS))
     depth = to_pixels(render_depth(points[None], views, image_size=_SIDE)[0])
-    return [depth] if upright.mesh is None else [render_color(upright.mesh, views, image_size=_SIDE), depth]
+    if upright.mesh is None:
+        return [list(depth)]
+    return [list(render_color(upright.mesh, views, image_size=_SIDE)), list(depth)]
 
 
 def classification_html(answer: Classification) -> str:
@@ -72,7 +85,9 @@ def classification_html(answer: Classification) -> str:
     )
     name = f"unknown ({answer.label}?)" if answer.unknown else answer.label
     up = answer.up + (" (guessed)" if answer.up_from == "guessed" else "")
-    picture = "" if answer.depth is None else _picture([to_pixels(answer.depth)], "depth maps as the model saw them")
+    picture = (
+        "" if answer.depth is None else _picture([list(to_pixels(answer.depth))], "depth maps as the model saw them")
+    )
     return _card(f"{name} — {answer.source}", f"{answer.model}, {up} up", f"<table>{rows}</table>{picture}")
 
 

@@ -85,7 +85,7 @@ def adapt_head(
     best = min(range(len(trials)), key=lambda index: _rank(trials[index]))
     found = _calibrated(tuned[best], validation, target, trials, trials[best])
     if refit:
-        found = _refitted(found, train, validation, text_features, logit_scale=logit_scale, seed=seed)
+        found = refitted(found, join(train, validation), text_features, logit_scale=logit_scale, seed=seed)
     return replace(found, seconds=time.perf_counter() - start)
 
 
@@ -97,7 +97,6 @@ def adapt_best(
     *,
     logit_scale: float,
     seed: int = 0,
-    refit: bool = False,
     target: float = 0.95,
 ) -> Adaptation:
     """Fit the head, of several, that is best on validation; the first of those that are equal.
@@ -109,7 +108,6 @@ def adapt_best(
         text_features: [C, D].
         logit_scale: factor on cosines.
         seed: of everything random.
-        refit: whether to fit the best once more on all examples.
         target: share of right answers that the threshold is chosen for.
 
     Returns:
@@ -127,9 +125,15 @@ def adapt_best(
     ]
     best = min(found, key=lambda adaptation: min(map(_rank, adaptation.trials)))
     trials = [{"head": adaptation.head.name, **trial} for adaptation in found for trial in adaptation.trials]
-    if refit:
-        best = _refitted(best, train, validation, text_features, logit_scale=logit_scale, seed=seed)
     return replace(best, trials=trials, seconds=time.perf_counter() - start)
+
+
+def refitted(
+    found: Adaptation, examples: Examples, text_features: Tensor, *, logit_scale: float, seed: int
+) -> Adaptation:
+    """The same choices, temperature and threshold among them, with the head fitted once more on all examples."""
+    head = make_head(found.head.name, found.options)
+    return replace(found, head=head.fit(examples, text_features, logit_scale=logit_scale, seed=seed))
 
 
 def _choices(name: str, fixed: Mapping[str, Any], choose: bool) -> list[dict[str, Any]]:
@@ -161,12 +165,3 @@ def _calibrated(
     confidence, answers = (scores / temperature).softmax(-1).max(-1)
     threshold = choose_threshold(confidence.numpy(), (answers == validation.labels).numpy(), target)
     return Adaptation(head, head.options, temperature, threshold, trials, 0.0, trial["validation_accuracy"])
-
-
-def _refitted(
-    found: Adaptation, train: Examples, validation: Examples, text_features: Tensor, *, logit_scale: float, seed: int
-) -> Adaptation:
-    """The same choices, fitted on all examples."""
-    head = make_head(found.head.name, found.options)
-    head.fit(join(train, validation), text_features, logit_scale=logit_scale, seed=seed)
-    return replace(found, head=head)

@@ -14,19 +14,17 @@ from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
 from clip2point import __version__
+from clip2point.data.splits import draw_fifth
 from clip2point.errors import DataError, OptionError
 from clip2point.evaluation.metrics import Metrics, measure_predictions
 from clip2point.models.adapted import Adapted
 from clip2point.models.adapters.examples import Examples
 from clip2point.models.adapters.registry import HEADS, make_head
 from clip2point.models.recogniser import Recogniser
-from clip2point.training.adapting import Adaptation, adapt_best, adapt_head
+from clip2point.training.adapting import Adaptation, adapt_best, adapt_head, refitted
 
 #: Stands for whichever head is best on validation.
 AUTO = "auto"
-
-#: Held out of each class for validation, at least one example of a class with two or more.
-_SHARE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +85,7 @@ def hold_out(labels: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
     rng = np.random.default_rng((seed, len(labels)))
     chosen = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        if len(rows) > 1:
-            chosen[rng.permutation(rows)[: max(1, round(_SHARE * len(rows)))]] = True
+        chosen[draw_fifth(np.flatnonzero(labels == label), rng)] = True
     return chosen
 
 
@@ -135,13 +131,13 @@ def learn(
         found = adapt_best(list(HEADS), train, validation, text, logit_scale=scale, seed=seed, target=target)
     else:
         found = adapt_head(head, train, validation, text, logit_scale=scale, seed=seed, options=options, target=target)
-    fitted, measured = found.head, None
+    measured = None
     if validation is not None:
         measured = _validated(found, validation, classes)
-        fitted = make_head(fitted.name, found.options).fit(examples, text, logit_scale=scale, seed=seed)
+        found = refitted(found, examples, text, logit_scale=scale, seed=seed)
     facts = {"seed": seed, "target": target, "validation": measured and measured.to_dict(), "versions": _versions()}
     adapted = Adapted(
-        fitted, tuple(classes), found.temperature, found.threshold, base.name, {**(record or {}), **facts}
+        found.head, tuple(classes), found.temperature, found.threshold, base.name, {**(record or {}), **facts}
     )
     return Learned(base.with_head(adapted), adapted, measured, [{"head": head, **trial} for trial in found.trials])
 

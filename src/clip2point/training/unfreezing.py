@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from clip2point.errors import OptionError
+from clip2point.training.split_attention import SplitAttention, split_attention
 
 #: By what the batch norms of trained parts normalise: the running statistics, which then stay, or those of the batch.
 BatchNormMode = Literal["running", "batch"]
@@ -116,7 +117,7 @@ def unfreeze(
 
 
 def plain_state(tower: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of an ordinary tower that computes the same as a tuned one.
+    """The state of an ordinary tower that computes the same as a tuned one, within rounding.
 
     Args:
         tower: as :func:`unfreeze` made it.
@@ -135,6 +136,9 @@ def plain_state(tower: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tens
         if isinstance(layer, LoraLayer):
             layer.merge()
             _put(merged, name, layer.get_base_layer())
+    for name, attention in list(merged.named_modules()):
+        if isinstance(attention, SplitAttention):
+            _put(merged, name, attention.joined())
     return {name: tensor.detach() for name, tensor in merged.state_dict().items()}
 
 
@@ -164,6 +168,9 @@ def _with_lora(tower: nn.Module, settings: LoraSettings, seed: int) -> nn.Module
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
         raise OptionError("unfreeze 'lora' needs PEFT: run pip install 'clip2point[train]'") from None
+    for name, module in list(tower.named_modules()):
+        if (attention := split_attention(module)) is not None:
+            _put(tower, name, attention)
     matrices = _matrices(tower)
     for name, layer in matrices.items():
         if isinstance(layer, nn.Conv2d):  # PEFT makes its own of the same class, whose arguments it has to know
@@ -180,7 +187,7 @@ def _with_lora(tower: nn.Module, settings: LoraSettings, seed: int) -> nn.Module
 
 def _matrices(tower: nn.Module) -> dict[str, nn.Module]:
     """Linear layers and 1 x 1 convolutions, by name."""
-    # Torch's own attention reads the weights of its layers without calling them.
+    # Torch's own attention reads the weights of its layers without calling them; what was not taken apart stays closed.
     closed = tuple(name for name, module in tower.named_modules() if isinstance(module, nn.MultiheadAttention))
     return {name: module for name, module in tower.named_modules() if _is_matrix(module) and not _within(name, closed)}
 

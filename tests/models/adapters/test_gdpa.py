@@ -75,19 +75,6 @@ def test_features_rank_classes_as_logits_do(on, pair):
         torch.testing.assert_close(logits, cosines)
 
 
-def test_the_scale_of_logits(pair):
-    text = torch.randn(3, 8)
-    states = GDPA(4, 8).state_dict()
-    logits = {}
-    for scale in ("off", "fixed", "learned"):
-        gdpa = GDPA(4, 8, GDPASettings(scale=scale)).eval()
-        gdpa.load_state_dict(states, strict=False)
-        logits[scale] = gdpa.logits(*pair, text)
-    torch.testing.assert_close(logits["fixed"], 100 * logits["off"])
-    torch.testing.assert_close(logits["learned"], logits["off"] / 0.07)
-    assert gdpa.log_scale.requires_grad
-
-
 def test_one_aggregator_for_both_paths(pair):
     gdpa = GDPA(4, 8, GDPASettings(shared=True))
     assert not any(name.startswith("clip.") for name in gdpa.state_dict())

@@ -37,6 +37,19 @@ def fitted(kind, problem, seed=0, **options):
     return made(kind, **options).fit(examples, text, logit_scale=10.0, seed=seed)
 
 
+@pytest.fixture(scope="module")
+def heads():
+    return {}
+
+
+@pytest.fixture
+def head(kind, heads, problem):
+    """A fitted head, the same in all tests, none of which changes it."""
+    if kind not in heads:
+        heads[kind] = fitted(kind, problem)
+    return heads[kind]
+
+
 def accuracy(head, examples):
     return (head.scores(examples.measured).argmax(1) == examples.labels).float().mean().item()
 
@@ -67,8 +80,8 @@ def test_the_same_seed_gives_the_same_bits(kind, problem):
         )
 
 
-def test_scores_have_their_shape_and_follow_the_batch(kind, problem):
-    head, features = fitted(kind, problem), problem[0].measured
+def test_scores_have_their_shape_and_follow_the_batch(head, problem):
+    features = problem[0].measured
     order = torch.randperm(30, generator=torch.Generator().manual_seed(0))
     assert head.scores(features).shape == (30, 3)
     assert head.scores(features).dtype == torch.float32
@@ -76,12 +89,11 @@ def test_scores_have_their_shape_and_follow_the_batch(kind, problem):
     assert head.scores(features[:0]).shape == (0, 3)
 
 
-def test_a_head_read_back_gives_the_same_scores(kind, problem, tmp_path):
+def test_a_head_read_back_gives_the_same_scores(head, problem, tmp_path):
     import json
 
     from safetensors.torch import load_file, save_file
 
-    head = fitted(kind, problem)
     save_file(head.state, tmp_path / "head.safetensors")
     options = json.loads(json.dumps(head.options))
     other = head_from_state(head.name, options, load_file(tmp_path / "head.safetensors"))
@@ -89,8 +101,7 @@ def test_a_head_read_back_gives_the_same_scores(kind, problem, tmp_path):
     assert other.options == head.options
 
 
-def test_a_state_that_is_not_whole_is_refused(kind, problem):
-    head = fitted(kind, problem)
+def test_a_state_that_is_not_whole_is_refused(head):
     for name, tensor in head.state.items():
         with pytest.raises(ModelError, match=f"head {head.name}: the tensor '{name}' is missing"):
             head_from_state(head.name, head.options, {k: v for k, v in head.state.items() if k != name})
@@ -153,18 +164,18 @@ def test_other_words(name, problem):
         head.with_words(text[:, :5])
 
 
-def test_gradients_and_inference_tensors_of_the_tower_do_not_matter(kind, problem):
+def test_gradients_and_inference_tensors_of_the_tower_do_not_matter(kind, head, problem):
     examples, text = problem
-    expected = fitted(kind, problem).scores(examples.measured)
+    expected = head.scores(examples.measured)
     features = examples.features.clone().requires_grad_()
-    head = fitted(kind, (Examples(features, examples.labels), text))
-    assert not head.scores(features[0]).requires_grad
+    given = fitted(kind, (Examples(features, examples.labels), text))
+    assert not given.scores(features[0]).requires_grad
     assert features.grad is None
     with torch.inference_mode():
         seen = Examples(examples.features.clone(), examples.labels.clone()), text.clone()
         inside = fitted(kind, seen).scores(seen[0].measured)
     outside = fitted(kind, seen).scores(seen[0].measured)
-    for scores in (head.scores(features[0]), inside, outside):
+    for scores in (given.scores(features[0]), inside, outside):
         assert torch.equal(scores, expected)
 
 
@@ -187,11 +198,10 @@ def test_examples_that_do_not_fit_are_refused(name, problem):
         make_head(name).fit(examples, text, logit_scale=0)
 
 
-def test_scores_need_a_fitted_head_and_its_views(kind, problem):
+def test_scores_need_a_fitted_head_and_its_views(kind, head, problem):
     features = problem[0].measured
     with pytest.raises(OptionError, match="was not fitted yet: call fit first"):
         made(kind).scores(features)
-    head = fitted(kind, problem)
     with pytest.raises(OptionError, match=r"expected view features \[N, 2, (V|4), 8\], got \[30, 2, 4, 5\]"):
         head.scores(features[..., :5])
     with pytest.raises(OptionError, match=r"expected view features \[N, 2, (V|4), 8\], got \[30, 4, 8\]"):

@@ -31,7 +31,7 @@ _NAMES = {
 }
 
 
-def openai_names(model):
+def by_openai_names(model):
     """The tensors of a CLIPModel by OpenAI's names; those of queries, keys and values go together."""
     state, left = {}, model.state_dict()
     for ours, theirs in (("visual.proj", "visual_projection"), ("text_projection", "text_projection")):
@@ -75,9 +75,15 @@ def reference(activation):
 
 
 @pytest.fixture
+def openai_names():
+    """Gives the tensors of a CLIPModel by OpenAI's names."""
+    return by_openai_names
+
+
+@pytest.fixture
 def state(reference):
     """Its tensors by OpenAI's names."""
-    return openai_names(reference)
+    return by_openai_names(reference)
 
 
 @pytest.fixture

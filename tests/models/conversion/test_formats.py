@@ -255,6 +255,56 @@ def test_a_depth_tower_alone(saved, tmp_path):
     assert load(tmp_path / "both").backbone.towers == ("image", "depth", "text")
 
 
+def test_an_image_tower_alone(saved, tmp_path):
+    alone = {name: tensor for name, tensor in changed(CLIP).items() if name.startswith("visual.")}
+    path = saved(alone, "alone.pth")
+    found = clip2point.convert(path, tmp_path / "alone")
+    assert found.towers == ("image",)
+    assert any("holds no text tower" in remark for remark in found.remarks)
+    assert load(tmp_path / "alone").backbone.encode_image(torch.rand(1, 3, 64, 64)).shape == (1, 32)
+    assert clip2point.convert(path, tmp_path / "both", clip=CLIP).towers == ("image", "text")
+    with pytest.raises(ModelError, match="expected one of OpenAI's CLIP models .* found openai-clip without a text"):
+        clip2point.convert(PRETRAINING, tmp_path / "out", clip=path)
+    words = {name: tensor for name, tensor in changed(CLIP).items() if name not in alone}
+    with pytest.raises(ModelError, match="no vision tower; expected one for images, for depth maps, or both"):
+        clip2point.convert(saved(words), tmp_path / "out")
+
+
+def narrow(vision, text, heads):
+    """CLIP of transformers with towers narrower than any published one."""
+    from transformers import CLIPConfig, CLIPModel
+
+    torch.manual_seed(0)
+    layers = {"num_hidden_layers": 1, "hidden_act": "quick_gelu"}
+    words = {"vocab_size": 50, "max_position_embeddings": 12, "bos_token_id": 48, "eos_token_id": 49}
+    sizes = (
+        {"hidden_size": width, "intermediate_size": 2 * width, "num_attention_heads": number}
+        for width, number in zip((vision, text), heads, strict=True)
+    )
+    images, texts = sizes
+    model = CLIPModel(
+        CLIPConfig(
+            vision_config={**images, **layers, "image_size": 24, "patch_size": 8},
+            text_config={**texts, **layers, **words},
+            projection_dim=20,
+        )
+    )
+    return model.eval()
+
+
+@pytest.mark.parametrize(
+    ("vision", "text", "heads", "said"),
+    [(96, 160, (1, 2), None), (160, 96, (2, 2), "2 (text)"), (48, 80, (1, 2), "1 (vision) and 2 (text)")],
+)
+def test_widths_that_no_published_model_has(vision, text, heads, said, openai_names, saved, tmp_path):
+    reference = narrow(vision, text, heads)
+    found = clip2point.convert(saved(openai_names(reference)), tmp_path / "out")
+    check_features(load(tmp_path / "out").backbone, reference)
+    remarks = [remark for remark in found.remarks if "attention heads" in remark]
+    assert len(remarks) == (said is not None)
+    assert said is None or f"{said} are assumed" in remarks[0]
+
+
 def test_the_clip_file_must_be_the_right_one(state, saved, tmp_path):
     with pytest.raises(ModelError, match=r"model.pth: another CLIP model than .*, first at 'class_embedding'"):
         clip2point.convert(PRETRAINING, tmp_path / "out", clip=saved(state))

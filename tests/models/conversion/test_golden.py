@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn.functional import normalize
 
 import clip2point
 from clip2point.backbones.clip import MEAN, STD
-from clip2point.models import zero_shot_logits
 
 DATA = Path(__file__).parent.parent.parent / "data"
 
@@ -63,21 +61,3 @@ def test_dpa(golden, tmp_path):
     )
     close(model.adapter(depth, image), expected["dpa_out"])
     close(model.backbone.encode_depth_images(expected["images"]), expected["depth_features"])
-
-
-@pytest.mark.parametrize("views", [6, 10])
-@pytest.mark.parametrize("frame", ["rotated", "plain"])
-def test_zero_shot_from_points_to_logits(golden, pretrained, views, frame):
-    expected = golden("official_zero_shot_tiny.npz")
-    texts = normalize(pretrained.backbone.encode_tokens(expected["tokens"]), dim=-1)
-    close(texts, expected["text_features"])
-    logits = zero_shot_logits(
-        pretrained.backbone,
-        expected["points"],
-        texts,
-        f"clip2point-{views}",
-        image_size=64,
-        radius=0.05,
-        rotate_modelnet=frame == "rotated",
-    )
-    close(logits, expected[f"logits_{views}views_{frame}"], 1e-4)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from clip2point.models.adapters.aggregator import GlobalView, check_pair
 from clip2point.models.adapters.settings import GDPASettings
-
-#: Factors on cosines: one that stays, and the first of one that is learned, where CLIP's own training starts.
-FIXED_SCALE, FIRST_SCALE = 100.0, 1 / 0.07
 
 
 class GDPA(nn.Module):
@@ -34,8 +29,6 @@ class GDPA(nn.Module):
         self.depth = GlobalView(views, dim)
         self.clip = None if settings.shared else GlobalView(views, dim)
         self.gate = Gate(dim, settings)
-        learned = settings.scale == "learned"
-        self.log_scale = nn.Parameter(torch.tensor(math.log(FIRST_SCALE))) if learned else None
 
     def forward(
         self, depth_features: Tensor, clip_features: Tensor, *, return_gates: bool = False
@@ -60,21 +53,21 @@ class GDPA(nn.Module):
         return (features, gates.squeeze(1) if self.settings.gate == "scalar" else gates) if return_gates else features
 
     def logits(self, depth_features: Tensor, clip_features: Tensor, text_features: Tensor) -> Tensor:
-        """Class scores [B, C], for text features [C, D] of any length; otherwise as :meth:`forward`.
+        """Class scores [B, C] in [-1, 1], for text features [C, D] of any length; otherwise as :meth:`forward`.
 
-        With gates on features they are scaled cosines of the fused feature; with gates on logits, the gated sum of the
-        scaled cosines of both paths.
+        With gates on features they are the cosines of the fused feature; with gates on logits, the gated sum of the
+        cosines of both paths.
         """
         return self.all_logits(depth_features, clip_features, text_features)[:, 0]
 
     def all_logits(self, depth_features: Tensor, clip_features: Tensor, text_features: Tensor) -> Tensor:
-        """Class scores [B, 3, C]: those of :meth:`logits`, and the scaled cosines of the depth and of the CLIP path."""
+        """Class scores [B, 3, C]: those of :meth:`logits`, and the cosines of the depth and of the CLIP path."""
         paths, gates = self._gated(depth_features, clip_features)
         fused = (gates * paths).sum(-1, keepdim=True)
         if self.settings.on == "features":
             fused, paths = normalize(fused, dim=1), normalize(paths, dim=1)
         features = torch.cat([fused, paths], dim=-1)
-        return self._scale() * (normalize(text_features, dim=-1) @ features).transpose(1, 2)
+        return (normalize(text_features, dim=-1) @ features).transpose(1, 2)
 
     def _gated(self, depth_features: Tensor, clip_features: Tensor) -> tuple[Tensor, Tensor]:
         """What is weighed of the paths [B, D, 2], and the weights [B, D, 2] or [B, 1, 2]."""
@@ -90,12 +83,6 @@ class GDPA(nn.Module):
         # Together, so that batch norm sees both paths in training as it does afterwards.
         both = self.depth(torch.cat([depth_features, clip_features]))
         return both[: len(depth_features)], both[len(depth_features) :]
-
-    def _scale(self) -> Tensor | float:
-        """Factor on the cosines."""
-        if self.log_scale is not None:
-            return self.log_scale.exp()
-        return FIXED_SCALE if self.settings.scale == "fixed" else 1.0
 
 
 class Gate(nn.Module):

@@ -116,13 +116,6 @@ class Head(ABC):
             OptionError: if the head cannot take new classes, lacks examples of one, or these do not fit.
         """
         text = self._checked_text(text_features)
-        if self.words:
-            return self._like({"text": torch.cat([self.state["text"], text])})
-        if examples is None:
-            raise OptionError(f"{self.name} knows classes by examples: give some of each new class")
-        _check_examples(examples, text_features)
-        self._check_features(examples.measured)
-        self._check_all_classes(examples, len(text))
         with torch.no_grad():
             return self._like(self._extended(text, examples))
 
@@ -191,9 +184,9 @@ class Head(ABC):
     def _sizes(self) -> tuple[int | None, int]:
         """V, or None for any, and D of the features that the head was fitted on."""
 
-    def _extended(self, text: Tensor, examples: Examples) -> dict[str, Tensor]:
-        """What changes in the state with M more classes known by examples, for their unit text features [M, D]."""
-        raise NotImplementedError
+    @abstractmethod
+    def _extended(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
+        """What changes in the state with M more classes, for their unit text features [M, D]; no gradients."""
 
     def _like(self: AnyHead, changes: Mapping[str, Tensor], **options: Any) -> AnyHead:
         """A head of this kind with changes of its state and options."""
@@ -243,6 +236,15 @@ class Head(ABC):
             raise OptionError("text features have values that are not finite")
         return normalize(text_features.float(), dim=-1)
 
+    def _checked_examples(self, examples: Examples | None, text: Tensor) -> Examples:
+        """Examples of new classes, for a fitted head that knows classes by examples."""
+        if examples is None:
+            raise OptionError(f"{self.name} knows classes by examples: give some of each new class")
+        _check_examples(examples, text)
+        self._check_features(examples.measured)
+        self._check_all_classes(examples, len(text))
+        return examples
+
     def _check_all_classes(self, examples: Examples, classes: int) -> None:
         counts = examples.labels.bincount(minlength=classes)
         if self._needs_all_classes and not counts.all():
@@ -250,6 +252,16 @@ class Head(ABC):
                 f"class {int(counts.argmin())} of {classes} (counted from 0) has no example: "
                 f"{self.name} needs at least one of each"
             )
+
+
+class WordHead(Head):
+    """A head that knows classes by words alone: by the unit text features ``text`` [C, D] in its state."""
+
+    words = True
+    _needs_all_classes = False
+
+    def _extended(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
+        return {"text": torch.cat([self.state["text"], text])}
 
 
 def unit_views(features: Tensor, path: PathChoice) -> Tensor:

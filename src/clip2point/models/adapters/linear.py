@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from clip2point.errors import OptionError
 from clip2point.models.adapters.examples import Examples
-from clip2point.models.adapters.heads import AnyHead, Head, side_by_side, unit_views, views_of
+from clip2point.models.adapters.heads import Head, side_by_side, unit_views, views_of
 from clip2point.models.adapters.settings import LinearSettings
 
 _MAX_STEPS = 500
@@ -32,20 +32,6 @@ class LogisticRegression(Head):
 
     settings: LinearSettings
 
-    def with_classes(self: AnyHead, text_features: Tensor, examples: Examples | None = None) -> AnyHead:
-        """Not possible: what tells the old classes apart has never seen the new ones.
-
-        Raises:
-            OptionError: that says which heads can.
-        """
-        # The table of all heads imports this module.
-        from clip2point.models.adapters.registry import HEADS
-
-        others = ", ".join(name for name in HEADS if name != self.name)
-        raise OptionError(
-            f"{self.name} cannot take new classes: fit it again on the examples of all classes, or use one of {others}"
-        )
-
     def _fitted(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
         if len(text) < 2:
             raise OptionError(f"{self.name} needs at least 2 classes, got 1")
@@ -58,6 +44,15 @@ class LogisticRegression(Head):
     def _scored(self, features: Tensor) -> Tensor:
         unit = side_by_side(unit_views(features, self.settings.path))
         return (unit @ self.state["weight"].flatten(1).T + self.state["bias"]).log_softmax(-1)
+
+    def _extended(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
+        # What tells the old classes apart has never seen the new ones. The table of all heads imports this module.
+        from clip2point.models.adapters.registry import HEADS
+
+        others = ", ".join(name for name in HEADS if name != self.name)
+        raise OptionError(
+            f"{self.name} cannot take new classes: fit it again on the examples of all classes, or use one of {others}"
+        )
 
     def _shapes(self, state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
         weight = self._size_with_views(state, "weight", self.settings.path)

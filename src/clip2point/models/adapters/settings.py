@@ -143,7 +143,6 @@ class GDPASettings(Settings):
         gate: "scalar": one pair of weights for a shape; "channel": one for each of the D channels.
         source: "input": the gates depend on the shape; "free": they are parameters, the same for all shapes.
         shared: whether one aggregator serves both paths.
-        scale: factor on the logits: "off" for 1, "fixed" for 100, "learned".
         lean: added to what the gates are made of for the depth path; above 0 it counts for more. Both paths explain the
             examples that they were trained on, so that training cannot tell which to trust; validation can.
     """
@@ -152,7 +151,6 @@ class GDPASettings(Settings):
     gate: Literal["scalar", "channel"] = "scalar"
     source: Literal["input", "free"] = "input"
     shared: bool = False
-    scale: Literal["off", "fixed", "learned"] = "off"
     lean: float = number(0.0, at_least=-100.0)
 
 

@@ -73,7 +73,8 @@ class TipAdapter(Head):
         cosines = self.state["logit_scale"] * mean_cosines(unit, self.state["text"])
         return cosines, side_by_side(unit) @ self.state["keys"].flatten(1).T
 
-    def _extended(self, text: Tensor, examples: Examples) -> dict[str, Tensor]:
+    def _extended(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
+        examples = self._checked_examples(examples, text)
         votes = one_hot(examples.labels, len(text)) * (len(text) / len(examples))
         return {
             "keys": torch.cat([self.state["keys"], self._keys(examples)]),

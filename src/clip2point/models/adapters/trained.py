@@ -20,8 +20,8 @@ from clip2point.errors import OptionError
 from clip2point.models.adapters.aggregator import GlobalView
 from clip2point.models.adapters.dpa import DPA
 from clip2point.models.adapters.examples import Examples
-from clip2point.models.adapters.gdpa import FIRST_SCALE, FIXED_SCALE, GDPA
-from clip2point.models.adapters.heads import AnyHead, Head, mean_cosines, unit_views
+from clip2point.models.adapters.gdpa import GDPA
+from clip2point.models.adapters.heads import AnyHead, WordHead, mean_cosines, unit_views
 from clip2point.models.adapters.inter_view import InterView
 from clip2point.models.adapters.settings import (
     GDPASettings,
@@ -36,6 +36,8 @@ from clip2point.models.features import PATHS
 
 Cosines = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
+#: Factors on cosines: one that stays, and the first of one that is learned, where CLIP's own training starts.
+_FIXED_SCALE, _FIRST_SCALE = 100.0, 1 / 0.07
 _NETWORK = "network."  # begins the names of the network's tensors in the state
 #: What validation chooses between: from nearly the image path alone to nearly the depth path alone, and from the
 #: adapter alone to the class names nearly alone.
@@ -43,15 +45,13 @@ _LEANS = (0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 8.0, -8.0)
 _BLENDS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
-class TrainedHead(Head):
+class TrainedHead(WordHead):
     """An adapter of view features, and the scaled cosines of what it gives with the class names.
 
     Trained with cross-entropy by AdamW, whose learning rate falls to 0 along a cosine; in every round each shape takes
     part once, by a random one of its copies.
     """
 
-    words = True
-    _needs_all_classes = False
     _settings: ClassVar[type[Settings]] = TrainingSettings
     #: A tensor [V] of the network.
     _views: ClassVar[str]
@@ -160,8 +160,8 @@ class Scorer(nn.Module):
         super().__init__()
         self.network = network
         self.cosines = cosines
-        self.scale = FIXED_SCALE if scale == "fixed" else 1.0
-        self.log_scale = nn.Parameter(torch.tensor(math.log(FIRST_SCALE))) if scale == "learned" else None
+        self.scale = _FIXED_SCALE if scale == "fixed" else 1.0
+        self.log_scale = nn.Parameter(torch.tensor(math.log(_FIRST_SCALE))) if scale == "learned" else None
 
     def forward(self, features: Tensor, text: Tensor) -> Tensor:
         """The logits."""
@@ -233,7 +233,7 @@ class GDPAHead(TrainedHead):
 
     def _network(self, views: int, dim: int) -> nn.Module:
         chosen = {option.name: getattr(self.settings, option.name) for option in fields(GDPASettings)}
-        return GDPA(views, dim, GDPASettings(**{**chosen, "scale": "off"}))  # the scale is that of every head here
+        return GDPA(views, dim, GDPASettings(**chosen))
 
     def _cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
         assert isinstance(network, GDPA)

@@ -9,16 +9,14 @@ from torch import Tensor
 from torch.nn.functional import normalize, one_hot
 
 from clip2point.models.adapters.examples import Examples
-from clip2point.models.adapters.heads import Head, mean_cosines, side_by_side, unit_views, views_of
+from clip2point.models.adapters.heads import Head, WordHead, mean_cosines, side_by_side, unit_views, views_of
 from clip2point.models.adapters.settings import PathSettings, ZeroShotSettings
 
 
-class ZeroShot(Head):
+class ZeroShot(WordHead):
     """Cosines with the class names, averaged over the views, times the logit scale; examples are not looked at."""
 
     name = "zero-shot"
-    words = True
-    _needs_all_classes = False
     _settings = ZeroShotSettings
 
     settings: ZeroShotSettings
@@ -55,8 +53,9 @@ class NearestClassMean(Head):
         likeness = side_by_side(unit_views(features, self.settings.path)) @ self.state["means"].flatten(1).T
         return self.state["logit_scale"] * likeness
 
-    def _extended(self, text: Tensor, examples: Examples) -> dict[str, Tensor]:
-        return {"means": torch.cat([self.state["means"], self._means(examples, len(text))])}
+    def _extended(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
+        new = self._means(self._checked_examples(examples, text), len(text))
+        return {"means": torch.cat([self.state["means"], new])}
 
     def _means(self, examples: Examples, classes: int) -> Tensor:
         """The means [C, V, D] of the classes; laid side by side, the views of one have length 1."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from clip2point.backbones.clip import ClipBackbone
-from clip2point.backbones.clip_towers import ACTIVATIONS, Activation
+from clip2point.backbones.clip_towers import ACTIVATIONS, HEAD_WIDTH, Activation
 from clip2point.errors import ModelError, OptionError
 from clip2point.files import sha256
 from clip2point.models.checkpoint import is_checkpoint
@@ -204,10 +204,12 @@ def _check_numbers(parts: Parts) -> None:
 
 def _add_clip(source: _Source, base: _Source) -> None:
     """Complete a checkpoint of the authors with the text tower of the CLIP model that it builds on."""
-    if source.parts.kind == "clip":
+    if source.parts.kind == "clip" and "text" in source.parts.states:
         raise OptionError(f"{source.path}: is a CLIP model itself; give no other besides")
-    if base.parts.kind != "clip" or (base.activation != source.activation and not base.assumed):
-        raise ModelError(f"{base.path}: expected one of OpenAI's CLIP models such as ViT-B-32.pt, found {base.kind}")
+    usable = base.parts.kind == "clip" and "text" in base.parts.states
+    if not usable or (base.activation != source.activation and not base.assumed):
+        found = base.kind if "text" in base.parts.states else f"{base.kind} without a text tower"
+        raise ModelError(f"{base.path}: expected one of OpenAI's CLIP models such as ViT-B-32.pt, found {found}")
     own, other = (parts.states.get("image", {}) for parts in (source.parts, base.parts))
     for name in sorted(own.keys() | other.keys()) if own else ():
         same = name in own and name in other and own[name].shape == other[name].shape
@@ -303,6 +305,11 @@ def _remarks(backbone: ClipBackbone, *, assumed: bool, cameras_known: bool) -> t
             f"The file does not say which activation it was trained with; {backbone.activation} is assumed. "
             f"If it is {other} models, convert again with --activation."
         )
+    if heads := _guessed_heads(backbone):
+        remarks.append(
+            "No published model has towers as narrow as these, and the file does not say how many attention heads they "
+            f'have; {heads} are assumed. If that is wrong, correct "heads" in config.json.'
+        )
     if "image" not in backbone.towers:
         remarks.append("The file holds no image tower: give the CLIP file too (--clip ViT-B-32.pt) to read photos.")
     if "text" not in backbone.towers:
@@ -316,3 +323,9 @@ def _remarks(backbone: ClipBackbone, *, assumed: bool, cameras_known: bool) -> t
             "The cameras of the adapter are none of the view sets known here; it cannot be shown shapes yet."
         )
     return tuple(remarks)
+
+
+def _guessed_heads(backbone: ClipBackbone) -> str:
+    """The numbers of attention heads, in words, of towers whose width does not tell them; "" if all do."""
+    narrow = {t: a.heads for t, a in backbone.architectures.items() if a.width < a.heads * HEAD_WIDTH}
+    return " and ".join(f"{heads} ({tower})" for tower, heads in narrow.items())

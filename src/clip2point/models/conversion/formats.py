@@ -81,7 +81,8 @@ def _clip(left: dict[str, Tensor]) -> Parts:
     image, text = _take(left, "visual."), _take(left, "text." if own else "", _TEXT)
     numbers = _numbers(left, ("logit_scale", "input_resolution", "context_length", "vocab_size"))
     # OpenCLIP keeps one mask for all layers; in OpenAI's code every layer has its own.
-    return Parts("clip", {"image": image, "text": text}, numbers=numbers, openclip=own or "attn_mask" in masks)
+    states = _present({"image": image, "text": text})
+    return Parts("clip", states, numbers=numbers, openclip=own or "attn_mask" in masks)
 
 
 def _authors_pretraining(left: dict[str, Tensor]) -> Parts:

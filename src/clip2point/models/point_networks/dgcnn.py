@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu
 
 from clip2point.errors import OptionError
-from clip2point.models.point_networks.layers import Moments, NormedLinear, PointNetwork, dense
+from clip2point.models.point_networks.layers import Moments, NormedLinear, PointNetwork
 from clip2point.models.point_networks.neighbours import highest, nearest, neighbour_max, neighbour_sum
 
 _SLOPE = 0.2
@@ -32,12 +31,11 @@ class DGCNN(PointNetwork):
         self.edges = nn.ModuleList(
             EdgeConv(inputs, outputs, k) for inputs, outputs in zip((3, *_WIDTHS), _WIDTHS, strict=False)
         )
-        self.mix = nn.Linear(sum(_WIDTHS), _DIM, bias=False)
-        self.mix_norm = nn.BatchNorm1d(_DIM)
+        self.mix = _dense(sum(_WIDTHS), _DIM)
         self.classifier = nn.Sequential(
-            dense(2 * _DIM, 512, nn.LeakyReLU(_SLOPE)),
+            _dense(2 * _DIM, 512),
             nn.Dropout(_DROPOUT),
-            dense(512, 256, nn.LeakyReLU(_SLOPE)),
+            _dense(512, 256),
             nn.Dropout(_DROPOUT),
             nn.Linear(256, classes),
         )
@@ -47,8 +45,7 @@ class DGCNN(PointNetwork):
         for edge in self.edges:
             features = edge(features)
             outputs.append(features)
-        mixed = self.mix_norm(self.mix(torch.cat(outputs, dim=-1).flatten(0, 1)))
-        mixed = leaky_relu(mixed, _SLOPE, inplace=True).unflatten(0, points.shape[:2])
+        mixed = self.mix(torch.cat(outputs, dim=-1))
         places = torch.stack([highest(shape) for shape in mixed.detach()])  # [B, D]
         pooled = torch.cat([mixed.gather(1, places[:, None])[:, 0], mixed.mean(1)], dim=-1)
         return self.classifier(pooled), pooled.new_zeros(())
@@ -74,7 +71,7 @@ class EdgeConv(nn.Module):
         if k < 1:
             raise OptionError(f"k is {k}: expected at least 1 neighbour")
         self.k = k
-        self.normed = NormedLinear(2 * inputs, outputs)
+        self.normed = _dense(2 * inputs, outputs)
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, N, C] of the features [B, N, F] of points."""
@@ -83,7 +80,7 @@ class EdgeConv(nn.Module):
         weight, bias = self.normed.affine(edge_moments(rows, neighbours) if self.training else None)
         own, difference = weight.chunk(2, dim=1)
         edges = torch.addmm(bias, rows, (own - difference).T) + neighbour_max(rows @ difference.T, neighbours)
-        return leaky_relu(edges, _SLOPE, inplace=True).unflatten(0, features.shape[:2])
+        return self.normed.activation(edges).unflatten(0, features.shape[:2])
 
 
 def edge_moments(rows: Tensor, neighbours: Tensor) -> Moments:
@@ -109,3 +106,8 @@ def edge_moments(rows: Tensor, neighbours: Tensor) -> Moments:
     difference = other - mixed - mixed.T + own - mean[:, None] * mean
     covariance = torch.cat([torch.cat([own, cross], dim=1), torch.cat([cross.T, difference], dim=1)])
     return Moments(torch.cat([middle, mean]), covariance, count * k)
+
+
+def _dense(inputs: int, outputs: int) -> NormedLinear:
+    """What all layers are but the last one."""
+    return NormedLinear(inputs, outputs, nn.LeakyReLU(_SLOPE, inplace=True))

@@ -78,20 +78,27 @@ def moments(rows: Tensor) -> Moments:
 
 
 class NormedLinear(nn.Module):
-    """A linear layer without bias and the batch norm that follows it, as one affine map.
+    """A linear layer without bias, batch norm, and an activation: on whole shapes, or on every point alike.
 
     Args:
         inputs: F.
         outputs: C.
+        activation: what follows; of the kind that grows with its input.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, activation: nn.Module) -> None:
         super().__init__()
         self.linear = nn.Linear(inputs, outputs, bias=False)
         self.norm = nn.BatchNorm1d(outputs)
+        self.activation = activation
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[..., C] of features [..., F]."""
+        normed = self.norm(self.linear(features.flatten(0, -2)))
+        return self.activation(normed).unflatten(0, features.shape[:-1])
 
     def affine(self, seen: Moments | None) -> tuple[Tensor, Tensor]:
-        """Weight [C, F] and bias [C] of the map from x to the batch norm of W x.
+        """Weight [C, F] and bias [C] of the map from x to the batch norm of W x, what the activation is given.
 
         Args:
             seen: statistics of all x of the batch, in training; None to go by the running statistics.
@@ -133,7 +140,7 @@ class MaxOverPoints(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.normed = NormedLinear(inputs, outputs)
+        self.normed = NormedLinear(inputs, outputs, nn.ReLU(inplace=True))
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, C] of the features [B, N, F] of points."""
@@ -144,28 +151,4 @@ class MaxOverPoints(nn.Module):
             places = torch.stack([highest(shape @ weight.T) for shape in features])
             places += torch.arange(len(features), device=places.device)[:, None] * features.shape[1]
         chosen = rows.index_select(0, places.flatten()).unflatten(0, places.shape)  # [B, C, F]
-        return ((chosen * weight).sum(-1) + bias).relu()
-
-
-class EveryPoint(nn.Module):
-    """A linear layer, batch norm and ReLU on every point.
-
-    Args:
-        inputs: F.
-        outputs: C.
-    """
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(inputs, outputs, bias=False)
-        self.norm = nn.BatchNorm1d(outputs)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """[B, N, C] of the features [B, N, F] of points."""
-        normed = self.norm(self.linear(features.flatten(0, 1)))
-        return normed.relu_().unflatten(0, features.shape[:2])
-
-
-def dense(inputs: int, outputs: int, activation: nn.Module) -> nn.Sequential:
-    """A layer on whole shapes: linear, batch norm, activation."""
-    return nn.Sequential(nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), activation)
+        return self.normed.activation((chosen * weight).sum(-1) + bias)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from clip2point.models.point_networks.layers import EveryPoint, MaxOverPoints, PointNetwork, dense
+from clip2point.models.point_networks.layers import MaxOverPoints, NormedLinear, PointNetwork
 
 #: Of the penalty on feature transforms that are not orthogonal, and on the layer before the last (0.7 are kept).
 _ORTHOGONALITY = 0.001
@@ -22,11 +22,11 @@ class PointNet(PointNetwork):
     def __init__(self, classes: int) -> None:
         super().__init__(classes)
         self.input_transform = Transform(3)
-        self.first = nn.Sequential(EveryPoint(3, 64), EveryPoint(64, 64))
+        self.first = nn.Sequential(_dense(3, 64), _dense(64, 64))
         self.feature_transform = Transform(64)
-        self.second = nn.Sequential(EveryPoint(64, 64), EveryPoint(64, 128), MaxOverPoints(128, 1024))
+        self.second = nn.Sequential(_dense(64, 64), _dense(64, 128), MaxOverPoints(128, 1024))
         self.classifier = nn.Sequential(
-            dense(1024, 512, nn.ReLU()), dense(512, 256, nn.ReLU()), nn.Dropout(_DROPOUT), nn.Linear(256, classes)
+            _dense(1024, 512), _dense(512, 256), nn.Dropout(_DROPOUT), nn.Linear(256, classes)
         )
 
     def _penalised(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -45,12 +45,12 @@ class Transform(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.dim = dim
-        self.shape = nn.Sequential(EveryPoint(dim, 64), EveryPoint(64, 128), MaxOverPoints(128, 1024))
+        self.shape = nn.Sequential(_dense(dim, 64), _dense(64, 128), MaxOverPoints(128, 1024))
         last = nn.Linear(256, dim * dim)
         nn.init.zeros_(last.weight)
         with torch.no_grad():
             last.bias.copy_(torch.eye(dim).flatten())
-        self.matrix = nn.Sequential(dense(1024, 512, nn.ReLU()), dense(512, 256, nn.ReLU()), last)
+        self.matrix = nn.Sequential(_dense(1024, 512), _dense(512, 256), last)
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, F, F] of the features [B, N, F] of points."""
@@ -61,3 +61,8 @@ def orthogonality_loss(transforms: Tensor) -> Tensor:
     """The squared Frobenius norm of I - T T^T, as a mean over the matrices T [B, F, F]."""
     identity = torch.eye(transforms.shape[1], device=transforms.device, dtype=transforms.dtype)
     return (identity - transforms @ transforms.mT).square().sum((1, 2)).mean()
+
+
+def _dense(inputs: int, outputs: int) -> NormedLinear:
+    """What all layers are but the last ones."""
+    return NormedLinear(inputs, outputs, nn.ReLU(inplace=True))

@@ -1,0 +1,90 @@
+"""``clip2point app``: the web page and the REST endpoint."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clip2point.cli import libraries, options, output
+from clip2point.errors import OptionError
+
+if TYPE_CHECKING:
+    from clip2point.cli.classify import Subparsers
+    from clip2point.models import Recogniser
+    from clip2point.search import Library
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "app",
+        help="a web page to name and search shapes, and a REST endpoint",
+        description="Serve a web page, and a REST endpoint beside it, that name shapes and search a library. All "
+        "of it runs on this machine, and nothing is fetched from any other.",
+    )
+    parser.add_argument(
+        "--db", type=Path, metavar="DB", help="library to search in, made by 'clip2point index'; its model answers"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: only this machine gets answers)"
+    )
+    parser.add_argument("--port", type=options.natural, default=7860, help="default 7860; 0 takes any that is free")
+    parser.add_argument(
+        "--max-upload-mb",
+        type=options.positive,
+        default=100,
+        metavar="MB",
+        help="most megabytes of one request, all its files together (default 100)",
+    )
+    parser.add_argument("--no-browser", action="store_true", help="do not open the page in a browser")
+    options.add_model(parser)
+    parser.set_defaults(model=None, run=run)  # with a library the default is another, so it is left open here
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    try:
+        from clip2point.app.server import create_app, is_local, listen, names_of, server_of
+        from clip2point.app.service import Service
+    except ImportError as error:
+        raise OptionError(f"the page needs {error.name}: pip install 'clip2point[app]'") from error
+
+    with listen(arguments.host, arguments.port) as door:
+        service = Service(*_model_and_library(arguments))
+        app = create_app(service, max_upload_mb=arguments.max_upload_mb, hosts=names_of(arguments.host))
+        host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+        address = f"http://{host}:{door.getsockname()[1]}"
+        if not is_local(arguments.host):
+            output.remark(
+                f"warning: others in your network can reach {arguments.host}; there is no password, and what is sent "
+                "is not encrypted"
+            )
+        print(f"Page:      {address}\nREST API:  {address}/api/docs\nCtrl-C ends it.", flush=True)
+        if not arguments.no_browser:
+            _open_browser(address)
+        with contextlib.suppress(KeyboardInterrupt):
+            server_of(app).run(sockets=[door])
+    return 0
+
+
+def _model_and_library(arguments: argparse.Namespace) -> tuple[Recogniser, Library | None]:
+    """The model that answers and the library to search in, if there is to be one."""
+    if arguments.db is None:
+        from clip2point.models import load
+
+        return load(arguments.model or "pocket", device=arguments.device, dtype=arguments.dtype), None
+    from clip2point.search import Library
+
+    library = Library.open(arguments.db)
+    return libraries.load_model(library, arguments), library
+
+
+def _open_browser(address: str) -> None:
+    """Open the page; the server listens already, so it will get its answer as soon as there is one."""
+    import threading
+    import webbrowser
+
+    # Some browsers run in the terminal and would not let go of this thread.
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

@@ -1,0 +1,85 @@
+"""Fine-tuning in commands that fit heads: its options, and the training of a tower before the heads."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip2point.cli import options, output
+from clip2point.errors import OptionError
+
+if TYPE_CHECKING:
+    from clip2point.data import Dataset
+    from clip2point.models import Recogniser
+    from clip2point.training.fine_tuning import FineTuningSettings
+
+#: Spelt out here because the parser must not import torch; the tests hold it against the library.
+EPOCHS = 8
+
+
+def add_options(group: argparse._ArgumentGroup, protocol: str = "") -> None:
+    """What is trained, how long, and in which number format.
+
+    Args:
+        group: to add them to.
+        protocol: begins the help, where the options belong to one of several.
+    """
+    group.add_argument(
+        "--unfreeze",
+        metavar="PART",
+        help=f"{protocol}train a part of the depth tower before the heads: last-N (its last N blocks), all, or lora",
+    )
+    group.add_argument(
+        "--epochs", type=options.positive, metavar="N", help=f"rounds through the shapes (default {EPOCHS})"
+    )
+    group.add_argument("--precision", choices=("32-true", "bf16-mixed"), help="number format of this training")
+
+
+def check_options(arguments: argparse.Namespace, *others: str) -> None:
+    """Raise OptionError if there are options of a training, those named here among them, and none is asked for."""
+    given = [name for name in ("epochs", "precision", *others) if getattr(arguments, name)]
+    if given and not arguments.unfreeze:
+        raise OptionError(f"--{given[0]} belongs to the training of a tower: give --unfreeze last-4, for example, too")
+
+
+def model_dtype(arguments: argparse.Namespace) -> str:
+    """The number format to load a model in: a tower should not begin its training with rounded weights."""
+    return "fp32" if arguments.unfreeze and arguments.dtype == "auto" else str(arguments.dtype)
+
+
+def settings_of(arguments: argparse.Namespace, **training: Any) -> FineTuningSettings:
+    """The settings that the options ask for.
+
+    Args:
+        arguments: of the command.
+        training: what else differs from the defaults of the training.
+    """
+    from clip2point.training.fine_tuning import FineTuningSettings
+
+    settings = FineTuningSettings(unfreeze=arguments.unfreeze)
+    given = {name: value for name in ("epochs", "precision") if (value := getattr(arguments, name)) is not None}
+    return replace(settings, training=replace(settings.training, **training, **given))
+
+
+def fine_tune_in(
+    folder: Path,
+    model: Recogniser,
+    train: Dataset,
+    validation: Dataset | None,
+    settings: FineTuningSettings,
+    *,
+    resume: bool,
+) -> Recogniser:
+    """Train the tower of a model in a folder, with a progress bar; see :func:`.training.fine_tuning.fine_tune`."""
+    from clip2point.cli.training_console import TrainingConsole
+    from clip2point.training.fine_tuning import fine_tune
+
+    with TrainingConsole(folder, "shapes") as console:
+        return fine_tune(
+            *(model, train, validation, settings, folder),
+            resume=resume,
+            observer=console,
+            progress=output.progress_of(train.name),
+        )

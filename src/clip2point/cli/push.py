@@ -1,0 +1,41 @@
+"""``clip2point push``: a model of ours onto a hub."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clip2point.cli import output
+
+if TYPE_CHECKING:
+    from clip2point.cli.classify import Subparsers
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "push",
+        help="put a model on a hub",
+        description="Put a model that pretrain, adapt or convert wrote on the hub, from where --model "
+        "hf:ORGANISATION/NAME loads it. Without a README.md in the folder, a model card is made.",
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of the model")
+    parser.add_argument("name", metavar="ORGANISATION/NAME", help="repository; it is made if there is none")
+    parser.add_argument("--private", action="store_true", help="only those who are allowed to may see it")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Push the folder."""
+    from clip2point.models.publishing import push
+
+    publication = push(arguments.folder, arguments.name, private=arguments.private)
+    if arguments.json:
+        output.print_json(publication.to_dict())
+        return 0
+    print(f"{publication.url} now holds {', '.join(publication.files)}; load it with --model {publication.model}")
+    if publication.card_written:
+        output.remark("The folder had no README.md, so a model card was made; read it and state the licence there.")
+    return 0

@@ -1,0 +1,123 @@
+"""The table of the paper's results: measured beside quoted, and what made each figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clip2point.files import replacing
+
+if TYPE_CHECKING:
+    from clip2point.reproduction.planning import Plan
+    from clip2point.reproduction.results import Result
+
+TITLE = "Results of the paper: measured beside quoted"
+QUICK = "A quick check on a few shapes: these figures mean nothing."
+QUOTED = "Quoted figures are stated by papers and were never measured here."
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the table.
+
+    Attributes:
+        recipe: its name.
+        title: what the recipe is.
+        row: which figure of the recipe's.
+        quoted: in percent, empty if no paper states any.
+        source: of the quoted figure, with what has to be known of it.
+        measured: in percent, a dash if it was not measured.
+        state: of the recipe, in a few words.
+        model: what was measured.
+        data: on what, with what has to be known of it.
+        runs: samplings, draws or trainings.
+        device: on which it ran, and for how long.
+        commands: that made it, or would.
+    """
+
+    recipe: str
+    title: str
+    row: str
+    quoted: str
+    source: str
+    measured: str
+    state: str
+    model: str
+    data: str
+    runs: str
+    device: str
+    commands: tuple[str, ...]
+
+
+def entries_of(plan: Plan, result: Result | None, state: str) -> list[Entry]:
+    """The lines of a recipe: the rows that were measured, and those that are quoted only.
+
+    Beside a quick check nothing is quoted, for nothing there is to be compared.
+    """
+    recipe = plan.recipe
+    measured = {row.name: row for row in result.rows} if result else {}
+    published = [] if plan.quick else recipe.published
+    names = dict.fromkeys([*measured, *(row for row, _ in published)]) or {"": None}
+    entries = []
+    for name in names:
+        quoted = [figure for row, figure in published if row == name]
+        row = measured.get(name)
+        entries.append(
+            Entry(
+                recipe=recipe.name,
+                title=recipe.title,
+                row=name,
+                quoted=", ".join(f"{figure.accuracy:.2f}" for figure in quoted),
+                source="; ".join(
+                    ", ".join(part for part in (it.system, it.backbone, it.source, it.note) if part) for it in quoted
+                ),
+                measured="–" if row is None else str(row),
+                state=state,
+                model=result.model if result else "",
+                data=". ".join(part for part in (result.shapes, result.note) if part) if result else "",
+                runs=str(row.runs) if row else "",
+                device=f"{result.device}, {result.seconds:,.0f} s" if result else "",
+                commands=result.commands if result else tuple(plan.lines),
+            )
+        )
+    return entries
+
+
+def write_reproduction(path: Path, entries: Sequence[Entry], *, quick: bool, command: str) -> None:
+    """Write the table as an HTML page or as Markdown, by the file's ending.
+
+    Args:
+        path: ends in .html or .md.
+        entries: the lines.
+        quick: whether they are of a quick check.
+        command: the command line that makes the file again.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    remarks = [QUICK, QUOTED] if quick else [QUOTED]
+    if path.suffix == ".html":
+        from clip2point.report.html import write_html
+
+        write_html(path, "reproduction.html", title=TITLE, entries=entries, remarks=remarks, command=command)
+        return
+    with replacing(path) as unfinished:
+        unfinished.write_text(_markdown(entries, remarks, command), encoding="utf-8")
+
+
+def _markdown(entries: Sequence[Entry], remarks: Sequence[str], command: str) -> str:
+    """The table and, below it, the commands of what was measured."""
+    lines = [f"# {TITLE}", "", *(f"{remark}\n" for remark in remarks)]
+    lines += ["| recipe | row | quoted, % | measured, % | model | data | runs |", "|---|---|---:|---:|---|---|---:|"]
+    for entry in entries:
+        cells = (entry.recipe, entry.row, entry.quoted, entry.measured, entry.model, entry.data, entry.runs)
+        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    lines += ["", "## Sources of what is quoted", ""]
+    lines += [f"- `{entry.recipe}` {entry.row}: {entry.quoted} %: {entry.source}" for entry in entries if entry.quoted]
+    lines += ["", "## Commands of what was measured", ""]
+    measured = {entry.recipe: entry for entry in entries if entry.model}
+    for entry in measured.values():
+        lines += [f"{entry.recipe} ({entry.device}):", "", *(f"    {line}" for line in entry.commands), ""]
+    return "\n".join([*lines, f"Made by `{command}`.", ""])

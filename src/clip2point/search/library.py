@@ -1,0 +1,403 @@
+"""A library: embedded shapes in a folder that LanceDB keeps.
+
+Needs the extra: ``pip install 'clip2point[search]'``. The folder has two tables. ``shapes`` has a row for each entry,
+keyed by its path; what the library was made with is in the metadata of its schema, so that the two cannot come apart.
+``failures`` has a row for each file that could not be read. Every change is one commit of LanceDB: who reads sees the
+table before it or after it, and a process that is killed leaves one or the other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clip2point.errors import DataError, ModelError, OptionError, reason
+from clip2point.labels import MODELNET40, check_labels
+from clip2point.search.entry import COLUMNS, Entry, Float32, from_batch, table_schema, to_table, to_vectors
+from clip2point.search.identity import embedding_fingerprint, lasting_name
+from clip2point.search.locking import locked
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from clip2point.models import Recogniser
+
+_FORMAT = 1
+_SHAPES, _FAILURES, _LOCK = "shapes", "failures", ".lock"
+_METADATA = b"clip2point"
+
+#: Up to so many entries a search compares the query with each of them; beyond, it goes by the vector index.
+EXACT = 10_000
+#: Of the vector index: entries in a partition, and parts after which it is made anew.
+_PARTITION, _PARTS = 512, 4
+#: What a search looks into: partitions, and for each wanted entry so many candidates, whose cosines are then exact.
+_PROBES, _REFINE = 20, 5
+
+#: Paths in one SQL expression.
+_PATHS_AT_ONCE = 1000
+#: Versions of the tables that are younger are kept, for those who are reading them.
+_KEEP = timedelta(hours=1)
+
+
+class Library:
+    """Embedded shapes; made by :meth:`create` or :meth:`open`.
+
+    One process at a time writes, under :meth:`writing`; any number may read meanwhile and see every commit at once.
+
+    Attributes:
+        path: of the folder.
+        model_name: of the model that it was made with.
+        fingerprint: of that model's embedding, see :func:`embedding_fingerprint`.
+        dim: D, length of the vectors.
+        labels: the vocabulary that entries' labels are from.
+    """
+
+    def __init__(self, path: Path, database: Any) -> None:
+        self.path = path
+        self._database = database
+        self._shapes = database.open_table(_SHAPES)
+        self._failures = database.open_table(_FAILURES)
+        self._read_metadata()
+
+    @classmethod
+    def create(cls, path: str | Path, model: Recogniser) -> Library:
+        """Make an empty library, whose labels are the 40 names of ModelNet40 until :meth:`use_labels` changes them.
+
+        Args:
+            path: a folder that does not exist or is empty.
+            model: whose embedding it gets; a head that it may have has no part in it.
+
+        Raises:
+            DataError: if there is a library already, other files are in the folder, or another process writes there.
+            OptionError: if LanceDB is not installed.
+        """
+        path = Path(path)
+        foreign = {each.name for each in path.iterdir()} - _OWN if path.is_dir() else set()
+        if foreign:
+            raise DataError(f"{path}: is a folder with other files ({min(foreign)}): expected a new or empty one")
+        database = _connect(path)
+        with _only_writer(path):
+            if is_library(path):
+                raise DataError(f"{path}: is a library already; open it, or choose another folder")
+            # In this order: what has a table of shapes is a library, so the other must be there by then.
+            database.create_table(_FAILURES, schema=_failures_schema(), exist_ok=True)
+            _create_shapes(
+                database,
+                {
+                    "format": _FORMAT,
+                    "model": lasting_name(model.without_head().name),
+                    "fingerprint": embedding_fingerprint(model),
+                    "dim": model.backbone.dim,
+                    "labels": list(MODELNET40),
+                },
+            )
+        return cls(path, database)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Library:
+        """Open a library.
+
+        Raises:
+            DataError: if the folder is no library, or a damaged one, or of a newer version.
+            OptionError: if LanceDB is not installed.
+        """
+        path = Path(path)
+        if not is_library(path):
+            raise DataError(f"{path}: is no library: make one with 'clip2point index FOLDER --db {path}'")
+        try:
+            return cls(path, _connect(path))
+        except (ValueError, OSError, RuntimeError) as error:
+            raise DataError(f"{path}: is damaged ({reason(error)}): index its folders again into another") from error
+
+    @classmethod
+    def open_or_create(cls, path: str | Path, model: Recogniser) -> Library:
+        """Open the library if there is one, which must have the model's embedding, or make it.
+
+        Raises:
+            ModelError: if the library has another embedding.
+            DataError: see :meth:`open` and :meth:`create`.
+        """
+        if not is_library(Path(path)):
+            return cls.create(path, model)
+        library = cls.open(path)
+        library.check_model(model)
+        return library
+
+    def check_model(self, model: Recogniser) -> None:
+        """Make sure that vectors of a model can be compared with those of the library.
+
+        Raises:
+            ModelError: that names both models, if they cannot.
+        """
+        if embedding_fingerprint(model) != self.fingerprint:
+            raise ModelError(
+                f"{self.path}: its vectors are of the model {self.model_name}, and those of {model.name} with these "
+                f"settings cannot be compared with them; use --model {self.model_name} as it was then, or index into "
+                "another library"
+            )
+
+    def __len__(self) -> int:
+        return int(self._shapes.count_rows())
+
+    def failures(self) -> list[tuple[str, str]]:
+        """Path and error of each file that could not be read, by path."""
+        return sorted((path, error) for path, _, error in self.failure_rows())
+
+    def get(self, path: str) -> Entry | None:
+        """The entry of a file, by its absolute path, or None."""
+        return next(self.entries(f"path = {_quoted(path)}"), None)
+
+    def get_many(self, paths: Iterable[str]) -> dict[str, Entry]:
+        """The entries of files, by their absolute paths, as far as there are such."""
+        return {entry.path: entry for chunk in _chunks(paths) for entry in self.entries(_among(chunk))}
+
+    def entries(
+        self, where: str | None = None, columns: Sequence[str] | None = None, batch: int = 1024
+    ) -> Iterator[Entry]:
+        """Entries as a stream, in no particular order.
+
+        Args:
+            where: condition in SQL over the columns, or None for all entries.
+            columns: the names of :data:`.entry.COLUMNS` that are wanted, or None for all. The other fields of the
+                entries are empty, which saves reading them.
+            batch: rows in memory at a time.
+
+        Raises:
+            OptionError: if the condition or a column makes no sense.
+        """
+        for rows in self._scan(where, COLUMNS if columns is None else columns, batch):
+            yield from from_batch(rows)
+
+    def vectors(self) -> tuple[list[str], Float32]:
+        """Paths, sorted, and their vectors [N, D]."""
+        paths: list[str] = []
+        blocks = [np.empty((0, self.dim), np.float32)]
+        for rows in self._scan(None, ("path", "vector"), 8192):
+            paths += rows.column("path").to_pylist()
+            blocks.append(to_vectors(rows.column("vector")))
+        order = sorted(range(len(paths)), key=paths.__getitem__)
+        return [paths[index] for index in order], np.concatenate(blocks)[order]
+
+    def nearest(self, vector: Float32, top: int, where: str | None = None) -> list[tuple[Entry, float]]:
+        """The entries whose vectors are most like a vector.
+
+        Exact among up to :data:`EXACT` entries, after the condition; beyond, by the vector index, which misses some.
+
+        Args:
+            vector: [D] of any length.
+            top: how many at most, at least 1.
+            where: condition in SQL over the columns, or None for all entries.
+
+        Returns:
+            Entries with their cosines, the most alike first, ties by path.
+
+        Raises:
+            OptionError: if an argument makes no sense.
+        """
+        query = np.asarray(vector, np.float32)
+        length = float(np.linalg.norm(query))
+        if query.shape != (self.dim,) or not 0 < length < np.inf or top < 1:
+            raise OptionError(
+                f"got a vector {list(query.shape)} of length {length:g}, top {top}: expected [{self.dim}], a length "
+                "above 0, top from 1"
+            )
+        search = self._shapes.search(query / length, vector_column_name="vector").distance_type("dot")
+        search = search.select([*COLUMNS, "_distance"]).limit(top)
+        with self._clear_errors(where):
+            if where is not None:
+                search = search.where(where)
+            if self._shapes.count_rows(where) <= EXACT:
+                search = search.bypass_vector_index()
+            else:
+                search = search.nprobes(_PROBES).refine_factor(_REFINE)
+            rows = search.to_arrow()
+        scores = [1 - distance for distance in rows.column("_distance").to_pylist()]
+        entries = [entry for batch in rows.to_batches() for entry in from_batch(batch)]
+        return sorted(zip(entries, scores, strict=True), key=lambda pair: (-pair[1], pair[0].path))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the only writer for as long as the block runs; the methods below are to be called in it.
+
+        Raises:
+            DataError: if another run is writing.
+        """
+        with _only_writer(self.path):
+            yield
+
+    def use_labels(self, labels: Sequence[str]) -> None:
+        """Take the vocabulary that entries' labels are from.
+
+        Raises:
+            OptionError: if the labels make no sense, or differ from those that entries have already.
+        """
+        names = check_labels(labels)
+        if names == self.labels:
+            return
+        if len(self):
+            raise OptionError(
+                f"{self.path}: its entries have labels from another vocabulary, of {len(self.labels)} names that begin "
+                f"with {self.labels[0]!r}; leave --labels away, or index into another library"
+            )
+        self._shapes = _create_shapes(self._database, {**self._metadata, "labels": names}, mode="overwrite")
+        self._read_metadata()
+
+    def put(self, entries: Sequence[Entry], gone: Iterable[str] = ()) -> None:
+        """Write entries and remove others, in one commit.
+
+        Args:
+            entries: those of the same paths are replaced.
+            gone: paths of entries to be removed, not among those written.
+        """
+        table = to_table(entries, self._shapes.schema)
+        merge = self._shapes.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
+        if paths := list(gone):
+            merge = merge.when_not_matched_by_source_delete(_among(paths))
+        with self._clear_errors():
+            merge.execute(table)
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove entries."""
+        with self._clear_errors():
+            _delete(self._shapes, paths)
+
+    def failure_rows(self) -> list[tuple[str, str, str]]:
+        """Path, hash and error of each file that could not be read."""
+        rows = self._failures.to_arrow().to_pylist()
+        return [(row["path"], row["hash"], row["error"]) for row in rows]
+
+    def put_failures(self, rows: Sequence[tuple[str, str, str]]) -> None:
+        """Write failures as :meth:`failure_rows` gives them; those of the same paths are replaced."""
+        import pyarrow as pa
+
+        if not rows:
+            return
+        table = pa.Table.from_pylist(
+            [dict(zip(("path", "hash", "error"), row, strict=True)) for row in rows], schema=_failures_schema()
+        )
+        merge = self._failures.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
+        with self._clear_errors():
+            merge.execute(table)
+
+    def remove_failures(self, paths: Iterable[str]) -> None:
+        """Remove failures."""
+        with self._clear_errors():
+            _delete(self._failures, paths)
+
+    def tidy(self) -> None:
+        """Join small files, give up old versions, and bring the indexes up to date, or make them once they pay."""
+        from lancedb.index import BTree, IvfSq
+
+        with self._clear_errors():
+            for table in (self._shapes, self._failures):
+                table.optimize(cleanup_older_than=_KEEP)
+            if len(self) <= EXACT:
+                return
+            # Each part holds what one run added and is looked into by every search.
+            parts = {index.name: self._shapes.index_stats(index.name) for index in self._shapes.list_indices()}
+            if "path" not in parts:
+                self._shapes.create_index("path", config=BTree(), name="path")
+            if "vector" not in parts or parts["vector"].num_indices > _PARTS:
+                # With a number of partitions instead of their size, the next optimize would join most of them.
+                config = IvfSq(distance_type="dot", target_partition_size=_PARTITION)
+                self._shapes.create_index("vector", config=config, name="vector")
+
+    def _scan(self, where: str | None, columns: Sequence[str], batch: int) -> Iterator[pa.RecordBatch]:
+        if unknown := set(columns) - set(COLUMNS):
+            raise OptionError(f"no column {min(unknown)!r}: expected some of {', '.join(COLUMNS)}")
+        search = self._shapes.search().select(list(columns))
+        with self._clear_errors(where):
+            if where is not None:
+                search = search.where(where)
+            yield from search.to_batches(batch)
+
+    @contextmanager
+    def _clear_errors(self, where: str | None = None) -> Iterator[None]:
+        """Turn what LanceDB says of a condition, or of the disk, into one sentence."""
+        try:
+            yield
+        except (ValueError, RuntimeError, OSError) as error:
+            if where is None:
+                raise DataError(f"{self.path}: cannot be read or written ({reason(error)}): check the disk") from error
+            said = reason(error).removeprefix("Invalid input, ").partition(" Valid fields are")[0].rstrip(".")
+            raise OptionError(
+                f"the condition {where!r} makes no sense ({said}): expected SQL over {', '.join(COLUMNS)}"
+            ) from error
+
+    def _read_metadata(self) -> None:
+        found = json.loads((self._shapes.schema.metadata or {}).get(_METADATA, b"{}"))
+        if found.get("format") != _FORMAT:
+            raise DataError(
+                f"{self.path}: is a library of format {found.get('format')}, and this program knows {_FORMAT}; update "
+                "clip2point"
+            )
+        self._metadata: dict[str, Any] = found
+        self.model_name: str = found["model"]
+        self.fingerprint: str = found["fingerprint"]
+        self.dim: int = found["dim"]
+        self.labels: list[str] = found["labels"]
+
+
+def is_library(path: Path) -> bool:
+    """Whether a folder is a library; nothing is opened."""
+    return any((path / f"{_SHAPES}.lance" / "_versions").glob("*.manifest"))
+
+
+#: What :meth:`Library.create` leaves if it is killed.
+_OWN = {_LOCK, f"{_SHAPES}.lance", f"{_FAILURES}.lance"}
+
+
+def _connect(path: Path) -> Any:
+    try:
+        import lancedb
+    except ImportError:
+        raise OptionError("LanceDB is not installed: run pip install 'clip2point[search]'") from None
+    path.mkdir(parents=True, exist_ok=True)
+    return lancedb.connect(path, read_consistency_interval=timedelta(0))
+
+
+@contextmanager
+def _only_writer(path: Path) -> Iterator[None]:
+    try:
+        with locked(path / _LOCK):
+            yield
+    except BlockingIOError:
+        raise DataError(f"{path}: another run is writing to this library; wait until it has ended") from None
+
+
+def _create_shapes(database: Any, metadata: dict[str, Any], mode: str = "create") -> Any:
+    schema = table_schema(metadata["dim"], {_METADATA.decode(): json.dumps(metadata)})
+    return database.create_table(_SHAPES, schema=schema, mode=mode)
+
+
+def _failures_schema() -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("path", "hash", "error")])
+
+
+def _delete(table: Any, paths: Iterable[str]) -> None:
+    for chunk in _chunks(paths):
+        table.delete(_among(chunk))
+
+
+def _chunks(paths: Iterable[str]) -> Iterator[list[str]]:
+    remaining = iter(paths)
+    while chunk := list(islice(remaining, _PATHS_AT_ONCE)):
+        yield chunk
+
+
+def _among(paths: Iterable[str]) -> str:
+    return f"path IN ({', '.join(map(_quoted, paths))})"
+
+
+def _quoted(text: str) -> str:
+    """A string of SQL."""
+    return "'" + text.replace("'", "''") + "'"

@@ -4,8 +4,10 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-# Before PyTorch is imported: test processes with a thread for every core each would wait for one another.
+# Before PyTorch and numba are imported: processes with a thread for every core each wait for one another, and most of
+# what is computed here is small. Both share the threads of OpenMP, so that numba's number holds for PyTorch as well.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 import pytest
 import torch

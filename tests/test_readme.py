@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from clip2point.cli.main import build_parser, main
+from clip2point.models.adapters import registry
+from clip2point.models.loading import load, save_model
 from clip2point.pairs import PairFolder, open_source
 from clip2point.samples import generate, write_mesh
 
@@ -33,9 +35,20 @@ def files(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def small_pocket(tmp_path_factory):
+    """Folder of the embedded model for pictures of 64 x 64, which are read a dozen times faster."""
+    model, folder = load(dtype="fp32"), tmp_path_factory.mktemp("pocket")
+    small = model.backbone.with_depth_tower(model.backbone.depth_tower(), image_size=64)
+    save_model(folder, small, model.settings, {})
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def place(files, monkeypatch):
+def place(files, small_pocket, monkeypatch):
     monkeypatch.chdir(files)
+    monkeypatch.setattr("clip2point.models.loading.POCKET", small_pocket)
+    monkeypatch.setattr(registry, "_GRIDS", {**registry._GRIDS, "gdpa": ({"epochs": 5},)})
     monkeypatch.setenv("CLIP2POINT_CACHE", str(files / "cache"))
 
 
@@ -53,6 +66,13 @@ def my_parts():
         assert main(["adapt", "folder:parts/", "--up", "y", "--head", "linear", "--out", "my_parts"]) == 0
 
 
+@pytest.fixture
+def library():
+    """What ``clip2point index scans/ labelled/ --db library`` makes."""
+    if not Path("library").exists():
+        assert main(["index", "scans/", "labelled/", "--db", "library"]) == 0
+
+
 @pytest.mark.parametrize("code", PYTHON)
 def test_python_examples_run(code):
     exec(compile(code, "README.md", "exec"), {})
@@ -65,6 +85,8 @@ def test_commands_run(command, capsys, request):
         request.getfixturevalue("pairs")
     if "my_parts" in arguments and arguments[0] == "classify":
         request.getfixturevalue("my_parts")
+    if "library" in arguments and arguments[0] != "index":
+        request.getfixturevalue("library")
     assert program == "clip2point"
     assert main(arguments) == 0
     assert capsys.readouterr().out
@@ -77,5 +99,5 @@ def test_commands_in_the_text_exist():
 
 
 def test_nothing_is_left_out():
-    assert len(PYTHON) == 3
-    assert len(COMMANDS) == 13
+    assert len(PYTHON) == 4
+    assert len(COMMANDS) == 19

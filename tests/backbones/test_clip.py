@@ -144,16 +144,7 @@ def test_a_tokenizer_that_cannot_be_had(tokenizer, tmp_path):
         clip2point.load(tmp_path / "out").backbone.encode_text(["lamp"])
 
 
-def train_one_step(tower, depth):
-    tower.train()
-    optimizer = torch.optim.SGD(tower.parameters(), lr=0.01)
-    tower(depth.flatten(0, 1)[:, None]).square().mean().backward()
-    assert all(parameter.grad is not None for parameter in tower.parameters())
-    optimizer.step()
-    return tower.eval()
-
-
-def test_depth_towers_can_be_trained_further_and_saved(backbone, tmp_path):
+def test_depth_towers_can_be_trained_further_and_saved(backbone, train_one_step, tmp_path):
     depth = depth_maps()
     before, image_path = backbone.encode_depth(depth), backbone.encode_depth(depth, "image")
     for path, expected in (("depth", before), ("image", image_path)):

@@ -1,4 +1,5 @@
 import copy
+from functools import lru_cache
 
 import pytest
 import torch
@@ -13,14 +14,19 @@ SIZES = {"pocket": 64, "tiny_clip": 32, "tiny_siglip": 32}
 KINDS = list(SIZES)
 
 
+@lru_cache
+def pocket_tensors():
+    tensors = read_checkpoint(POCKET).tensors
+    return {name: tensors[name] for name in TENSORS}
+
+
 def make(request, kind, dtype="fp32"):
     if kind == "pocket":
-        tensors = read_checkpoint(POCKET).tensors
-        return PocketBackbone({name: tensors[name] for name in TENSORS}, logit_scale=10, dtype=dtype)
+        return PocketBackbone(pocket_tensors(), logit_scale=10, dtype=dtype)
     return load_hub_backbone(request.getfixturevalue(kind), dtype=dtype)
 
 
-def depth_maps(kind, objects=1, views=4):
+def depth_maps(kind, objects=1, views=2):
     size = SIZES[kind]
     return torch.rand(objects, views, size, size, generator=torch.Generator().manual_seed(0))
 
@@ -28,15 +34,6 @@ def depth_maps(kind, objects=1, views=4):
 def features(tower, depth):
     with torch.no_grad():
         return tower(depth.flatten(0, 1)[:, None]).unflatten(0, depth.shape[:2])
-
-
-def train_one_step(tower, depth):
-    tower.train()
-    optimizer = torch.optim.SGD(tower.parameters(), lr=0.01)
-    tower(depth.flatten(0, 1)[:, None]).square().mean().backward()
-    assert all(parameter.grad is not None for parameter in tower.parameters())
-    optimizer.step()
-    tower.eval()
 
 
 @pytest.fixture(params=KINDS)
@@ -56,7 +53,7 @@ def test_a_new_tower_gives_the_features_of_the_backbone(backbone, kind):
     torch.testing.assert_close(features(tower, depth), backbone.encode_depth(depth), atol=1e-4, rtol=1e-4)
 
 
-def test_training_changes_the_tower_alone(backbone, kind):
+def test_training_changes_the_tower_alone(backbone, kind, train_one_step):
     depth, colors = depth_maps(kind), torch.rand(1, 3, 32, 32)
     before = backbone.encode_depth(depth), backbone.encode_image(colors), backbone.encode_text(["chair"])
     fingerprint = backbone.fingerprint()
@@ -68,7 +65,7 @@ def test_training_changes_the_tower_alone(backbone, kind):
     assert not torch.allclose(features(tower, depth), before[0], atol=1e-4)
 
 
-def test_a_trained_tower_is_one_of_two_paths(backbone, kind):
+def test_a_trained_tower_is_one_of_two_paths(backbone, kind, train_one_step):
     depth = depth_maps(kind)
     assert torch.equal(backbone.encode_depth(depth, path="image"), backbone.encode_depth(depth))
     assert backbone.fingerprint("image") == backbone.fingerprint("depth")
@@ -81,7 +78,7 @@ def test_a_trained_tower_is_one_of_two_paths(backbone, kind):
     assert trained.fingerprint() != backbone.fingerprint() == trained.fingerprint("image")
 
 
-def test_the_backbone_keeps_its_own_copy_of_the_tower(backbone, kind):
+def test_the_backbone_keeps_its_own_copy_of_the_tower(backbone, kind, train_one_step):
     depth = depth_maps(kind)
     tower = backbone.depth_tower()
     trained = backbone.with_depth_tower(tower)
@@ -90,7 +87,7 @@ def test_the_backbone_keeps_its_own_copy_of_the_tower(backbone, kind):
     assert torch.equal(trained.encode_depth(depth), before)
 
 
-def test_training_goes_on_from_a_trained_tower(backbone, kind):
+def test_training_goes_on_from_a_trained_tower(backbone, kind, train_one_step):
     depth = depth_maps(kind)
     tower = backbone.depth_tower()
     train_one_step(tower, depth)
@@ -99,7 +96,7 @@ def test_training_goes_on_from_a_trained_tower(backbone, kind):
     train_one_step(again, depth)
 
 
-def test_towers_copy_and_their_states_round_trip(backbone, kind):
+def test_towers_copy_and_their_states_round_trip(backbone, kind, train_one_step):
     depth = depth_maps(kind)
     tower = backbone.depth_tower()
     train_one_step(tower, depth)
@@ -120,7 +117,7 @@ def test_putting_a_tower_in_draws_no_random_numbers(backbone):
 
 
 @pytest.mark.parametrize("kind", ["pocket", "tiny_clip"])
-def test_a_trained_tower_computes_in_the_format_of_the_backbone(request, kind):
+def test_a_trained_tower_computes_in_the_format_of_the_backbone(request, kind, train_one_step):
     exact, rounded = (make(request, kind, dtype) for dtype in ("fp32", "bf16"))
     depth, tower = depth_maps(kind), exact.depth_tower()
     train_one_step(tower, depth)

@@ -46,6 +46,18 @@ def test_tables_and_broken_files(arguments, own, capsys):
     assert "broken.off" in captured.err
 
 
+def test_an_up_axis_that_looks_wrong_is_remarked_on(arguments, monkeypatch, capsys):
+    from clip2point.evaluation import up_axis
+
+    monkeypatch.setattr(up_axis, "_RATIO", 0.0)
+    monkeypatch.setattr(up_axis, "_SHARE", 0.0)
+    assert main([*arguments, "--json"]) == 0
+    captured = capsys.readouterr()
+    assert "Note: with --up z " in captured.err
+    assert "of 15 sampled shapes are recognised more confidently than with the declared y." in captured.err
+    assert json.loads(captured.out)["settings"]["up"] == "y"
+
+
 def test_limit(arguments, capsys):
     assert main([*arguments, "--limit", "3", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)

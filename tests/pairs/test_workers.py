@@ -14,7 +14,8 @@ def test_an_item_that_ends_its_process_takes_no_other_with_it():
     assert results == [1, 2, f"died: {items[2]}", *range(4, 14)]
 
 
-def test_workers_have_one_thread_and_errors_come_through():
+def test_workers_have_one_thread_and_errors_come_through(monkeypatch):
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
     results = map_in_order(eval, ["__import__('numba').get_num_threads()", "1/0"], 1, str)
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +99,24 @@ def test_runs_are_equal_to_the_last_bit(backend):
     points = ball(5, 2000)
     first = render_depth(points, "clip2point-10", backend=backend)
     np.testing.assert_array_equal(render_depth(points, "clip2point-10", backend=backend), first)
+
+
+def test_the_number_of_threads_changes_no_bit():
+    code = (
+        "import sys, numba, numpy as np; from clip2point.rendering import render_depth; "
+        "points = np.frombuffer(sys.stdin.buffer.read(), np.float32).reshape(5, -1, 3); "
+        "depth = render_depth(points, 'ring-4', image_size=64); assert numba.get_num_threads() == 3; "
+        "sys.stdout.buffer.write(depth.tobytes())"
+    )
+    points = ball(5, 300)
+    drawn = subprocess.run(
+        [sys.executable, "-c", code],
+        input=points.tobytes(),
+        capture_output=True,
+        check=True,
+        env={**os.environ, "NUMBA_NUM_THREADS": "3"},
+    )
+    assert drawn.stdout == render_depth(points, "ring-4", image_size=64).tobytes()
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -159,11 +159,10 @@ def test_many_heads_are_drawn():
         assert content.startswith(b"\x89PNG")
 
 
-def test_the_same_comparison_gives_the_same_files(tmp_path):
-    for name in ("a", "b"):
-        write_comparison_page(tmp_path / name, make_comparison())
-    for path in (tmp_path / "a").iterdir():
-        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+def test_the_same_comparison_gives_the_same_files(written, tmp_path):
+    write_comparison_page(tmp_path, make_comparison((1, 16)), compare=True)
+    for path in written[0].iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
 
 def test_without_matplotlib_it_says_what_to_install(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import sys
 from dataclasses import replace
 
@@ -136,8 +137,8 @@ def test_only_shown_shapes_are_rendered(tmp_path):
     assert wrong[asked[0]].all()
 
 
-def test_a_later_report_leaves_nothing_of_an_earlier_one(tmp_path):
-    write_evaluation_page(tmp_path, make_report((0, 1)))
+def test_a_later_report_leaves_nothing_of_an_earlier_one(written, tmp_path):
+    shutil.copytree(written[0], tmp_path, dirs_exist_ok=True)
     (tmp_path / "notes.txt").write_text("mine")
     write_evaluation_page(tmp_path, replace(make_report(perfect=True), failures=[], published=()))
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -150,11 +151,10 @@ def test_a_later_report_leaves_nothing_of_an_earlier_one(tmp_path):
     assert "seed 0" in html
 
 
-def test_the_same_report_gives_the_same_files(tmp_path):
-    for name in ("a", "b"):
-        write_evaluation_page(tmp_path / name, make_report())
-    for path in (tmp_path / "a").iterdir():
-        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+def test_the_same_report_gives_the_same_files(written, tmp_path):
+    write_evaluation_page(tmp_path, make_report((0, 1, 2)))
+    for path in written[0].iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
 
 def test_hundreds_of_classes_are_drawn(tmp_path):

@@ -1,6 +1,7 @@
 """``clip2point reproduce`` beyond the run of every recipe: lists, failures, tables."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_tables_say_what_made_each_figure(measured, places, ending, tmp_path, ti
     path = tmp_path / f"table.{ending}"
     assert main(["reproduce", *places, "--report", str(path)]) == 0
     text = path.read_text()
-    result = json.loads((tmp_path_of(places) / f"{ZERO_SHOT}.json").read_text())
+    result = json.loads((Path(places[-1]) / f"{ZERO_SHOT}.json").read_text())
     for words in (
         f"{100 * result['rows'][0]['accuracy']:.2f}",
         "35.46",
@@ -78,12 +79,6 @@ def test_tables_say_what_made_each_figure(measured, places, ending, tmp_path, ti
     assert "clip2point evaluate scanobjectnn-obj-bg --root" in text
     assert "clip2point evaluate modelnet10" not in text  # was not run
     assert "66.63" in text
-
-
-def tmp_path_of(places):
-    from pathlib import Path
-
-    return Path(places[places.index("--out") + 1])
 
 
 def test_another_model_makes_another_result(measured, places, tiny_siglip, capsys):

@@ -1,4 +1,6 @@
 import json
+import re
+import shutil
 
 import pytest
 
@@ -112,13 +114,7 @@ def test_missing_data_say_what_and_where_from(name, message, place, tmp_path, ti
     (tmp_path / "empty").mkdir()
     (missing,) = plan(RECIPES[name], **{**place, "root": tmp_path / "empty"}, model=str(tiny_clip)).missing
     assert missing.kind == "data"
-    assert re_search(message, missing.why)
-
-
-def re_search(pattern, text):
-    import re
-
-    return re.search(pattern, text)
+    assert re.search(message, missing.why)
 
 
 def test_learning_needs_the_train_split_too(place, tmp_path, root, tiny_clip):
@@ -183,6 +179,10 @@ def test_the_stamp_knows_models_by_what_is_in_them(place, tiny_clip, tiny_siglip
     assert stamp(device="cuda") == first
     assert stamp(model=str(tiny_siglip)) != first
     assert stamp(quick=True) != first
+    model = shutil.copytree(tiny_clip, tmp_path / "model")
+    before = stamp(model=str(model))
+    (model / "config.json").write_text((model / "config.json").read_text() + "\n")
+    assert stamp(model=str(model)) != before
     monkeypatch.chdir(place["root"])
     assert stamp(root=place["root"].relative_to(place["root"])) == first
 

@@ -69,7 +69,7 @@ def test_damaged_files(tmp_path_factory, name):
 
     # LAZ is decoded in a process of its own, which takes a third of a second.
     @settings(
-        max_examples=12 if name.endswith(".laz") else 150,
+        max_examples=8 if name.endswith(".laz") else 80,
         deadline=None,
         derandomize=True,
         database=None,

@@ -94,7 +94,7 @@ def test_the_last_block_learns_and_the_rest_stays_bit_for_bit(model, shapes, tmp
     assert tuned.settings == model.settings
     rows = read_metrics(tmp_path)
     assert [row["step"] for row in rows] == list(range(1, 9))
-    assert all(0 <= row["train_accuracy"] <= 1 for row in rows)
+    assert all(0 <= row["train_accuracy"] <= 1 and row["shapes_per_second"] > 0 for row in rows)
 
 
 def test_the_folder_holds_the_same_model_and_says_what_made_it(model, toys, tmp_path):

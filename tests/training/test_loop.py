@@ -36,6 +36,7 @@ class Model(torch.nn.Module):
 
 class Batches:
     steps_per_epoch = 5
+    unit = "pairs"
 
     def batch(self, step):
         return torch.randn(4, 3, generator=torch.Generator().manual_seed(step))

@@ -116,6 +116,7 @@ def _run_zero_shot(arguments: argparse.Namespace) -> int:
     if grid:
         return _sweep(arguments, dataset, grid)
     measured = _measure(arguments, options.load_model(arguments), dataset)
+    _remark_on_up(measured)
     if arguments.report:
         from clip2point.report.evaluation_page import write_evaluation_page
 
@@ -139,6 +140,19 @@ def _measure(arguments: argparse.Namespace, model: Recogniser, dataset: Dataset)
     return evaluate(
         model, dataset, arguments.seeds or 1, command=command_line(), progress=output.progress_of(dataset.name)
     )
+
+
+def _remark_on_up(measured: Measurement) -> None:
+    """Say so if the up-axis of the data set looks wrong."""
+    from clip2point.evaluation.up_axis import doubt_up
+
+    dataset = measured.dataset
+    doubt = doubt_up(measured.model, dataset, measured.runs[0], output.progress_of(f"{dataset.name}, another up-axis"))
+    if doubt:
+        output.remark(
+            f"Note: with --up {doubt.other} {doubt.surer} of {doubt.shapes} sampled shapes are recognised more "
+            f"confidently than with the declared {doubt.declared}."
+        )
 
 
 def _print(measured: Measurement) -> None:

@@ -76,7 +76,7 @@ def fine_tune_in(
     from clip2point.cli.training_console import TrainingConsole
     from clip2point.training.fine_tuning import fine_tune
 
-    with TrainingConsole(folder, "shapes") as console:
+    with TrainingConsole(folder) as console:
         return fine_tune(
             *(model, train, validation, settings, folder),
             resume=resume,

@@ -34,7 +34,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    with console.capture() as printed:
+        console.print(table)
+    # Not by rich itself, which ends the program with another status if nobody reads what is printed.
+    print(printed.get(), end="")
 
 
 def print_json(value: Any) -> None:

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from clip2point.training.pretrain import pretrain
 
     recipe = _recipe(arguments)
-    with TrainingConsole(arguments.out, "pairs") as console:
+    with TrainingConsole(arguments.out) as console:
         outcome = pretrain(
             recipe,
             arguments.out,

@@ -22,11 +22,10 @@ class TrainingConsole:
 
     Args:
         out: folder of the training.
-        unit: what it counts: "pairs" or "shapes".
     """
 
-    def __init__(self, out: Path, unit: str) -> None:
-        self._out, self._unit = out, unit
+    def __init__(self, out: Path) -> None:
+        self._out = out
         self._bar: Any = None
         self._task: Any = None
         self._total = 0
@@ -63,7 +62,7 @@ class TrainingConsole:
         said = (
             f"loss {metrics.losses['total']:.3f} ({', '.join(f'{name} {value:.3f}' for name, value in parts.items())})"
         )
-        said += f", {metrics.pairs_per_second:.0f} {self._unit}/s"
+        said += f", {metrics.per_second:.0f} {metrics.unit}/s"
         if self._bar is not None:
             self._bar.update(self._task, completed=metrics.step, description=said)
         elif time.monotonic() - self._said > _LINE_SECONDS or metrics.step == self._total:

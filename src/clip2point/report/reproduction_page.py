@@ -31,8 +31,9 @@ class Entry:
         measured: in percent, a dash if it was not measured.
         state: of the recipe, in a few words.
         model: what was measured.
-        data: on what, with what has to be known of it.
-        runs: samplings, draws or trainings.
+        data: on what.
+        note: what has to be known of the data.
+        seeds: of the samplings, draws or trainings whose mean it is.
         device: on which it ran, and for how long.
         commands: that made it, or would.
     """
@@ -46,7 +47,8 @@ class Entry:
     state: str
     model: str
     data: str
-    runs: str
+    note: str
+    seeds: str
     device: str
     commands: tuple[str, ...]
 
@@ -76,13 +78,19 @@ def entries_of(plan: Plan, result: Result | None, state: str) -> list[Entry]:
                 measured="–" if row is None else str(row),
                 state=state,
                 model=result.model if result else "",
-                data=". ".join(part for part in (result.shapes, result.note) if part) if result else "",
-                runs=str(row.runs) if row else "",
+                data=result.shapes if result else "",
+                note=result.note if result else "",
+                seeds=_seeds(row.runs) if row else "",
                 device=f"{result.device}, {result.seconds:,.0f} s" if result else "",
                 commands=result.commands if result else tuple(plan.lines),
             )
         )
     return entries
+
+
+def _seeds(runs: int) -> str:
+    """They count from 0."""
+    return "0" if runs == 1 else f"0 to {runs - 1}"
 
 
 def write_reproduction(path: Path, entries: Sequence[Entry], *, quick: bool, command: str) -> None:
@@ -98,24 +106,28 @@ def write_reproduction(path: Path, entries: Sequence[Entry], *, quick: bool, com
         OSError: if it cannot be written.
     """
     remarks = [QUICK, QUOTED] if quick else [QUOTED]
+    notes = list(dict.fromkeys(entry.note for entry in entries if entry.note))
     if path.suffix == ".html":
         from clip2point.report.html import write_html
 
-        write_html(path, "reproduction.html", title=TITLE, entries=entries, remarks=remarks, command=command)
+        write_html(
+            *(path, "reproduction.html"), title=TITLE, entries=entries, remarks=remarks, notes=notes, command=command
+        )
         return
     with replacing(path) as unfinished:
-        unfinished.write_text(_markdown(entries, remarks, command), encoding="utf-8")
+        unfinished.write_text(_markdown(entries, remarks, notes, command), encoding="utf-8")
 
 
-def _markdown(entries: Sequence[Entry], remarks: Sequence[str], command: str) -> str:
+def _markdown(entries: Sequence[Entry], remarks: Sequence[str], notes: Sequence[str], command: str) -> str:
     """The table and, below it, the commands of what was measured."""
     lines = [f"# {TITLE}", "", *(f"{remark}\n" for remark in remarks)]
-    lines += ["| recipe | row | quoted, % | measured, % | model | data | runs |", "|---|---|---:|---:|---|---|---:|"]
+    lines += ["| recipe | row | quoted, % | measured, % | model | data | seeds |", "|---|---|---:|---:|---|---|---:|"]
     for entry in entries:
-        cells = (entry.recipe, entry.row, entry.quoted, entry.measured, entry.model, entry.data, entry.runs)
+        cells = (entry.recipe, entry.row, entry.quoted, entry.measured, entry.model, entry.data, entry.seeds)
         lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     lines += ["", "## Sources of what is quoted", ""]
     lines += [f"- `{entry.recipe}` {entry.row}: {entry.quoted} %: {entry.source}" for entry in entries if entry.quoted]
+    lines += ["", "## The data", "", *(f"- {note}" for note in notes)]
     lines += ["", "## Commands of what was measured", ""]
     measured = {entry.recipe: entry for entry in entries if entry.model}
     for entry in measured.values():

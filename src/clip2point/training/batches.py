@@ -76,6 +76,7 @@ class PairBatches:
 
     Attributes:
         steps_per_epoch: whole batches in a round through the pairs.
+        unit: see :class:`.loop.Batches`.
 
     Args:
         pairs: the models.
@@ -94,6 +95,8 @@ class PairBatches:
     Raises:
         OptionError: if a batch does not fit the pairs or the processes.
     """
+
+    unit: str = "pairs"
 
     def __init__(
         self,

@@ -74,9 +74,11 @@ class Batches(Protocol):
 
     Attributes:
         steps_per_epoch: how many batches make a round through the data.
+        unit: what a batch holds, in the plural.
     """
 
     steps_per_epoch: int
+    unit: str
 
     def batch(self, step: int) -> Any:
         """This rank's part of the batch of a step, from 0."""
@@ -234,7 +236,8 @@ class Training:
             lr=lr,
             gradient=gradient,
             losses=parts,
-            pairs_per_second=self._settings.batch_size / max(time.monotonic() - began, 1e-9),
+            per_second=self._settings.batch_size / max(time.monotonic() - began, 1e-9),
+            unit=self._batches.unit,
         )
 
     def _check(self, losses: Mapping[str, float], gradient: float) -> None:

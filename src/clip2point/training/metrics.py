@@ -22,11 +22,12 @@ class StepMetrics:
 
     Attributes:
         step: how many steps are done, from 1.
-        epoch: rounds through the pairs that are done.
+        epoch: rounds through the data that are done.
         lr: learning rate.
         gradient: length of the gradient before it was clipped.
         losses: the parts of the loss and its "total", which the file calls "loss".
-        pairs_per_second: over all devices, waiting for data included.
+        per_second: pairs or shapes, over all devices, waiting for data included.
+        unit: which of these, in the plural.
         accuracy: on the validation shapes after this step, in [0, 1], if they were looked at.
         mean_class_accuracy: likewise.
     """
@@ -36,7 +37,8 @@ class StepMetrics:
     lr: float
     gradient: float
     losses: Mapping[str, float]
-    pairs_per_second: float
+    per_second: float
+    unit: str
     accuracy: float | None = None
     mean_class_accuracy: float | None = None
 
@@ -49,7 +51,7 @@ class StepMetrics:
             "lr": f"{self.lr:.8g}",
             "gradient": f"{self.gradient:.6g}",
             **{"loss" if name == "total" else name: f"{value:.6g}" for name, value in self.losses.items()},
-            "pairs_per_second": f"{self.pairs_per_second:.1f}",
+            f"{self.unit}_per_second": f"{self.per_second:.1f}",
             **{name: "" if value is None else f"{value:.6f}" for name, value in validated.items()},
         }
 

@@ -122,8 +122,8 @@ class TrainingSettings:
     """The length of the training and the state that it keeps.
 
     Attributes:
-        epochs: rounds through the pairs.
-        batch_size: pairs of a step, over all devices together.
+        epochs: rounds through the data.
+        batch_size: pairs of a step, or shapes in fine-tuning, over all devices together.
         seed: of every draw.
         precision: "32-true", or "bf16-mixed" (matrix products in bfloat16).
         average_decay: share that an exponential moving average of the weights keeps at each step; the average is what

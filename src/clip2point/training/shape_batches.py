@@ -99,6 +99,7 @@ class ShapeBatches:
 
     Attributes:
         steps_per_epoch: steps in which every shape is shown at least once.
+        unit: see :class:`.loop.Batches`.
 
     Args:
         drawings: points of the same shapes, drawn one or several times, with a declared up-axis.
@@ -113,6 +114,8 @@ class ShapeBatches:
     Raises:
         OptionError: if the model has not so many views, or a batch cannot be divided among the processes.
     """
+
+    unit: str = "shapes"
 
     def __init__(
         self,

@@ -2,7 +2,6 @@ import pytest
 import torch
 from torch.nn.functional import batch_norm
 
-from clip2point.errors import OptionError
 from clip2point.models.point_networks import neighbours as module
 from clip2point.models.point_networks.layers import MaxOverPoints
 from clip2point.models.point_networks.neighbours import highest, nearest, neighbour_max, neighbour_sum
@@ -97,10 +96,3 @@ def test_compiled_searches_equal_plain_ones(monkeypatch):
     monkeypatch.setattr(module, "_on_cpu", lambda tensor: False)
     assert torch.equal(compiled[0], highest(values))
     assert torch.equal(compiled[1], nearest(features, 6).sort(1).values)
-
-
-def test_a_layer_of_no_classes_is_refused():
-    from clip2point.models.point_networks import PointNet
-
-    with pytest.raises(OptionError, match="0 classes: expected at least 1"):
-        PointNet(0)

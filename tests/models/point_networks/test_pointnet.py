@@ -26,29 +26,6 @@ def test_the_penalty_has_the_weight_of_the_paper():
     assert network.penalised(points)[1].item() == pytest.approx(0.001 * 64 * 9, rel=1e-5)
 
 
-def test_the_order_of_the_points_does_not_matter():
-    torch.manual_seed(0)
-    network = PointNet(4).double()
-    points = torch.randn(3, 20, 3, dtype=torch.float64)
-    mixed = points[:, torch.randperm(20)]
-    for mode in (False, True):
-        network.train(mode)
-        torch.manual_seed(1)  # of dropout
-        scores = network(points)
-        torch.manual_seed(1)
-        torch.testing.assert_close(network(mixed), scores)
-
-
-def test_clouds_of_any_size_and_each_alone():
-    torch.manual_seed(0)
-    network = PointNet(3).eval()
-    for count in (1, 2, 7):
-        points = torch.randn(3, count, 3)
-        together = network(points)
-        assert together.shape == (3, 3)
-        torch.testing.assert_close(network(points[1:2]), together[1:2], rtol=1e-4, atol=1e-5)
-
-
 def test_points_that_come_twice_change_nothing():
     torch.manual_seed(0)
     network = PointNet(3).eval()

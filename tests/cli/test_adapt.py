@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import clip2point
-from clip2point.cli import adapt
+from clip2point.cli import adapt, fine_tuning
 from clip2point.cli.main import main
 from clip2point.models.adapters.registry import HEADS
 from clip2point.samples import generate, write_mesh
+from clip2point.training.fine_tuning import FineTuningSettings
 
 CLASSES = ("chair", "lamp", "table")
 
@@ -175,8 +176,9 @@ def test_the_up_axis_and_the_folder_are_checked_first(arguments, tiny_clip, tmp_
     assert "is the folder of the model to learn with" in capsys.readouterr().err
 
 
-def test_the_parser_knows_all_heads():
+def test_the_parser_knows_all_heads_and_how_long_towers_are_trained():
     assert set(adapt.HEADS) == set(HEADS)
+    assert FineTuningSettings().training.epochs == fine_tuning.EPOCHS
 
 
 def test_a_tower_is_trained_before_the_head(arguments, tmp_path, capsys):

@@ -117,6 +117,7 @@ def test_the_nearest_are_exact_and_ordered(full):
     assert [entry.path for entry, _ in found] == [names[index] for index in np.argsort(-cosines)[:5]]
     assert [score for _, score in found] == pytest.approx(sorted(cosines, reverse=True)[:5], abs=1e-6)
     assert found[0][0].to_dict() == full.get(found[0][0].path).to_dict()
+    assert not len(found[0][0].vector)
     assert len(full.nearest(query, 100)) == 40
     tables = [entry.path for entry, _ in full.nearest(query, 3, "array_has(labels, 'table')")]
     assert tables == [names[index] for index in np.argsort(-cosines) if index % 3 == 0][:3]

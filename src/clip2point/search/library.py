@@ -196,7 +196,7 @@ class Library:
             where: condition in SQL over the columns, or None for all entries.
 
         Returns:
-            Entries with their cosines, the most alike first, ties by path.
+            Entries, without their vectors, with their cosines, the most alike first, ties by path.
 
         Raises:
             OptionError: if an argument makes no sense.
@@ -209,7 +209,8 @@ class Library:
                 "above 0, top from 1"
             )
         search = self._shapes.search(query / length, vector_column_name="vector").distance_type("dot")
-        search = search.select([*COLUMNS, "_distance"]).limit(top)
+        # Each column takes time to fetch, and vectors are of no use to those who have the cosine.
+        search = search.select([*(name for name in COLUMNS if name != "vector"), "_distance"]).limit(top)
         with self._clear_errors(where):
             if where is not None:
                 search = search.where(where)

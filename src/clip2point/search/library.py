@@ -38,7 +38,7 @@ EXACT = 10_000
 #: Of the vector index: entries in a partition, and parts after which it is made anew.
 _PARTITION, _PARTS = 512, 4
 #: What a search looks into: partitions, and for each wanted entry so many candidates, whose cosines are then exact.
-_PROBES, _REFINE = 20, 5
+_PROBES, _REFINE = 10, 5
 
 #: Paths in one SQL expression.
 _PATHS_AT_ONCE = 1000

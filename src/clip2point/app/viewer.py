@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import struct
-
 import numpy as np
 from numpy.typing import NDArray
 
 from clip2point.shapes import Shape
+from clip2point.shapes.glb import BYTE, FLOAT, INTEGER, pack_glb
 from clip2point.shapes.shape import Mesh
 
 Float32 = NDArray[np.float32]
@@ -20,7 +18,6 @@ MAX_ELEMENTS = 200_000
 _FINEST_GRID = 512
 #: Blue-grey of what has no colour of its own.
 _PLAIN = (150, 170, 195)
-_FLOAT, _INTEGER, _BYTE = 5126, 5125, 5121  # glTF's component types, the latter two unsigned
 _POINTS, _TRIANGLES = 0, 4  # glTF's modes
 
 
@@ -110,31 +107,12 @@ def _glb(vertices: Float32, colors: Colors, faces: NDArray[np.int64] | None) -> 
     chunks = [vertices.astype("<f4").tobytes(), colors.tobytes()]
     low, high = vertices.min(axis=0).tolist(), vertices.max(axis=0).tolist()
     accessors: list[dict[str, object]] = [
-        {"bufferView": 0, "componentType": _FLOAT, "count": len(vertices), "type": "VEC3", "min": low, "max": high},
-        {"bufferView": 1, "componentType": _BYTE, "count": len(colors), "type": "VEC4", "normalized": True},
+        {"bufferView": 0, "componentType": FLOAT, "count": len(vertices), "type": "VEC3", "min": low, "max": high},
+        {"bufferView": 1, "componentType": BYTE, "count": len(colors), "type": "VEC4", "normalized": True},
     ]
     primitive: dict[str, object] = {"attributes": {"POSITION": 0, "COLOR_0": 1}, "mode": _POINTS}
     if faces is not None:
         chunks.append(faces.astype("<u4").tobytes())
-        accessors.append({"bufferView": 2, "componentType": _INTEGER, "count": faces.size, "type": "SCALAR"})
+        accessors.append({"bufferView": 2, "componentType": INTEGER, "count": faces.size, "type": "SCALAR"})
         primitive |= {"indices": 2, "mode": _TRIANGLES}
-    starts = np.cumsum([0, *map(len, chunks)]).tolist()
-    scene = {
-        "asset": {"version": "2.0", "generator": "clip2point"},
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0}],
-        "meshes": [{"primitives": [primitive]}],
-        "accessors": accessors,
-        "bufferViews": [
-            {"buffer": 0, "byteOffset": start, "byteLength": len(chunk)}
-            for start, chunk in zip(starts, chunks, strict=False)
-        ],
-        "buffers": [{"byteLength": starts[-1]}],
-    }
-    text = json.dumps(scene, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
-    # Every chunk is made of 4 bytes a vertex or corner, so the binary part needs no padding.
-    head = struct.pack("<4sII", b"glTF", 2, 12 + 8 + len(text) + 8 + starts[-1])
-    body = struct.pack("<I4s", starts[-1], b"BIN\0") + b"".join(chunks)
-    return head + struct.pack("<I4s", len(text), b"JSON") + text + body
+    return pack_glb([primitive], accessors, chunks)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import struct
 import zipfile
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from clip2point.errors import OptionError
 from clip2point.files import replacing
+from clip2point.shapes.glb import FLOAT, INTEGER, pack_glb
 from clip2point.shapes.shape import Mesh
 
 Float32 = NDArray[np.float32]
@@ -134,16 +134,12 @@ def _glb(mesh: Mesh) -> bytes:
     vertices = mesh.vertices.astype("<f4")
     used = [index for index in range(len(mesh.materials)) if (mesh.face_materials == index).any()]
     chunks = [vertices.tobytes(), *(mesh.faces[mesh.face_materials == index].astype("<u4").tobytes() for index in used)]
-    offsets = np.cumsum([0, *(len(chunk) for chunk in chunks)]).tolist()
-    views = [
-        {"buffer": 0, "byteOffset": at, "byteLength": len(chunk)} for at, chunk in zip(offsets, chunks, strict=False)
-    ]
     low, high = vertices.min(axis=0).tolist(), vertices.max(axis=0).tolist()
     accessors: list[dict[str, object]] = [
-        {"bufferView": 0, "componentType": 5126, "count": len(vertices), "type": "VEC3", "min": low, "max": high}
+        {"bufferView": 0, "componentType": FLOAT, "count": len(vertices), "type": "VEC3", "min": low, "max": high}
     ]
     for view, chunk in enumerate(chunks[1:], start=1):
-        accessors.append({"bufferView": view, "componentType": 5125, "count": len(chunk) // 4, "type": "SCALAR"})
+        accessors.append({"bufferView": view, "componentType": INTEGER, "count": len(chunk) // 4, "type": "SCALAR"})
     materials = []
     for index in used:
         color = list(mesh.materials[index].color)
@@ -152,23 +148,7 @@ def _glb(mesh: Mesh) -> bytes:
     primitives = [
         {"attributes": {"POSITION": 0}, "indices": number + 1, "material": number} for number in range(len(used))
     ]
-    scene = {
-        "asset": {"version": "2.0", "generator": "clip2point"},
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0}],
-        "meshes": [{"primitives": primitives}],
-        "materials": materials,
-        "accessors": accessors,
-        "bufferViews": views,
-        "buffers": [{"byteLength": offsets[-1]}],
-    }
-    text = json.dumps(scene, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
-    # Every chunk is made of 4-byte numbers, so the binary part needs no padding.
-    head = struct.pack("<4sII", b"glTF", 2, 12 + 8 + len(text) + 8 + offsets[-1])
-    body = struct.pack("<I4s", offsets[-1], b"BIN\0") + b"".join(chunks)
-    return head + struct.pack("<I4s", len(text), b"JSON") + text + body
+    return pack_glb(primitives, accessors, chunks, materials)
 
 
 def _ply_cloud(points: Float32) -> bytes:

@@ -11,27 +11,22 @@ same version of this package.
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import platform
-import socket
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from clip2point.errors import Clip2PointError, DataError, OptionError, reason
-from clip2point.machine import available_cores
+from clip2point.errors import Clip2PointError, DataError, reason
 from clip2point.pairs.render import render_pair
 from clip2point.pairs.shards import PairFolder, died
 from clip2point.pairs.sources import Source
 from clip2point.pairs.workers import map_in_order
-
-#: The address that stands for a cluster of this machine alone, which lives as long as the run.
-LOCAL = "local"
+from clip2point.ray_cluster import LOCAL, connection, mapped
 
 #: Seconds until a file that one machine wrote must be seen by another: NFS may remember for a minute what it knew.
 _PATIENCE = 90.0
@@ -108,7 +103,7 @@ class RayPairFolder(PairFolder):
         todo = self._todo()
         if not todo:
             return
-        with _connection(self._address, workers):
+        with connection(self._address, workers):
             self._begin()
             job = pickle.dumps(_Job(self.path.absolute(), self._reopen, self._recipe))
             with closing(_rows(job, todo, workers)) as rows:
@@ -161,58 +156,9 @@ class _Share(PairFolder):
         pass
 
 
-@contextmanager
-def _connection(address: str, workers: int | None) -> Iterator[None]:
-    """A connection to a cluster for as long as the block runs, or the one that the program has."""
-    # Ray reads these when it starts; errors reach the user as ours and need no second telling.
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "CRITICAL")
-    try:
-        import ray
-        import ray.data
-    except ImportError:
-        raise OptionError("Ray Data is not installed: run pip install 'clip2point[ray]'") from None
-    if ray.is_initialized():
-        yield
-        return
-    own: dict[str, Any] = (
-        {"num_cpus": workers or available_cores(), "include_dashboard": False} if address == LOCAL else {}
-    )
-    try:
-        _knock(address)
-        ray.init(address=address, log_to_driver=False, logging_level="error", **own)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise OptionError(
-            f"no Ray cluster at {address} ({reason(error)}): expected HOST:PORT of its head, 'auto' for the one that "
-            f"this machine belongs to, or '{LOCAL}'; 'ray start' begins one"
-        ) from None
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _knock(address: str) -> None:
-    """Raise OSError or ValueError if nobody listens at an address: Ray itself would wait for minutes."""
-    if address not in (LOCAL, "auto"):
-        host, _, port = address.rpartition(":")
-        socket.create_connection((host, int(port)), timeout=10).close()
-
-
 def _rows(job: bytes, todo: list[int], workers: int | None) -> Generator[dict[str, Any], None, None]:
     """The pipeline: numbers of shards in, a row for each that is written out, in the order of their ends."""
-    import ray
-    from ray.exceptions import RayError
-
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = context.print_on_execution_start = False
-    shards = ray.data.from_items([{"shard": number} for number in todo], override_num_blocks=len(todo))
-    made = shards.map(partial(_make, job), compute=ray.data.TaskPoolStrategy(workers), num_cpus=1)
-    try:
-        yield from made.iter_rows()
-    except RayError as error:
-        why = str(error).strip().splitlines()[-1]  # above it are traces
-        raise DataError(f"Ray gave up ({why}): run the same again to go on with what remains") from None
+    yield from mapped(partial(_make, job), [{"shard": number} for number in todo], workers)
 
 
 def _make(job: bytes, row: dict[str, Any]) -> dict[str, Any]:

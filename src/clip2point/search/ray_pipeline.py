@@ -17,7 +17,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from clip2point.errors import Clip2PointError, DataError, reason
-from clip2point.pairs.ray_pipeline import LOCAL, _connection
+from clip2point.ray_cluster import LOCAL, connection, mapped
 from clip2point.search.embedding import Job, Unreadable, embed_files
 from clip2point.search.entry import Entry
 from clip2point.search.identity import embedding_fingerprint, lasting_name
@@ -89,7 +89,7 @@ class RayEmbedder:
         if not jobs:
             return
         task = pickle.dumps(_Task(self._model, self._settings, self._fingerprint, tuple(labels)))
-        with _connection(self._address, self._workers), closing(_rows(task, jobs, self._workers)) as rows:
+        with connection(self._address, self._workers), closing(_rows(task, jobs, self._workers)) as rows:
             for row in rows:
                 if row["error"]:
                     raise DataError(row["error"])
@@ -99,21 +99,11 @@ class RayEmbedder:
 def _rows(task: bytes, jobs: Sequence[Job], workers: int | None) -> Generator[dict[str, Any], None, None]:
     """The pipeline: files in, a row for each part of them that is embedded, in the order of their ends."""
     import ray
-    from ray.exceptions import RayError
 
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = context.print_on_execution_start = False
     workers = workers or int(ray.cluster_resources().get("CPU", 1))
     size = min(_FILES, -(-len(jobs) // workers))
     parts = [{"jobs": pickle.dumps(jobs[start : start + size])} for start in range(0, len(jobs), size)]
-    files = ray.data.from_items(parts, override_num_blocks=len(parts))
-    strategy = ray.data.TaskPoolStrategy(min(workers, len(parts)))
-    made = files.map(partial(_embed, task), compute=strategy, num_cpus=1)
-    try:
-        yield from made.iter_rows()
-    except RayError as error:
-        why = str(error).strip().splitlines()[-1]  # above it are traces
-        raise DataError(f"Ray gave up ({why}): run the same again to go on with what remains") from None
+    yield from mapped(partial(_embed, task), parts, min(workers, len(parts)))
 
 
 def _embed(task: bytes, row: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from torch.nn.functional import normalize
 
 from clip2point.errors import DataError, OptionError
 from clip2point.labels import MODELNET40
-from clip2point.models.recogniser import Recogniser, ShapeLike, as_shape
+from clip2point.models.recogniser import Recogniser, ShapeLike
 from clip2point.models.zero_shot import class_features
 from clip2point.search.entry import Entry, Float32
 from clip2point.search.library import Library
@@ -207,11 +207,10 @@ def shape_vectors(
     """
     model = model.without_head()
     rows = []
-    for source in shapes:
-        shape = as_shape(source, up)
-        if shape.up == "auto":
-            shape = shape.with_up(model.classify(shape, labels, seed=seed, top=1).up)
-        rows.append(torch.from_numpy(model.embed([shape], seed=seed)[0]))
+    for shape in shapes:
+        vector = model.classify(shape, labels, up=up, top=1, seed=seed, keep_views=False).vector
+        assert vector is not None
+        rows.append(torch.from_numpy(vector))
     return torch.stack(rows)
 
 

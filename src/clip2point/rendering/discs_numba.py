@@ -14,6 +14,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2point.rendering.threads import shared_threads
+
 Float32 = NDArray[np.float32]
 
 #: Numba's simplest threading layer, the only one on some machines, ends the process when two threads enter it.
@@ -50,7 +52,7 @@ def rasterize(
     """
     # NumPy asks for huge pages, numba would not: fresh memory is a third of the time otherwise.
     images = np.empty((*zoom.shape, len(centers), len(centers)), dtype=np.float32)
-    with _ONE_AT_A_TIME:
+    with _ONE_AT_A_TIME, shared_threads():
         _draw(images, points, rotation, translation, zoom, centers, np.float32(radius), grey)
     return images
 

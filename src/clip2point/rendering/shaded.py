@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from clip2point.errors import OptionError, ShapeError
 from clip2point.rendering import triangles
+from clip2point.rendering.threads import shared_threads
 from clip2point.shapes.shape import Material, Mesh
 
 #: Vertical (and horizontal) field of view in degrees. At distance 2 it just holds the unit sphere.
@@ -124,16 +125,9 @@ def render_color(
 
     images = np.empty((len(rotations), image_size, image_size, 3), dtype=np.uint8)
     focal = 1.0 / math.tan(math.radians(FIELD_OF_VIEW / 2))
-    triangles.render_views(
-        scene,
-        rotations,
-        float(distance),
-        focal,
-        (light or Light()).packed(),
-        float(background),
-        samples,
-        images,
-    )
+    look = (light or Light()).packed()
+    with shared_threads():
+        triangles.render_views(scene, rotations, float(distance), focal, look, float(background), samples, images)
     return images
 
 

@@ -1,4 +1,5 @@
 import json
+from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -179,6 +180,13 @@ def test_the_up_axis_and_the_folder_are_checked_first(arguments, tiny_clip, tmp_
 def test_the_parser_knows_all_heads_and_how_long_towers_are_trained():
     assert set(adapt.HEADS) == set(HEADS)
     assert FineTuningSettings().training.epochs == fine_tuning.EPOCHS
+
+
+@pytest.mark.parametrize(("shapes", "epochs"), [(10, 200), (160, 29), (600, 8), (4000, 8)])
+def test_a_few_shapes_are_shown_more_often(shapes, epochs):
+    arguments = Namespace(unfreeze="all", epochs=None, precision=None)
+    assert fine_tuning.settings_of(arguments, shapes).training.epochs == epochs
+    assert fine_tuning.settings_of(Namespace(**{**vars(arguments), "epochs": 3}), shapes).training.epochs == 3
 
 
 def test_a_tower_is_trained_before_the_head(arguments, tmp_path, capsys):

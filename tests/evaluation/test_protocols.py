@@ -219,13 +219,43 @@ def test_supervised_learns_from_all_of_train(model, parts, adapted):
         assert len(train.features) == len(validation.features) == 2
 
 
-def test_a_tuned_tower_is_read_by_the_heads_alone(model, parts):
-    other = Recogniser(model.backbone, Settings(points=64, radius=0.3, views="ring-2"), "tuned")
+@pytest.fixture
+def other(model):
+    """A model that stands for one whose tower was trained, and the arguments of every such training."""
+    calls = []
+
+    def tune(train, validation, seed):
+        calls.append((train, validation, seed))
+        return Recogniser(model.backbone, Settings(points=64, radius=0.3, views="ring-2"), "tuned")
+
+    tune.calls = calls
+    return tune
+
+
+def test_a_tuned_tower_is_read_by_the_heads_alone(model, parts, other):
     plain = supervised(model, parts, ("nearest-mean",), copies=CopySettings(1))
-    tuned = supervised(model, parts, ("nearest-mean",), copies=CopySettings(1), tuned=other)
+    tuned = supervised(model, parts, ("nearest-mean",), copies=CopySettings(1), tune=other)
     np.testing.assert_array_equal(plain.zero_shot.probabilities, tuned.zero_shot.probabilities)
     assert not np.array_equal(plain.fits[0].probabilities, tuned.fits[0].probabilities)
     assert tuned.model.name == "tuned"
+    assert other.calls == [(parts.train, parts.validation, 0)]
+
+
+def test_a_tower_learns_from_the_shots_of_each_draw_alone(model, parts, other, found, adapted):
+    tuned = few(model, parts, tune=other)
+    assert [len(train) for train, _, _ in other.calls] == [3, 3, 6, 6]
+    assert [(validation, seed) for _, validation, seed in other.calls] == [(None, 0), (None, 1)] * 2
+    one, _, two, _ = (set(train.names) for train, _, _ in other.calls)
+    assert one < two <= set(parts.train.names)
+    assert [len(train) for _, train, _, _ in adapted] == [3, 3, 3, 3, 6, 6, 6, 6]
+    np.testing.assert_array_equal(tuned.zero_shot.probabilities, found.zero_shot.probabilities)
+    assert [(fit.head, fit.shots, fit.seed) for fit in tuned.fits] == [
+        (head, shots, seed) for shots in (1, 2) for seed in (0, 1) for head in HEADS
+    ]
+
+
+def test_what_no_training_changed_gives_the_same_figures(model, parts, found):
+    assert figures(few(model, parts, tune=lambda *_: model)) == figures(found)
 
 
 def test_shots_by_default_are_those_that_there_are(model, parts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from clip2point.cli import fine_tuning, options, output
@@ -11,6 +12,7 @@ from clip2point.cli.figures import command_line, percent, percent_spread, print_
 from clip2point.errors import OptionError
 
 if TYPE_CHECKING:
+    from clip2point.data import Dataset
     from clip2point.data.parts import Parts
     from clip2point.evaluation.comparison import Cell, Comparison
     from clip2point.models import Recogniser
@@ -39,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="few-shot: validation shapes of each class to choose by (default: as many as shots, at most 4)",
     )
-    fine_tuning.add_options(group, "supervised: ")
+    fine_tuning.add_options(group)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,14 +82,16 @@ def _compare(arguments: argparse.Namespace, parts: Parts) -> Comparison:
     }
     arguments = argparse.Namespace(**{**vars(arguments), "dtype": fine_tuning.model_dtype(arguments)})
     model = options.load_model(arguments).without_head()
+    tune = partial(_tuned, arguments, model) if arguments.unfreeze else None
     if arguments.protocol == "supervised":
-        tuned = _tuned(arguments, model, parts) if arguments.unfreeze else None
-        return supervised(model, parts, heads, tuned=tuned, **common)
-    return few_shot(model, parts, heads, shots=shots, validation_shots=arguments.validation_shots, **common)
+        return supervised(model, parts, heads, tune=tune, **common)
+    return few_shot(model, parts, heads, shots=shots, validation_shots=arguments.validation_shots, tune=tune, **common)
 
 
-def _tuned(arguments: argparse.Namespace, model: Recogniser, parts: Parts) -> Recogniser:
-    """The model with a depth tower that was trained on the train split, by this run or an earlier one."""
+def _tuned(
+    arguments: argparse.Namespace, model: Recogniser, train: Dataset, validation: Dataset | None, seed: int
+) -> Recogniser:
+    """The model with a depth tower that was trained on shapes, by this run or an earlier one."""
     from clip2point.cache import cache_folder, key_of
     from clip2point.models import Recogniser, load
     from clip2point.models.checkpoint import is_checkpoint
@@ -95,21 +99,19 @@ def _tuned(arguments: argparse.Namespace, model: Recogniser, parts: Parts) -> Re
     from clip2point.training.sections import to_plain
     from clip2point.training.state import has_state
 
-    settings = fine_tuning.settings_of(arguments)
+    settings = fine_tuning.settings_of(arguments, len(train), seed=seed)
     key = key_of(
         {
             "settings": to_plain(settings),
             "model": [model.backbone.fingerprint(), model.settings.to_dict()],
-            "data": [parts.train.fingerprint, parts.validation.fingerprint, parts.train.up],
+            "data": [train.fingerprint, validation and validation.fingerprint, train.up],
         }
     )
     folder = cache_folder() / "towers" / key
     if is_checkpoint(folder / MODEL):
         tuned = load(folder / MODEL, device=arguments.device, dtype=arguments.dtype)
     else:
-        tuned = fine_tuning.fine_tune_in(
-            folder, model, parts.train, parts.validation, settings, resume=has_state(folder)
-        )
+        tuned = fine_tuning.fine_tune_in(folder, model, train, validation, settings, resume=has_state(folder))
     return Recogniser(tuned.backbone, model.settings, f"{model.name}, tuned ({arguments.unfreeze})")
 
 

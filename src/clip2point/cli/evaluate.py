@@ -31,9 +31,9 @@ _FITTING = {
     "validation_shots": ("few-shot",),
     "heads": ("few-shot", "supervised"),
     "copies": ("few-shot", "supervised"),
-    "unfreeze": ("supervised",),
-    "epochs": ("supervised",),
-    "precision": ("supervised",),
+    "unfreeze": ("few-shot", "supervised"),
+    "epochs": ("few-shot", "supervised"),
+    "precision": ("few-shot", "supervised"),
 }
 
 

@@ -15,24 +15,23 @@ if TYPE_CHECKING:
     from clip2point.models import Recogniser
     from clip2point.training.fine_tuning import FineTuningSettings
 
-#: Spelt out here because the parser must not import torch; the tests hold it against the library.
-EPOCHS = 8
+#: Rounds through the shapes, and steps that there are in any case, because a few shapes make few steps a round. The
+#: first is spelt out here because the parser must not import torch; the tests hold it against the library.
+EPOCHS, LEAST_STEPS = 8, 200
 
 
-def add_options(group: argparse._ArgumentGroup, protocol: str = "") -> None:
-    """What is trained, how long, and in which number format.
-
-    Args:
-        group: to add them to.
-        protocol: begins the help, where the options belong to one of several.
-    """
+def add_options(group: argparse._ArgumentGroup) -> None:
+    """What is trained, how long, and in which number format."""
     group.add_argument(
         "--unfreeze",
         metavar="PART",
-        help=f"{protocol}train a part of the depth tower before the heads: last-N (its last N blocks), all, or lora",
+        help="train a part of the depth tower before the heads: last-N (its last N blocks), all, or lora",
     )
     group.add_argument(
-        "--epochs", type=options.positive, metavar="N", help=f"rounds through the shapes (default {EPOCHS})"
+        "--epochs",
+        type=options.positive,
+        metavar="N",
+        help=f"rounds through the shapes (default {EPOCHS}, more where these are under {LEAST_STEPS} steps)",
     )
     group.add_argument("--precision", choices=("32-true", "bf16-mixed"), help="number format of this training")
 
@@ -49,17 +48,21 @@ def model_dtype(arguments: argparse.Namespace) -> str:
     return "fp32" if arguments.unfreeze and arguments.dtype == "auto" else str(arguments.dtype)
 
 
-def settings_of(arguments: argparse.Namespace, **training: Any) -> FineTuningSettings:
+def settings_of(arguments: argparse.Namespace, shapes: int, **training: Any) -> FineTuningSettings:
     """The settings that the options ask for.
 
     Args:
         arguments: of the command.
+        shapes: how many are learned from.
         training: what else differs from the defaults of the training.
     """
     from clip2point.training.fine_tuning import FineTuningSettings
 
     settings = FineTuningSettings(unfreeze=arguments.unfreeze)
-    given = {name: value for name in ("epochs", "precision") if (value := getattr(arguments, name)) is not None}
+    steps = -(-shapes // settings.training.batch_size)  # of a round
+    given = {"epochs": arguments.epochs or max(EPOCHS, -(-LEAST_STEPS // steps))}
+    if arguments.precision:
+        given["precision"] = arguments.precision
     return replace(settings, training=replace(settings.training, **training, **given))
 
 

@@ -32,6 +32,8 @@ VALIDATION_SHOTS = 4
 _POINT_SEED = 0
 
 Drawing = Callable[[Labelled, int, int], NDArray[np.int64]]
+#: Trains the depth tower of the model on shapes, with others to choose the best weights by or None, from a seed.
+Tune = Callable[[Dataset, Dataset | None, int], Recogniser]
 
 
 def feature_heads() -> tuple[str, ...]:
@@ -48,6 +50,7 @@ def few_shot(
     seeds: int = 5,
     copies: CopySettings | None = None,
     validation_shots: int | None = None,
+    tune: Tune | None = None,
     command: str = "",
     progress: Progress | None = None,
 ) -> Comparison:
@@ -66,6 +69,8 @@ def few_shot(
         copies: of each example that heads learn from; the usual ones if not given.
         validation_shots: at most so many validation shapes of each class; if not given as many as there are shots, but
             at most :data:`VALIDATION_SHOTS`.
+        tune: if given, the depth tower learns from the examples of each draw, and the heads read what it then gives.
+            So few validation shapes cannot tell good weights from better ones; they choose for the heads alone.
         command: for the record.
         progress: wraps an iterable of a given length, to show how far it is.
 
@@ -82,21 +87,28 @@ def few_shot(
         return draw_shots(dataset, validation_shots or min(count, VALIDATION_SHOTS), seed, fewer=True)
 
     test = dataset_examples(model, parts.test, 1, _POINT_SEED, progress)
-    train, lost = _drawn(model, parts.train, draw_shots, shots[-1], seeds, copies, progress)
-    validation, lost_too = _drawn(model, parts.validation, for_validation, shots[-1], seeds, CopySettings(1), progress)
+    train, lost = _drawn(model, parts.train, draw_shots, shots[-1], seeds, progress)
+    validation, lost_too = _drawn(model, parts.validation, for_validation, shots[-1], seeds, progress)
     draws = [
-        Draw(count, seed, draw_shots(train.sampled, count, seed), for_validation(validation.sampled, count, seed))
+        Draw(count, seed, draw_shots(train, count, seed), for_validation(validation, count, seed))
         for count in shots
         for seed in range(seeds)
     ]
-    text = model.class_features(parts.test.classes).cpu()
-    task = Task(train, validation, test, text, model.backbone.logit_scale, refit=False)
+    fits: list[Fit] = []
+    if tune is None:
+        fits += _fit_all(_task(model, train, validation, test, copies, progress), heads, draws, progress)
+    for draw in draws if tune is not None else ():
+        examples, others = train.take(draw.train), validation.take(draw.validation)
+        tuned = tune(examples, None, draw.seed)
+        seen = dataset_examples(tuned, parts.test, 1, _POINT_SEED, progress)
+        task = _task(tuned, examples, others, seen, copies, progress)
+        fits += _fit_all(task, heads, [Draw(draw.shots, draw.seed)], progress)
     return Comparison(
         model=model,
         parts=parts,
         protocol="few-shot",
         zero_shot=fit_zero_shot(model, test),
-        fits=_fit_all(task, heads, draws, progress),
+        fits=tuple(fits),
         settings={
             **_settings(model, parts, copies),
             "validation_shots": validation_shots or f"as many as shots, at most {VALIDATION_SHOTS}",
@@ -113,7 +125,7 @@ def supervised(
     *,
     seeds: int = 1,
     copies: CopySettings | None = None,
-    tuned: Recogniser | None = None,
+    tune: Tune | None = None,
     command: str = "",
     progress: Progress | None = None,
 ) -> Comparison:
@@ -129,7 +141,7 @@ def supervised(
             all that learn from view features if none is given.
         seeds: how many trainings, seeds 0, 1, ...
         copies: of each example that heads learn from; the usual ones if not given.
-        tuned: the model after its depth tower was trained on the train split; if given, heads read its features.
+        tune: if given, the depth tower learns from the train split, once, and the heads read what it then gives.
         command: for the record.
         progress: wraps an iterable of a given length, to show how far it is.
 
@@ -141,8 +153,9 @@ def supervised(
     heads, copies = _known(heads, POINT_TRAINING), copies or CopySettings()
     test = dataset_examples(model, parts.test, 1, _POINT_SEED, progress)
     zero_shot = fit_zero_shot(model, test)
-    if tuned is not None:
-        model, test = tuned, dataset_examples(tuned, parts.test, 1, _POINT_SEED, progress)
+    if tune is not None:
+        model = tune(parts.train, parts.validation, 0)
+        test = dataset_examples(model, parts.test, 1, _POINT_SEED, progress)
     # Validation shapes are learnt from in the end, so they have copies too.
     train, validation = (
         dataset_examples(model, part, copies, _POINT_SEED, progress) for part in (parts.train, parts.validation)
@@ -183,18 +196,12 @@ def _possible_shots(train: Dataset) -> list[int]:
 
 
 def _drawn(
-    model: Recogniser,
-    dataset: Dataset,
-    draw: Drawing,
-    shots: int,
-    seeds: int,
-    copies: CopySettings,
-    progress: Progress | None,
-) -> tuple[DatasetExamples, tuple[tuple[str, str], ...]]:
-    """Examples of all shapes that some seed draws, and the shapes that were drawn but could not be read.
+    model: Recogniser, dataset: Dataset, draw: Drawing, shots: int, seeds: int, progress: Progress | None
+) -> tuple[Dataset, tuple[tuple[str, str], ...]]:
+    """All shapes that some seed draws, and those that were drawn but could not be read.
 
     Others are drawn in their place. Because a shape keeps its turn whatever others there are, every seed draws the
-    same from these examples as from the whole data set.
+    same from these shapes as from the whole data set.
     """
     failures: list[tuple[str, str]] = []
     while True:
@@ -202,10 +209,25 @@ def _drawn(
         chosen = dataset.take(rows)
         sampled = sample_dataset(chosen, model.settings.points, _POINT_SEED, progress=progress)
         if not sampled.failures:
-            return dataset_examples(model, chosen, copies, _POINT_SEED, progress), tuple(failures)
+            return chosen, tuple(failures)
         failures += sampled.failures
         broken = dict(failures)
         dataset = dataset.take([row for row, name in enumerate(dataset.names) if name not in broken])
+
+
+def _task(
+    model: Recogniser,
+    train: Dataset,
+    validation: Dataset,
+    test: DatasetExamples,
+    copies: CopySettings,
+    progress: Progress | None,
+) -> Task:
+    """What heads are fitted on in few-shot: validation shapes are chosen by, never learned from."""
+    learned = dataset_examples(model, train, copies, _POINT_SEED, progress)
+    chosen_by = dataset_examples(model, validation, 1, _POINT_SEED, progress)
+    text = model.class_features(test.sampled.classes).cpu()
+    return Task(learned, chosen_by, test, text, model.backbone.logit_scale, refit=False)
 
 
 def _fit_all(task: Task, heads: Sequence[str], draws: Sequence[Draw], progress: Progress | None) -> tuple[Fit, ...]:

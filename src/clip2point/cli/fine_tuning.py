@@ -60,10 +60,10 @@ def settings_of(arguments: argparse.Namespace, shapes: int, **training: Any) -> 
 
     settings = FineTuningSettings(unfreeze=arguments.unfreeze)
     steps = -(-shapes // settings.training.batch_size)  # of a round
-    given = {"epochs": arguments.epochs or max(EPOCHS, -(-LEAST_STEPS // steps))}
+    training["epochs"] = arguments.epochs or max(EPOCHS, -(-LEAST_STEPS // steps))
     if arguments.precision:
-        given["precision"] = arguments.precision
-    return replace(settings, training=replace(settings.training, **training, **given))
+        training["precision"] = arguments.precision
+    return replace(settings, training=replace(settings.training, **training))
 
 
 def fine_tune_in(

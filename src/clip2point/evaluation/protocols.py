@@ -89,20 +89,21 @@ def few_shot(
     test = dataset_examples(model, parts.test, 1, _POINT_SEED, progress)
     train, lost = _drawn(model, parts.train, draw_shots, shots[-1], seeds, progress)
     validation, lost_too = _drawn(model, parts.validation, for_validation, shots[-1], seeds, progress)
-    draws = [
-        Draw(count, seed, draw_shots(train, count, seed), for_validation(validation, count, seed))
+    draws = {
+        (count, seed): (draw_shots(train, count, seed), for_validation(validation, count, seed))
         for count in shots
         for seed in range(seeds)
-    ]
+    }
     fits: list[Fit] = []
     if tune is None:
-        fits += _fit_all(_task(model, train, validation, test, copies, progress), heads, draws, progress)
-    for draw in draws if tune is not None else ():
-        examples, others = train.take(draw.train), validation.take(draw.validation)
-        tuned = tune(examples, None, draw.seed)
-        seen = dataset_examples(tuned, parts.test, 1, _POINT_SEED, progress)
-        task = _task(tuned, examples, others, seen, copies, progress)
-        fits += _fit_all(task, heads, [Draw(draw.shots, draw.seed)], progress)
+        task = _task(model, train, validation, test, copies, progress)
+        fits += _fit_all(task, heads, [Draw(*draw, *rows) for draw, rows in draws.items()], progress)
+    else:
+        for draw, (rows, others) in draws.items():
+            tuned = tune(train.take(rows), None, draw[1])
+            seen = dataset_examples(tuned, parts.test, 1, _POINT_SEED, progress)
+            task = _task(tuned, train.take(rows), validation.take(others), seen, copies, progress)
+            fits += _fit_all(task, heads, [Draw(*draw)], progress)
     return Comparison(
         model=model,
         parts=parts,

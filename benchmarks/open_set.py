@@ -1,7 +1,8 @@
 """How well heads tell shapes of classes that they never saw from those that they learned.
 
 Each class of a data set is left out in turn: a head learns the others from a few examples, with its options,
-temperature and threshold chosen on validation shapes of the known classes, and then meets test shapes of all classes.
+temperature, threshold and least familiarity chosen on validation shapes of the known classes, and then meets test shapes
+of all classes. A shape is called unknown if its confidence is below the threshold or it is not familiar.
 
     python benchmarks/open_set.py npz:modelnet10_1024.npz --up z --shots 16 --seeds 3
 """
@@ -19,6 +20,9 @@ from clip2point.cli import output
 from clip2point.data.parts import open_parts
 from clip2point.data.shots import draw_shots
 from clip2point.models.adapters.examples import Examples
+from clip2point.models.familiarity import find_familiarity
+from clip2point.models.features import PATHS
+from clip2point.models.recogniser import pooled
 from clip2point.training.adapting import adapt_head
 from clip2point.training.examples import DatasetExamples, dataset_examples
 
@@ -52,7 +56,14 @@ def main() -> None:
     print(
         f"{arguments.dataset}, {model.name}, {arguments.shots} shots, {arguments.seeds} seeds, each class left out once"
     )
-    columns = ("AUROC", "foreign called unknown", "known answered", "right of answered")
+    columns = (
+        "AUROC",
+        "of familiarity",
+        "foreign unknown by confidence",
+        "by both",
+        "known answered",
+        "right of these",
+    )
     output.print_table(("head", *columns), rows, right=columns)
 
 
@@ -64,26 +75,28 @@ def _round(
     parts: tuple[DatasetExamples, DatasetExamples, DatasetExamples],
     text: torch.Tensor,
     logit_scale: float,
-) -> tuple[float, float, float, float]:
-    """One class left out: the area under the curve, and what the threshold does; shares in [0, 1]."""
+) -> tuple[float, ...]:
+    """One class left out: the areas under the curves of confidence and familiarity, and what the limits do."""
     train, validation, test = parts
-    found = adapt_head(
-        *(name, _known(train, draw_shots(train.sampled, shots, seed), left_out)),
-        _known(validation, draw_shots(validation.sampled, _VALIDATION_SHOTS, seed, fewer=True), left_out),
-        _without(text, left_out),
-        logit_scale=logit_scale,
-        seed=seed,
-    )
+    learned = _known(train, draw_shots(train.sampled, shots, seed), left_out)
+    chosen_by = _known(validation, draw_shots(validation.sampled, _VALIDATION_SHOTS, seed, fewer=True), left_out)
+    text = _without(text, left_out)
+    found = adapt_head(name, learned, chosen_by, text, logit_scale=logit_scale, seed=seed)
     scores = found.head.scores(test.examples.measured).double()
     confidence, answers = (scores / found.temperature).softmax(-1).max(-1)
+    known = find_familiarity(learned, chosen_by, text)
+    familiarity = known.of(pooled(test.examples.measured[:, PATHS.index("depth")]))
     labels = test.examples.labels
     foreign = labels == left_out
     right = (answers + (answers >= left_out).long() == labels)[~foreign]
-    # Where no threshold reaches the target, nothing is called unknown.
-    unknown = confidence < (found.threshold or 0.0)
+    # Where no threshold reaches the target, confidence calls nothing unknown.
+    unsure = confidence < (found.threshold or 0.0)
+    unknown = unsure | (familiarity < known.least)
     answered = ~unknown[~foreign]
     return (
         float(roc_auc_score(~foreign, confidence)),
+        float(roc_auc_score(~foreign, familiarity)),
+        unsure[foreign].double().mean().item(),
         unknown[foreign].double().mean().item(),
         answered.double().mean().item(),
         right[answered].double().mean().item(),

@@ -1,9 +1,11 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import normalize
 
 import clip2point
 from clip2point.errors import ModelError, OptionError
@@ -13,6 +15,7 @@ from clip2point.models.adapters.examples import Examples
 from clip2point.models.adapters.registry import make_head
 from clip2point.models.checkpoint import read_checkpoint, write_checkpoint
 from clip2point.models.conversion import convert
+from clip2point.models.familiarity import Familiarity
 from clip2point.samples import generate, write_mesh
 from clip2point.shapes import load_shape, sample_points
 
@@ -29,7 +32,14 @@ def head_on(model, name, classes=CLASSES, options=None):
     head = make_head(name, options or ({"epochs": 1} if name == "gdpa" else {}))
     text = model.class_features(classes)
     head.fit(Examples(features, labels), text, logit_scale=model.backbone.logit_scale, seed=0)
-    return model.with_head(Adapted(head, tuple(classes), 0.5, 0.9, model.name, {"shapes": 12}))
+    familiarity = Familiarity(normalize(text, dim=-1), -1.0)  # everything is
+    return model.with_head(Adapted(head, tuple(classes), 0.5, 0.9, model.name, {"shapes": 12}, familiarity))
+
+
+def with_least(model, least):
+    """The same model, to which other shapes are familiar."""
+    familiarity = replace(model.adapted.familiarity, least=least)
+    return model.without_head().with_head(replace(model.adapted, threshold=None, familiarity=familiarity))
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +75,8 @@ def test_round_trip(models, files, tmp_path, name):
     assert (loaded.name, loaded.settings) == (str(tmp_path / "mine"), SETTINGS)
     assert (loaded.adapted.classes, loaded.adapted.temperature, loaded.adapted.threshold) == (CLASSES, 0.5, 0.9)
     assert loaded.adapted.record == {"shapes": 12}
+    assert loaded.adapted.familiarity.least == -1
+    assert torch.equal(loaded.adapted.familiarity.classes, models[name].adapted.familiarity.classes)
     assert loaded.adapted.head.options == models[name].adapted.head.options
     assert {path.name for path in (tmp_path / "mine").iterdir()} == {"config.json", "model.safetensors"}
     again, first = loaded.classify(files[0], up="y"), models[name].classify(files[0], up="y")
@@ -105,6 +117,28 @@ def test_unknown_shapes(models, base, files):
     assert next(base.classify_many(files, CLASSES, up="y", unknown_below=1)).unknown
     with pytest.raises(OptionError, match="unknown below 1.5: expected a confidence from 0 to 1"):
         base.classify(files[0], CLASSES, unknown_below=1.5)
+
+
+def test_unfamiliar_shapes(models, files, tmp_path):
+    vectors = torch.from_numpy(models["gdpa"].embed(files, up="y"))
+    familiarities = models["gdpa"].adapted.familiarity.of(vectors).tolist()
+    model = with_least(models["gdpa"], sorted(familiarities)[1] - 1e-4)  # all but one reach it
+    expected = [value >= sorted(familiarities)[1] for value in familiarities]
+    answers = list(model.classify_many(files, up="y"))
+    assert [answer.familiar for answer in answers] == [not answer.unknown for answer in answers] == expected
+    assert [answer.to_dict()["familiar"] for answer in answers] == expected
+    assert not any(answer.unknown for answer in model.classify_many(files, up="y", unknown_below=0))
+    assert not any(answer.unknown for answer in model.classify_many(files, ["stool", "chair"], up="y"))
+    save_adapted(tmp_path / "mine", model)
+    loaded = clip2point.load(tmp_path / "mine", dtype="fp32")
+    assert [answer.familiar for answer in loaded.classify_many(files, up="y")] == expected
+
+
+def test_folders_from_before_there_was_familiarity_are_loaded(folder, files):
+    rewrite(folder, lambda tensors, config: (tensors.pop("familiar_classes"), config["head"].pop("least_familiarity")))
+    model = clip2point.load(folder)
+    assert model.adapted.familiarity is None
+    assert model.classify(files[0], up="y").familiar
 
 
 @pytest.mark.parametrize("name", [*TEXT_HEADS, *EXAMPLE_HEADS])
@@ -203,7 +237,12 @@ def set_head(**entries):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t, c: t.pop(next(iter(t))), "missing"),
+        (lambda t, c: t.pop("head.means"), "missing"),
+        (lambda t, c: t.pop("familiar_classes"), "both .*least_familiarity.* and the tensor 'familiar_classes'"),
+        (set_head(least_familiarity=None), "both .*least_familiarity.* and the tensor 'familiar_classes'"),
+        (set_head(least_familiarity=2), "a least familiarity of 2.0: expected a cosine"),
+        (set_head(least_familiarity="low"), 'a number as "least_familiarity"'),
+        (lambda t, c: t.update(familiar_classes=torch.eye(3)), r"'familiar_classes' is \[3, 3\]: expected \[3, 24\]"),
         (lambda t, c: t.update({"head.foot": torch.ones(1)}), "foot"),
         (lambda t, c: t.update({"foot": torch.ones(1)}), "the tensor 'foot' is not part of a head"),
         (lambda t, c: t.update({"head.means": t["head.means"][..., :-1]}), "does not read features"),

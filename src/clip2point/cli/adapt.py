@@ -223,6 +223,7 @@ def _to_dict(
         "validation": adapted.record["validation"],
         "temperature": adapted.temperature,
         "threshold": adapted.threshold,
+        "least_familiarity": adapted.familiarity and adapted.familiarity.least,
         "trials": learned.trials,
         "seconds": seconds,
         "failures": [{"source": name, "error": error} for name, error in sampled.failures],
@@ -257,6 +258,11 @@ def _print(arguments: argparse.Namespace, learned: Learned, sampled: SampledData
         )
         lines["temperature"] = f"{adapted.temperature:.3g}"
         lines["threshold"] = _threshold(learned, arguments.target)
+    if adapted.familiarity:
+        lines["familiarity"] = (
+            f"a cosine of {adapted.familiarity.least:.2f} with the nearest class, which 95 % of these shapes reach; "
+            "what does not is called unknown"
+        )
     lines["seconds"] = ", ".join(f"{value:.1f} for {part.replace('_', '-')}" for part, value in seconds.items())
     print(f"Learned {len(counts)} classes from {len(sampled)} shapes, {arguments.copies} looks at each:")
     for name, words in lines.items():

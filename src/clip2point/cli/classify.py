@@ -35,8 +35,8 @@ def add_parser(commands: Subparsers) -> None:
         "--unknown-below",
         type=options.share,
         metavar="C",
-        help="call a shape unknown if its confidence, from 0 to 1, is below C (default: the threshold that the model "
-        "found with 'clip2point adapt', else 0)",
+        help="call a shape unknown if its confidence, from 0 to 1, is below C (default: what a model of 'clip2point "
+        "adapt' found, which also calls shapes unknown that are like nothing it learned; else 0)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--save-views", type=Path, metavar="DIR", help="write the depth maps that the model saw to DIR")

@@ -3,13 +3,15 @@
 The folder is a checkpoint of :mod:`.checkpoint` whose ``config.json`` has, besides the settings under which the
 features were made,
 
-- ``head``: ``kind``, ``options``, ``temperature`` and ``threshold`` (null if every shape gets an answer),
+- ``head``: ``kind``, ``options``, ``temperature``, ``threshold`` (null if every answer is sure enough) and
+  ``least_familiarity`` (null or missing if every shape is familiar),
 - ``classes``: their names, in the order of the head's scores,
 - ``base``: the model whose features the head reads: a name, or a folder, if relative then to the checkpoint,
 - ``base_fingerprint``: of its towers by path, as they were loaded in ``base_dtype``,
 - ``record``: what the head was fitted on, and how good it was,
 
-and whose tensors are the state of the head, under names that begin with ``head.``.
+and whose tensors are the state of the head, under names that begin with ``head.``, and if there is a least familiarity
+``familiar_classes``, see :mod:`.familiarity`.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from clip2point.labels import check_labels
 from clip2point.models.adapters.heads import Head
 from clip2point.models.adapters.registry import head_from_state
 from clip2point.models.checkpoint import Checkpoint, holds_head, is_checkpoint, read_config, write_checkpoint
+from clip2point.models.familiarity import Familiarity
 from clip2point.models.features import PATHS
 from clip2point.models.loading import load, model_folder, save_model, seen_from
 from clip2point.models.recogniser import Recogniser
@@ -36,6 +39,7 @@ from clip2point.rendering import view_set
 from clip2point.settings import Settings
 
 _HEAD = "head."  # begins the names of a head's tensors
+_FAMILIAR = "familiar_classes"
 
 #: Where the towers of a model lie if no other folder has them.
 _OWN_BASE = "./base"
@@ -53,6 +57,7 @@ class Adapted:
         threshold: confidence in [0, 1] below which a shape counts as unknown, or None if none does.
         base: the model whose features the head reads, as :func:`clip2point.load` takes it.
         record: what the head was fitted on and how good it was, as JSON types.
+        familiarity: tells foreign shapes, or None if none is told.
     """
 
     head: Head
@@ -61,6 +66,7 @@ class Adapted:
     threshold: float | None
     base: str
     record: dict[str, Any]
+    familiarity: Familiarity | None = None
 
     def check_labels(self, labels: Sequence[str]) -> None:
         """Make sure that the head can choose among labels: its own classes, or any words if it takes words.
@@ -123,10 +129,16 @@ class Adapted:
                 f"the head {self.head.name!r} gives scores {list(scores.shape)}: expected finite ones for "
                 f"{len(self.classes)} classes"
             )
+        if self.familiarity is not None and tuple(self.familiarity.classes.shape) != (len(self.classes), dim):
+            raise ModelError(
+                f"the tensor {_FAMILIAR!r} is {list(self.familiarity.classes.shape)}: expected "
+                f"{[len(self.classes), dim]}"
+            )
 
     def tensors(self) -> dict[str, Tensor]:
-        """The head's state under the names that it has in a checkpoint."""
-        return {_HEAD + name: tensor for name, tensor in self.head.state.items()}
+        """The head's state, and what is familiar, under the names that they have in a checkpoint."""
+        familiar = {} if self.familiarity is None else {_FAMILIAR: self.familiarity.classes}
+        return {**{_HEAD + name: tensor for name, tensor in self.head.state.items()}, **familiar}
 
     def config(self) -> dict[str, Any]:
         """What a checkpoint has to say of the head, as JSON types."""
@@ -135,6 +147,7 @@ class Adapted:
             "options": self.head.options,
             "temperature": self.temperature,
             "threshold": self.threshold,
+            "least_familiarity": self.familiarity and self.familiarity.least,
         }
         return {"head": head, "classes": list(self.classes), "base": self.base, "record": self.record}
 
@@ -251,11 +264,11 @@ def _adapted(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Adapte
     classes = _entry(config, "classes", list)
     if not all(isinstance(name, str) for name in classes) or check_labels(classes) != classes:
         raise ModelError('config.json should have names without blanks around them as "classes"')
-    if extra := [name for name in tensors if not name.startswith(_HEAD)]:
+    if extra := [name for name in tensors if not name.startswith(_HEAD) and name != _FAMILIAR]:
         raise ModelError(f"the tensor {extra[0]!r} is not part of a head ({len(extra)} in all)")
-    state = {name.removeprefix(_HEAD): tensor for name, tensor in tensors.items()}
-    if bad := [name for name, tensor in state.items() if not tensor.isfinite().all()]:
-        raise ModelError(f"the tensor {_HEAD + bad[0]!r} has values that are not finite")
+    if bad := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise ModelError(f"the tensor {bad[0]!r} has values that are not finite")
+    state = {name.removeprefix(_HEAD): tensor for name, tensor in tensors.items() if name != _FAMILIAR}
     head = head_from_state(_entry(section, "kind", str), _entry(section, "options", dict), state)
     temperature = _number(section, "temperature")
     threshold = None if section.get("threshold", 0) is None else _number(section, "threshold")
@@ -265,7 +278,16 @@ def _adapted(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Adapte
             "one from 0 to 1 or null"
         )
     base, record = _entry(config, "base", str), _entry(config, "record", dict)
-    return Adapted(head, tuple(classes), temperature, threshold, base, record)
+    familiarity = _familiarity(section, tensors.get(_FAMILIAR))
+    return Adapted(head, tuple(classes), temperature, threshold, base, record, familiarity)
+
+
+def _familiarity(section: Mapping[str, Any], classes: Tensor | None) -> Familiarity | None:
+    """What is familiar, of which a checkpoint has all or nothing."""
+    least = None if section.get("least_familiarity") is None else _number(section, "least_familiarity")
+    if (least is None) != (classes is None):
+        raise ModelError(f'expected both "least_familiarity" in config.json and the tensor {_FAMILIAR!r}, or neither')
+    return None if least is None or classes is None else Familiarity(classes.float(), least)
 
 
 def _base_of_head(folder: Path, base: str) -> str | Path:

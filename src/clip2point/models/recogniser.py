@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from clip2point.shapes import Shape, check_up, load_shape, sample_points, shape_
 if TYPE_CHECKING:
     from clip2point.models.adapted import Adapted
     from clip2point.models.adapters import DPA
+    from clip2point.models.familiarity import Familiarity
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,6 +38,18 @@ ShapeLike = str | os.PathLike[str] | Shape | NDArray[np.floating]
 
 #: Up-axes that are tried where neither the caller nor the file says which way is up: those that software uses.
 GUESSED_UP = ("y", "z")
+
+
+class _Limits(NamedTuple):
+    """When a shape counts as unknown.
+
+    Attributes:
+        confidence: below which it does.
+        familiarity: tells whether it is like what was learned; None if that has no part in it.
+    """
+
+    confidence: float
+    familiarity: Familiarity | None
 
 
 @dataclass(frozen=True)
@@ -128,8 +141,8 @@ class Recogniser:
                 y and z and keeps the more confident.
             top: how many names to return at most.
             seed: of the point sampling.
-            unknown_below: confidence in [0, 1] below which a shape counts as unknown. If not given, the threshold of
-                the model's head among the head's own classes, and none otherwise.
+            unknown_below: confidence in [0, 1] below which a shape counts as unknown. If not given, the threshold and
+                the least familiarity of the model's head among the head's own classes, and none otherwise.
             keep_views: whether the answer carries its depth maps, which notebooks show.
 
         Returns:
@@ -140,8 +153,8 @@ class Recogniser:
             OptionError: if an argument makes no sense, or the model's head knows no classes but its own.
         """
         names = self._names(labels)
-        threshold = self._threshold(names, unknown_below)
-        return self._classify_batch([self._sample(shape, up, seed)], names, threshold, top, seed, keep_views)[0]
+        limits = self._limits(names, unknown_below)
+        return self._classify_batch([self._sample(shape, up, seed)], names, limits, top, seed, keep_views)[0]
 
     def classify_many(
         self,
@@ -169,13 +182,13 @@ class Recogniser:
             A Classification or a Failure for each shape.
         """
         names = self._names(labels)
-        threshold = self._threshold(names, unknown_below)
+        limits = self._limits(names, unknown_below)
         check_up(up, auto=True)
         size = max(1, MAX_BATCH // len(self.views))
         outcomes = _read_ahead(lambda shape: self._try_sample(shape, up, seed), shapes, size * 2)
         while batch := list(islice(outcomes, size)):
             sampled = [item for item in batch if isinstance(item, _Sampled)]
-            answers = iter(self._classify_batch(sampled, names, threshold, top, seed, keep_views))
+            answers = iter(self._classify_batch(sampled, names, limits, top, seed, keep_views))
             for item in batch:
                 yield item if isinstance(item, Failure) else next(answers)
 
@@ -199,7 +212,7 @@ class Recogniser:
         sampled = _read_ahead(lambda shape: self._sample(shape, up, seed), shapes, size * 2)
         while batch := list(islice(sampled, size)):
             points = np.stack([to_y_up(item.points, item.ups[0]) for item in batch])
-            rows.append(_pooled(self._view_features(self.depth_maps(points))))
+            rows.append(pooled(self._view_features(self.depth_maps(points))))
         return torch.cat(rows).numpy() if rows else np.empty((0, self.backbone.dim), dtype=np.float32)
 
     def class_features(self, labels: Sequence[str]) -> Tensor:
@@ -255,15 +268,15 @@ class Recogniser:
             self.adapted.check_labels(names)
         return names
 
-    def _threshold(self, names: Sequence[str], unknown_below: float | None) -> float:
-        """Confidence below which a shape is unknown among labels; 0 if none is."""
+    def _limits(self, names: Sequence[str], unknown_below: float | None) -> _Limits:
+        """When a shape counts as unknown among labels."""
         if unknown_below is not None:
             if not 0 <= unknown_below <= 1:
                 raise OptionError(f"unknown below {unknown_below}: expected a confidence from 0 to 1")
-            return unknown_below
+            return _Limits(unknown_below, None)
         if self.adapted is None or set(names) != set(self.adapted.classes):
-            return 0.0
-        return self.adapted.threshold or 0.0
+            return _Limits(0.0, None)
+        return _Limits(self.adapted.threshold or 0.0, self.adapted.familiarity)
 
     def _view_features(self, depth: Tensor) -> Tensor:
         """[B, V, D] of depth maps."""
@@ -282,17 +295,17 @@ class Recogniser:
             paths = encode_paths(self, depth)
             scores = self.adapted.scores(paths, labels, self.class_features)
             none = scores.new_empty(len(scores), 0, len(labels))
-            return scores, self.adapted.confidences(scores), none, _pooled(paths[:, PATHS.index("depth")])
+            return scores, self.adapted.confidences(scores), none, pooled(paths[:, PATHS.index("depth")])
         features = self._view_features(depth)
         cosines = view_cosines(features, self.class_features(labels)).cpu()
         scores = cosines.mean(1)
-        return scores, (scores.double() * self.backbone.logit_scale).softmax(-1), cosines, _pooled(features)
+        return scores, (scores.double() * self.backbone.logit_scale).softmax(-1), cosines, pooled(features)
 
     def _classify_batch(
         self,
         batch: Sequence[_Sampled],
         labels: Sequence[str],
-        threshold: float,
+        limits: _Limits,
         top: int,
         seed: int,
         keep_views: bool,
@@ -303,6 +316,9 @@ class Recogniser:
         poses = [(index, up) for index, item in enumerate(batch) for up in item.ups]
         depth = self.depth_maps(np.stack([to_y_up(batch[index].points, up) for index, up in poses]))
         scores, confidences, cosines, vectors = self._scores(depth, labels)
+        familiar = [True] * len(poses)
+        if limits.familiarity is not None:
+            familiar = (limits.familiarity.of(vectors) >= limits.familiarity.least).tolist()
         best: dict[int, int] = {}
         for row, (index, _) in enumerate(poses):
             if index not in best or confidences[row].max() > confidences[best[index]].max():
@@ -316,7 +332,8 @@ class Recogniser:
                 points=len(item.points),
                 seed=seed,
                 model=self.name,
-                unknown=bool(confidences[row].max() < threshold),
+                unknown=bool(confidences[row].max() < limits.confidence) or not familiar[row],
+                familiar=familiar[row],
                 depth=depth[row].cpu().numpy() if keep_views else None,
                 vector=vectors[row].numpy(),
             )
@@ -341,8 +358,8 @@ def as_shape(shape: ShapeLike, up: str = "auto") -> Shape:
     return shape_from_points(shape, up=up)
 
 
-def _pooled(features: Tensor) -> Tensor:
-    """One unit vector a shape [B, D], on the CPU, of the features of its views [B, V, D]."""
+def pooled(features: Tensor) -> Tensor:
+    """One unit vector a shape [B, D], on the CPU, of the features of its views [B, V, D], any length."""
     return normalize(normalize(features, dim=-1).mean(1), dim=-1).cpu()
 
 

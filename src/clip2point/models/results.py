@@ -48,7 +48,10 @@ class Classification:
         seed: of the sampling.
         model: name of the model.
         depth: [V, S, S] depth maps as the model saw them, if they were asked for; not part of the JSON.
-        unknown: whether the confidence is below the threshold, so that the shape is probably none of the labels.
+        unknown: whether the shape is probably none of the labels: its confidence is below the threshold, or it is not
+            familiar.
+        familiar: whether it is as near to one of the learned classes as shapes of these are; true where that is not
+            known. See :mod:`.familiarity`.
         vector: [D] unit, what :meth:`.Recogniser.embed` gives with this up-axis; not part of the JSON.
     """
 
@@ -61,6 +64,7 @@ class Classification:
     model: str
     depth: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     unknown: bool = False
+    familiar: bool = True
     vector: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -80,6 +84,7 @@ class Classification:
             "label": self.label,
             "confidence": self.confidence,
             "unknown": self.unknown,
+            "familiar": self.familiar,
             "guesses": [guess.to_dict() for guess in self.guesses],
             "up": self.up,
             "up_from": self.up_from,

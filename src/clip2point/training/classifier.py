@@ -143,7 +143,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         Args:
             shapes: N files, Shapes or point arrays.
             top: how many names to return at most.
-            unknown_below: confidence below which a shape counts as unknown, instead of the threshold that was found.
+            unknown_below: confidence below which a shape counts as unknown, instead of the threshold and the least
+                familiarity that were found.
 
         Raises:
             ShapeError: if a shape cannot be read.
@@ -179,9 +180,12 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         examples = None
         if shapes is not None:
             examples = shape_examples(base, shapes, numbers, self.copies, self.seed, self.up)
-        head = adapted.head.with_classes(base.class_features(names).cpu(), examples)
+        text = base.class_features(names).cpu()
+        head = adapted.head.with_classes(text, examples)
+        familiarity = adapted.familiarity and adapted.familiarity.with_classes(text, examples)
         record = {**adapted.record, "classes_added": [*adapted.record.get("classes_added", []), *names]}
-        grown = replace(adapted, head=head, classes=(*adapted.classes, *names), record=record)
+        classes_known = (*adapted.classes, *names)
+        grown = replace(adapted, head=head, classes=classes_known, record=record, familiarity=familiarity)
         self.recogniser_, self.classes_ = base.with_head(grown), np.union1d(self.classes_, classes)
         return self
 

@@ -20,6 +20,7 @@ from clip2point.evaluation.metrics import Metrics, measure_predictions
 from clip2point.models.adapted import Adapted
 from clip2point.models.adapters.examples import Examples
 from clip2point.models.adapters.registry import HEADS, make_head
+from clip2point.models.familiarity import find_familiarity
 from clip2point.models.recogniser import Recogniser
 from clip2point.training.adapting import Adaptation, adapt_best, adapt_head, refitted
 
@@ -103,7 +104,8 @@ def learn(
 ) -> Learned:
     """Fit a head on examples.
 
-    Options, temperature and threshold are chosen on the held-out examples; then the head is fitted once more on all.
+    Options, temperature, threshold and least familiarity are chosen on the held-out examples; then the head is fitted
+    once more on all.
 
     Args:
         model: whose features the examples are; of one that has a head already, only the towers are used.
@@ -131,13 +133,16 @@ def learn(
         found = adapt_best(list(HEADS), train, validation, text, logit_scale=scale, seed=seed, target=target)
     else:
         found = adapt_head(head, train, validation, text, logit_scale=scale, seed=seed, options=options, target=target)
-    measured = None
+    measured = familiarity = None
     if validation is not None:
         measured = _validated(found, validation, classes)
+        familiarity = find_familiarity(train, validation, text)
         found = refitted(found, examples, text, logit_scale=scale, seed=seed)
     facts = {"seed": seed, "target": target, "validation": measured and measured.to_dict(), "versions": _versions()}
     adapted = Adapted(
-        found.head, tuple(classes), found.temperature, found.threshold, base.name, {**(record or {}), **facts}
+        *(found.head, tuple(classes), found.temperature, found.threshold, base.name),
+        record={**(record or {}), **facts},
+        familiarity=familiarity,
     )
     return Learned(base.with_head(adapted), adapted, measured, [{"head": head, **trial} for trial in found.trials])
 

@@ -74,7 +74,7 @@ export function startRecognise(panel) {
   }
 
   function isUnknown(answer) {
-    return answer.confidence < threshold();
+    return answer.confidence < threshold() || !answer.familiar;
   }
 
   function verdict(answer) {
@@ -85,7 +85,8 @@ export function startRecognise(panel) {
     find(".verdict").classList.toggle("unknown", isUnknown(answer));
     const aside = isUnknown(answer) ? `${answer.label}? ${percent(answer.confidence)}` : percent(answer.confidence);
     find(".verdict h2").replaceChildren(isUnknown(answer) ? "unknown" : answer.label, element("small", {}, aside));
-    find(".facts").textContent = `${answer.source} · ${answer.up} up, ${WHO_SAID_UP[answer.up_from]} · ${answer.points.toLocaleString("en")} points`;
+    const strange = answer.familiar ? "" : " · like nothing that was learned";
+    find(".facts").textContent = `${answer.source} · ${answer.up} up, ${WHO_SAID_UP[answer.up_from]} · ${answer.points.toLocaleString("en")} points${strange}`;
   }
 
   function showScores(answer) {

@@ -1,8 +1,8 @@
 """How well heads tell shapes of classes that they never saw from those that they learned.
 
 Each class of a data set is left out in turn: a head learns the others from a few examples, with its options,
-temperature, threshold and least familiarity chosen on validation shapes of the known classes, and then meets test shapes
-of all classes. A shape is called unknown if its confidence is below the threshold or it is not familiar.
+temperature, threshold and least familiarity chosen on validation shapes of the known classes, and then meets test
+shapes of all classes. A shape is called unknown if its confidence is below the threshold or it is not familiar.
 
     python benchmarks/open_set.py npz:modelnet10_1024.npz --up z --shots 16 --seeds 3
 """

@@ -37,6 +37,13 @@ def test_help_imports_nothing_heavy():
     assert printed.stdout.strip() == "[]"
 
 
+def test_the_package_can_be_run_as_a_module(tmp_path):
+    command = [sys.executable, "-m", "clip2point", "classify", str(tmp_path / "nothing.off")]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 1
+    assert "nothing.off: no such file" in found.stderr
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as stop:

@@ -177,6 +177,26 @@ def test_find_shapes(tmp_path):
         find_shapes(tmp_path / "a.off")
 
 
+def test_notes_and_tables_in_folders_are_no_clouds(tmp_path):
+    texts = {
+        "LICENCE.txt": "Everybody may use these shapes.\n",
+        "labels.csv": "file,label\n0.ply,chair\n1.ply,table\n",
+        "sizes.csv": "file,x,y,z\n0.ply,1,2,3\n",
+        "cloud.txt": "// x y z\n0 0 0\n1 0 0\n0 1 0\n",
+        "cloud.CSV": "x;y;z\n0;0;0\n1;0;0\n0;1;0\n",
+        "cut.txt": "",
+        "blank.csv": "\n\n",
+        "page.xyz": "<html>",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")
+    assert {path.name for path in find_shapes(tmp_path)} == {
+        *("cloud.txt", "cloud.CSV"),
+        *("cut.txt", "blank.csv", "page.xyz", "gone.txt"),  # load_shape says what is wrong with each
+    }
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int16, np.longdouble])
 def test_shapes_from_arrays(dtype):
     array = np.arange(12).reshape(3, 4).astype(dtype)

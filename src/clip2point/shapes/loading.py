@@ -41,6 +41,9 @@ _READERS = {
     ".laz": "las",
 }
 
+#: Extensions that notes and tables have as well as clouds, and how much of such a file tells which it is, in bytes.
+_AMBIGUOUS, _TELLING = (".txt", ".csv"), 65_536
+
 #: Formats that say which axis points up, in every file alike.
 _UP = {".glb": "y", ".gltf": "y", ".ac": "y", ".acc": "y", ".3mf": "z", ".las": "z", ".laz": "z"}
 
@@ -71,7 +74,8 @@ def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
         path: a folder; links to folders in it are not followed.
 
     Returns:
-        The files with a supported extension, sorted; hidden files are passed over.
+        The files with a supported extension, sorted. Hidden files are passed over, and so are notes and tables: text
+        in .txt and .csv without a line of three numbers where a cloud would begin.
 
     Raises:
         ShapeError: if the folder is missing or cannot be listed.
@@ -89,7 +93,19 @@ def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
         for name in names
         if not name.startswith(".") and _extension(Path(name)) in _READERS
     ]
-    return sorted(found)
+    return sorted(path for path in found if path.suffix.lower() not in _AMBIGUOUS or _may_be_cloud(path))
+
+
+def _may_be_cloud(path: Path) -> bool:
+    """Whether a text file holds points, or its reader has to explain why it does not: it is empty or unreadable."""
+    from clip2point.shapes.formats.delimited import holds_points
+
+    try:
+        with path.open("rb") as file:
+            begin = file.read(_TELLING)
+    except OSError:
+        return True
+    return not begin.strip() or holds_points(begin)
 
 
 def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:

@@ -23,7 +23,7 @@ def read(data: bytes, companions: Companions) -> Parsed:
     a PTS file) and comments after ``#`` or ``//`` are skipped; a header that names x, y and z says where they are.
     """
     check_lines(data)
-    text = data.removeprefix(b"\xef\xbb\xbf").translate(_DELIMITERS)
+    text = _plain(data)
     skip, header = _header(text)
     text = text[skip:]
     first = text.partition(b"\n")[0]
@@ -43,6 +43,20 @@ def read(data: bytes, companions: Companions) -> Parsed:
             f"promises {int(header):,} points and has {len(points):,}: the file is cut off or damaged; export it again"
         )
     return Parsed(points)
+
+
+def holds_points(data: bytes) -> bool:
+    """Whether the beginning of a file has a point where :func:`read` looks for the first one."""
+    try:
+        _header(_plain(data))
+    except ShapeError:
+        return False
+    return True
+
+
+def _plain(data: bytes) -> bytes:
+    """Text with spaces between columns."""
+    return data.removeprefix(b"\xef\xbb\xbf").translate(_DELIMITERS)
 
 
 def _header(text: bytes) -> tuple[int, str]:

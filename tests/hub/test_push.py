@@ -69,6 +69,27 @@ def test_a_second_push_replaces_the_first_and_own_cards_are_kept(logged_in, fold
     assert again.commit == found["commit"]
 
 
+def test_paths_of_this_machine_stay_here(logged_in, folder):
+    paths = {
+        "fine_tuned_on": {
+            "dataset": "folder:/home/me/secret/parts",
+            "fine": ["npz:C:\\Users\\me\\set.npz", "/home/me/set.npz/"],
+        },
+        "fine_tuned_from": "~me/models/mine",
+        "notes": ["modelnet40", "https://example.org/home/a", "a/b", "1/2", "train", "", "//server/me"],
+    }
+    write_config(folder, {**read_config(folder), **paths})
+    push(folder, "org/tiny")
+    sent = logged_in.files("org/tiny")
+    config = json.loads(sent["config.json"])
+    assert config["fine_tuned_on"] == {"dataset": "folder:parts", "fine": ["npz:set.npz", "set.npz"]}
+    assert config["fine_tuned_from"] == "mine"
+    assert config["notes"] == [*paths["notes"][:-1], "me"]
+    assert b"secret" not in sent["README.md"]
+    assert read_config(folder)["fine_tuned_on"] == paths["fine_tuned_on"]
+    assert clip2point.load("hf:org/tiny").settings == clip2point.load(folder).settings
+
+
 def test_private(logged_in, folder):
     push(folder, "org/secret", private=True)
     assert logged_in.private == {"org/secret"}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,8 @@ from clip2point.models.checkpoint import Checkpoint, is_checkpoint, read_checkpo
 from clip2point.repositories import LOGIN, SETTINGS, WEIGHTS, hub_state, hub_status, quiet, split_name
 
 _CARD = "README.md"
+#: An absolute path or one in a home folder, of POSIX or Windows, alone or as a data set.
+_ABSOLUTE = re.compile(r"(?P<kind>(?:folder|npz):)?(?P<path>(?:[/~]|[A-Za-z]:[/\\]|\\\\).*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ def push(folder: str | Path, name: str, *, private: bool = False) -> Publication
 
     Args:
         folder: that ``pretrain``, ``adapt`` or ``convert`` wrote. It is checked as for loading and stays as it is; only
-            what loading needs and its ``README.md`` go along. Without one, a model card is made of ``config.json``.
+            what loading needs and its ``README.md`` go along, and of absolute paths in ``config.json``, which tell who
+            made it where, the last part. Without a card, one is made of ``config.json``.
         name: "ORGANISATION/NAME", with or without "hf:" before; the repository is made if there is none.
         private: whether only those who are allowed to may see it.
 
@@ -60,9 +66,11 @@ def push(folder: str | Path, name: str, *, private: bool = False) -> Publication
         raise ModelError(f"{folder}: no model of clip2point's own format; push others with 'hf upload'")
     checkpoint = read_checkpoint(folder)
     files: dict[str, Path | bytes] = {file.relative_to(folder).as_posix(): file for file in _files(checkpoint)}
+    for file in [name for name in files if Path(name).name == "config.json"]:
+        files[file] = json.dumps(_public(json.loads((folder / file).read_text(encoding="utf-8"))), indent=2).encode()
     card_written = _CARD not in files
     if card_written:
-        files[_CARD] = model_card(checkpoint.config, repository).encode()
+        files[_CARD] = model_card(_public(checkpoint.config), repository).encode()
     url, commit = _commit(repository, files, private)
     return Publication(f"hf:{repository}", url, commit, tuple(sorted(files)), card_written)
 
@@ -85,6 +93,17 @@ def _files(checkpoint: Checkpoint) -> list[Path]:
         kinds = (SETTINGS, *WEIGHTS)
         files += [file for file in sorted(path.iterdir()) if any(kind.fullmatch(file.name) for kind in kinds)]
     return files
+
+
+def _public(value: Any) -> Any:
+    """JSON types with the last part of each absolute path in place of the path, behind "folder:" and the like too."""
+    if isinstance(value, Mapping):
+        return {key: _public(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_public(entry) for entry in value]
+    if not isinstance(value, str) or (found := _ABSOLUTE.fullmatch(value)) is None:
+        return value
+    return (found["kind"] or "") + (re.split(r"[/\\]", found["path"].rstrip("/\\"))[-1] or "?")
 
 
 def _commit(repository: str, files: dict[str, Path | bytes], private: bool) -> tuple[str, str]:

@@ -79,7 +79,7 @@ def add_parser(commands: Subparsers) -> None:
         help="share of answers that is to be right where a shape is not called unknown (default 0.95)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    group = parser.add_argument_group("fine-tuning (minutes to hours)")
+    group = parser.add_argument_group("fine-tuning (for hundreds of shapes and more; minutes to hours)")
     fine_tuning.add_options(group)
     group.add_argument("--resume", action="store_true", help="go on with this training where it was stopped")
     options.add_prompts(parser)

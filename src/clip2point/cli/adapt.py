@@ -182,7 +182,7 @@ def _fine_tuned(
     rows = {name: row for row, name in enumerate(dataset.names)}
     readable = dataset.take([rows[name] for name in sampled.names])
     train = readable.take(np.flatnonzero(~held_out))
-    return fine_tuning.fine_tune_in(
+    tuned = fine_tuning.fine_tune_in(
         arguments.out / _FINE_TUNING,
         model,
         train,
@@ -190,6 +190,7 @@ def _fine_tuned(
         fine_tuning.settings_of(arguments, len(train), seed=arguments.seed),
         resume=arguments.resume,
     )
+    return fine_tuning.kept(arguments, model, tuned)
 
 
 def _record(arguments: argparse.Namespace, dataset: Dataset, sampled: SampledDataset) -> dict[str, Any]:

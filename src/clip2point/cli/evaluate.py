@@ -33,6 +33,7 @@ _FITTING = {
     "copies": ("few-shot", "supervised"),
     "unfreeze": ("few-shot", "supervised"),
     "epochs": ("few-shot", "supervised"),
+    "keep": ("few-shot", "supervised"),
     "precision": ("few-shot", "supervised"),
 }
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: Rounds through the shapes, and steps that there are in any case, because a few shapes make few steps a round. The
 #: first is spelt out here because the parser must not import torch; the tests hold it against the library.
 EPOCHS, LEAST_STEPS = 8, 200
+#: Share of the weights before the training that a tower keeps.
+KEEP = 0.5
 
 
 def add_options(group: argparse._ArgumentGroup) -> None:
@@ -33,12 +35,20 @@ def add_options(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help=f"rounds through the shapes (default {EPOCHS}, more where these are under {LEAST_STEPS} steps)",
     )
+    group.add_argument(
+        "--keep",
+        type=options.share,
+        metavar="SHARE",
+        help="of the weights before this training, which the result lies between (0 to 1, default "
+        f"{KEEP}): 0 learns most, more is safer for shapes that are unlike the examples",
+    )
     group.add_argument("--precision", choices=("32-true", "bf16-mixed"), help="number format of this training")
 
 
 def check_options(arguments: argparse.Namespace, *others: str) -> None:
     """Raise OptionError if there are options of a training, those named here among them, and none is asked for."""
-    given = [name for name in ("epochs", "precision", *others) if getattr(arguments, name)]
+    names = ("epochs", "keep", "precision", *others)
+    given = [name for name in names if getattr(arguments, name) not in (None, False)]
     if given and not arguments.unfreeze:
         raise OptionError(f"--{given[0]} belongs to the training of a tower: give --unfreeze last-4, for example, too")
 
@@ -64,6 +74,13 @@ def settings_of(arguments: argparse.Namespace, shapes: int, **training: Any) -> 
     if arguments.precision:
         training["precision"] = arguments.precision
     return replace(settings, training=replace(settings.training, **training))
+
+
+def kept(arguments: argparse.Namespace, model: Recogniser, tuned: Recogniser) -> Recogniser:
+    """The tuned model with as much of the weights before the training as the options ask for."""
+    from clip2point.training.interpolation import interpolate
+
+    return interpolate(model, tuned, KEEP if arguments.keep is None else arguments.keep)
 
 
 def fine_tune_in(

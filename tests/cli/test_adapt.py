@@ -195,6 +195,6 @@ def test_a_tower_is_trained_before_the_head(arguments, tmp_path, capsys):
     record = json.loads(capsys.readouterr().out)
     assert "fine_tuning" in record["seconds"]
     config = json.loads((tmp_path / "mine" / "config.json").read_text())
-    assert (config["base"], config["record"]["fine_tuned"]) == ("./fine-tuning/model", "last-1")
+    assert (config["base"], config["record"]["fine_tuned"], config["record"]["kept"]) == ("./base", "last-1", 0.5)
     (tmp_path / "mine").rename(tmp_path / "moved")
     assert clip2point.load(tmp_path / "moved").adapted.classes == CLASSES

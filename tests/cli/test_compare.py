@@ -58,6 +58,11 @@ def test_a_tower_is_trained_once(protocol, arguments, tmp_path, monkeypatch, cap
     assert len({path.parent for path in towers}) == (2 if protocol == "few-shot" else 1)
     assert main(words) == 0
     assert json.loads(capsys.readouterr().out)["fits"] == json.loads(first.out)["fits"]
+    assert main([*words, "--keep", "1"]) == 0  # nothing is left of the training, and nothing trained again
+    kept = json.loads(capsys.readouterr().out)["fits"]
+    assert main([word for word in words if word not in ("--unfreeze", "last-1", "--epochs", "1")]) == 0
+    untrained = json.loads(capsys.readouterr().out)["fits"]
+    assert [fit["accuracy"] for fit in kept] == [fit["accuracy"] for fit in untrained]
     assert towers == {path: path.stat().st_mtime_ns for path in (tmp_path / "towers").glob("*/model/*")}
 
 
@@ -88,6 +93,7 @@ def test_long_work_says_how_far_it_is_where_there_is_no_terminal(monkeypatch, ca
         (["--protocol", "supervised", "--validation-shots", "1"], "--validation-shots does not go with"),
         (["--protocol", "few-shot", "--split", "train"], "--split does not go with --protocol few-shot"),
         (["--protocol", "few-shot", "--sweep", "points=1,2"], "--sweep does not go with --protocol few-shot"),
+        (["--protocol", "few-shot", "--keep", "0"], "--keep belongs to the training of a tower"),
         (["--protocol", "supervised", "--epochs", "2"], "--epochs belongs to the training of a tower"),
         (["--protocol", "few-shot", "--shots", "1,x"], "--shots 1,x: expected whole numbers"),
         (["--protocol", "few-shot", "--heads", "oracle"], "unknown head 'oracle': expected some of"),

@@ -199,6 +199,7 @@ def _record(arguments: argparse.Namespace, dataset: Dataset, sampled: SampledDat
         "data": {"dataset": dataset.name, "split": dataset.split, "up": dataset.up, "fingerprint": dataset.fingerprint},
         "shots": arguments.shots or "all",
         "fine_tuned": arguments.unfreeze,
+        "kept": fine_tuning.share_kept(arguments) if arguments.unfreeze else None,
         "shapes": len(sampled),
         "parameters": {
             "copies": arguments.copies,

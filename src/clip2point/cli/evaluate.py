@@ -92,7 +92,7 @@ def add_parser(commands: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure."""
     for name, protocols in _FITTING.items():
-        if getattr(arguments, name) and arguments.protocol not in protocols:
+        if getattr(arguments, name) not in (None, []) and arguments.protocol not in protocols:
             raise OptionError(
                 f"--{name.replace('_', '-')} does not go with --protocol {arguments.protocol}, only with "
                 f"{' and '.join(protocols)}: leave it away, or choose another protocol"

@@ -48,7 +48,7 @@ def add_options(group: argparse._ArgumentGroup) -> None:
 def check_options(arguments: argparse.Namespace, *others: str) -> None:
     """Raise OptionError if there are options of a training, those named here among them, and none is asked for."""
     names = ("epochs", "keep", "precision", *others)
-    given = [name for name in names if getattr(arguments, name) not in (None, False)]
+    given = [name for name in names if (value := getattr(arguments, name)) is not None and value is not False]
     if given and not arguments.unfreeze:
         raise OptionError(f"--{given[0]} belongs to the training of a tower: give --unfreeze last-4, for example, too")
 
@@ -80,7 +80,12 @@ def kept(arguments: argparse.Namespace, model: Recogniser, tuned: Recogniser) ->
     """The tuned model with as much of the weights before the training as the options ask for."""
     from clip2point.training.interpolation import interpolate
 
-    return interpolate(model, tuned, KEEP if arguments.keep is None else arguments.keep)
+    return interpolate(model, tuned, share_kept(arguments))
+
+
+def share_kept(arguments: argparse.Namespace) -> float:
+    """Of the weights before the training."""
+    return KEEP if arguments.keep is None else float(arguments.keep)
 
 
 def fine_tune_in(

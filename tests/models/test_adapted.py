@@ -108,6 +108,7 @@ def test_unknown_shapes(models, base, files):
     answer = model.classify(files[0], up="y")
     assert answer.unknown
     assert answer.confidence < 0.9
+    assert answer.verdict == f"unknown ({answer.label}?)"
     assert answer.to_dict()["unknown"] is True
     assert not model.classify(files[0], up="y", unknown_below=0).unknown
     assert not model.classify(files[0], ["chair", "table"], up="y").unknown  # the threshold is not theirs
@@ -127,6 +128,10 @@ def test_unfamiliar_shapes(models, files, tmp_path):
     answers = list(model.classify_many(files, up="y"))
     assert [answer.familiar for answer in answers] == [not answer.unknown for answer in answers] == expected
     assert [answer.to_dict()["familiar"] for answer in answers] == expected
+    assert [answer.verdict for answer in answers] == [
+        answer.label if familiar else f"unfamiliar ({answer.label}?)"
+        for answer, familiar in zip(answers, expected, strict=True)
+    ]
     assert not any(answer.unknown for answer in model.classify_many(files, up="y", unknown_below=0))
     assert not any(answer.unknown for answer in model.classify_many(files, ["stool", "chair"], up="y"))
     save_adapted(tmp_path / "mine", model)

@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             failures.append(answer)
             continue
         if folder is not None and answer.depth is not None:
-            folder.add(Path(answer.source), answer.depth, f"{_name(answer)} {answer.confidence:.0%}")
+            folder.add(Path(answer.source), answer.depth, f"{answer.verdict} {answer.confidence:.0%}")
         results.append(answer)
     _print(results, failures, arguments)
     if folder is not None and results:
@@ -98,7 +98,7 @@ def _print(results: list[Classification], failures: list[Failure], arguments: ar
             (
                 (
                     result.source,
-                    _name(result),
+                    result.verdict,
                     f"{result.confidence:.0%}",
                     ", ".join(f"{guess.label} {guess.confidence:.0%}" for guess in result.guesses[1:]),
                     result.up + ("?" if result.up_from == "guessed" else ""),
@@ -107,8 +107,3 @@ def _print(results: list[Classification], failures: list[Failure], arguments: ar
             ),
             right=("confidence",),
         )
-
-
-def _name(result: Classification) -> str:
-    """The best class name, or that the shape is unknown and what it would be named."""
-    return f"unknown ({result.label}?)" if result.unknown else result.label

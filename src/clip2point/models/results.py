@@ -77,6 +77,13 @@ class Classification:
         """Of the best class name, in [0, 1]."""
         return self.guesses[0].confidence
 
+    @property
+    def verdict(self) -> str:
+        """The best class name, or why it is in doubt: "unknown (chair?)", "unfamiliar (chair?)"."""
+        if not self.unknown:
+            return self.label
+        return f"{'unknown' if self.familiar else 'unfamiliar'} ({self.label}?)"
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
         return {

@@ -83,7 +83,7 @@ def classification_html(answer: Classification) -> str:
         f"<td>{guess.confidence:.1%}</td></tr>"
         for guess in answer.guesses
     )
-    name = f"unknown ({answer.label}?)" if answer.unknown else answer.label
+    name = answer.verdict
     up = answer.up + (" (guessed)" if answer.up_from == "guessed" else "")
     picture = (
         "" if answer.depth is None else _picture([list(to_pixels(answer.depth))], "depth maps as the model saw them")

@@ -182,9 +182,11 @@ def test_the_parser_knows_all_heads_and_how_long_towers_are_trained():
     assert FineTuningSettings().training.epochs == fine_tuning.EPOCHS
 
 
-@pytest.mark.parametrize(("shapes", "epochs"), [(10, 200), (160, 29), (600, 8), (4000, 8)])
-def test_a_few_shapes_are_shown_more_often(shapes, epochs):
-    arguments = Namespace(unfreeze="all", epochs=None, precision=None)
+@pytest.mark.parametrize(("shapes", "epochs", "keep"), [(10, 200, 0.5), (160, 29, 0.5), (600, 8, 0), (4000, 8, 0)])
+def test_a_few_shapes_are_shown_more_often_and_teach_less(shapes, epochs, keep):
+    arguments = Namespace(unfreeze="all", epochs=None, precision=None, keep=None)
+    assert fine_tuning.share_kept(arguments, shapes) == keep
+    assert fine_tuning.share_kept(Namespace(**{**vars(arguments), "keep": 0.2}), shapes) == 0.2
     assert fine_tuning.settings_of(arguments, shapes).training.epochs == epochs
     assert fine_tuning.settings_of(Namespace(**{**vars(arguments), "epochs": 3}), shapes).training.epochs == 3
 
@@ -195,6 +197,6 @@ def test_a_tower_is_trained_before_the_head(arguments, tmp_path, capsys):
     record = json.loads(capsys.readouterr().out)
     assert "fine_tuning" in record["seconds"]
     config = json.loads((tmp_path / "mine" / "config.json").read_text())
-    assert (config["base"], config["record"]["fine_tuned"], config["record"]["kept"]) == ("./base", "last-1", 0.5)
+    assert (config["base"], config["record"]["fine_tuned"]) == ("./base", "last-1")
     (tmp_path / "mine").rename(tmp_path / "moved")
     assert clip2point.load(tmp_path / "moved").adapted.classes == CLASSES

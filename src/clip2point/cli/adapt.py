@@ -190,7 +190,7 @@ def _fine_tuned(
         fine_tuning.settings_of(arguments, len(train), seed=arguments.seed),
         resume=arguments.resume,
     )
-    return fine_tuning.kept(arguments, model, tuned)
+    return fine_tuning.kept(arguments, model, tuned, len(train))
 
 
 def _record(arguments: argparse.Namespace, dataset: Dataset, sampled: SampledDataset) -> dict[str, Any]:
@@ -199,7 +199,6 @@ def _record(arguments: argparse.Namespace, dataset: Dataset, sampled: SampledDat
         "data": {"dataset": dataset.name, "split": dataset.split, "up": dataset.up, "fingerprint": dataset.fingerprint},
         "shots": arguments.shots or "all",
         "fine_tuned": arguments.unfreeze,
-        "kept": fine_tuning.share_kept(arguments) if arguments.unfreeze else None,
         "shapes": len(sampled),
         "parameters": {
             "copies": arguments.copies,

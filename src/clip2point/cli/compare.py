@@ -112,7 +112,7 @@ def _tuned(
         tuned = load(folder / MODEL, device=arguments.device, dtype=arguments.dtype)
     else:
         tuned = fine_tuning.fine_tune_in(folder, model, train, validation, settings, resume=has_state(folder))
-    tuned = fine_tuning.kept(arguments, model, tuned)
+    tuned = fine_tuning.kept(arguments, model, tuned, len(train))
     return Recogniser(tuned.backbone, model.settings, f"{model.name}, tuned ({arguments.unfreeze})")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Rounds through the shapes, and steps that there are in any case, because a few shapes make few steps a round. The
 #: first is spelt out here because the parser must not import torch; the tests hold it against the library.
 EPOCHS, LEAST_STEPS = 8, 200
-#: Share of the weights before the training that a tower keeps.
+#: Share of the weights before the training that a tower keeps if there are so few shapes that it is that long.
 KEEP = 0.5
 
 
@@ -39,8 +39,8 @@ def add_options(group: argparse._ArgumentGroup) -> None:
         "--keep",
         type=options.share,
         metavar="SHARE",
-        help="of the weights before this training, which the result lies between (0 to 1, default "
-        f"{KEEP}): 0 learns most, more is safer for shapes that are unlike the examples",
+        help="of the weights before this training in the result, 0 to 1; more of them is safer for shapes that are "
+        f"unlike the examples (default {KEEP} where {EPOCHS} rounds are under {LEAST_STEPS} steps, else 0)",
     )
     group.add_argument("--precision", choices=("32-true", "bf16-mixed"), help="number format of this training")
 
@@ -69,23 +69,31 @@ def settings_of(arguments: argparse.Namespace, shapes: int, **training: Any) -> 
     from clip2point.training.fine_tuning import FineTuningSettings
 
     settings = FineTuningSettings(unfreeze=arguments.unfreeze)
-    steps = -(-shapes // settings.training.batch_size)  # of a round
-    training["epochs"] = arguments.epochs or max(EPOCHS, -(-LEAST_STEPS // steps))
+    training["epochs"] = arguments.epochs or max(EPOCHS, -(-LEAST_STEPS // _steps(shapes)))
     if arguments.precision:
         training["precision"] = arguments.precision
     return replace(settings, training=replace(settings.training, **training))
 
 
-def kept(arguments: argparse.Namespace, model: Recogniser, tuned: Recogniser) -> Recogniser:
-    """The tuned model with as much of the weights before the training as the options ask for."""
+def kept(arguments: argparse.Namespace, model: Recogniser, tuned: Recogniser, shapes: int) -> Recogniser:
+    """The model that was tuned on so many shapes, with as much of the weights before as the options ask for."""
     from clip2point.training.interpolation import interpolate
 
-    return interpolate(model, tuned, share_kept(arguments))
+    return interpolate(model, tuned, share_kept(arguments, shapes))
 
 
-def share_kept(arguments: argparse.Namespace) -> float:
-    """Of the weights before the training."""
-    return KEEP if arguments.keep is None else float(arguments.keep)
+def share_kept(arguments: argparse.Namespace, shapes: int) -> float:
+    """Of the weights before a training on so many shapes."""
+    if arguments.keep is not None:
+        return float(arguments.keep)
+    return KEEP if EPOCHS * _steps(shapes) < LEAST_STEPS else 0.0
+
+
+def _steps(shapes: int) -> int:
+    """Of a round."""
+    from clip2point.training.fine_tuning import FineTuningSettings
+
+    return -(-shapes // FineTuningSettings().training.batch_size)
 
 
 def fine_tune_in(

@@ -261,8 +261,8 @@ def _print(arguments: argparse.Namespace, learned: Learned, sampled: SampledData
         lines["threshold"] = _threshold(learned, arguments.target)
     if adapted.familiarity:
         lines["familiarity"] = (
-            f"a cosine of {adapted.familiarity.least:.2f} with the nearest class, which at least 95 % of these shapes "
-            "reach; what does not is called unfamiliar"
+            f"a cosine of {adapted.familiarity.least:.2f} with a class, which 95 % of these shapes reach (of "
+            "fewer than 20 all); what does not is called unfamiliar"
         )
     lines["seconds"] = ", ".join(f"{value:.1f} for {part.replace('_', '-')}" for part, value in seconds.items())
     print(f"Learned {len(counts)} classes from {len(sampled)} shapes, {arguments.copies} looks at each:")

@@ -58,8 +58,8 @@ def find_familiarity(train: Examples, validation: Examples, text: Tensor) -> Fam
 
     Args:
         train: examples to learn from.
-        validation: examples of the same classes: at least 19 of 20 of them reach the least familiarity. The class
-            vectors are then made of both sets.
+        validation: examples of the same classes: 19 of 20 of them reach the least familiarity, and all if they are
+            fewer. The class vectors are then made of both sets.
         text: [C, D] features of the class names, any length.
 
     Raises:
@@ -68,8 +68,9 @@ def find_familiarity(train: Examples, validation: Examples, text: Tensor) -> Fam
     if not len(validation):
         raise OptionError("no validation examples: expected at least one, to find the least familiarity by")
     first = Familiarity(_class_vectors(train, text), least=-1.0)
-    # One of the cosines, so that it is the lowest one where the shapes are 20 or fewer: they are all known.
-    least = first.of(_vectors(validation)).quantile(_TURNED_AWAY, interpolation="lower").item()
+    reached = first.of(_vectors(validation))
+    # A twentieth of a few shapes is less than one of them: none is turned away.
+    least = (reached.min() if len(reached) < 1 / _TURNED_AWAY else reached.quantile(_TURNED_AWAY)).item()
     return Familiarity(_class_vectors(join(train, validation), text), least)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 import clip2point
 from clip2point.cli import options, output
-from clip2point.errors import Clip2PointError, OptionError
+from clip2point.core.errors import Clip2PointError, OptionError
 from clip2point.search.duplicates import PROPORTIONS, THRESHOLD
 from clip2point.search.entry import Float32
 from clip2point.shapes import Mesh, Shape, find_shapes, load_shape

@@ -19,12 +19,12 @@ import clip2point
 from clip2point.cli import output
 from clip2point.data.parts import open_parts
 from clip2point.data.shots import draw_shots
-from clip2point.models.adapters.examples import Examples
-from clip2point.models.familiarity import find_familiarity
-from clip2point.models.features import PATHS
-from clip2point.models.recogniser import pooled
-from clip2point.training.adapting import adapt_head
-from clip2point.training.examples import DatasetExamples, dataset_examples
+from clip2point.features.augmented_views import DatasetExamples, dataset_examples
+from clip2point.features.view_features import PATHS
+from clip2point.heads.examples import Examples
+from clip2point.heads.ood import find_familiarity
+from clip2point.heads.selection import adapt_head
+from clip2point.model.recogniser import pooled
 
 #: Validation shapes of each class at most, as in the few-shot protocol.
 _VALIDATION_SHOTS = 4

@@ -26,17 +26,17 @@ from torch.nn.functional import normalize
 
 import clip2point
 from clip2point.cli import output
+from clip2point.core.errors import Clip2PointError, OptionError
+from clip2point.core.labels import MODELNET40
 from clip2point.data import sample_dataset
 from clip2point.data.opening import open_dataset
-from clip2point.errors import Clip2PointError, OptionError
-from clip2point.labels import MODELNET40
-from clip2point.models import Recogniser
-from clip2point.models.features import view_features
+from clip2point.features.view_features import view_features
+from clip2point.model import Recogniser
+from clip2point.pretraining.pair_set import PairSet
 from clip2point.search import queries
 from clip2point.search.entry import Float32
 from clip2point.search.retrieval import Figure, Retrieval, kind_of, shape_to_shape, text_to_shape
 from clip2point.shapes import shape_from_points
-from clip2point.training.pair_set import PairSet
 
 PHOTO_VIEW = 0  # of the pictures of a pair
 UNWANTED = 0.05  # of the first results: share from which another class is in the way of the one looked for

@@ -3,7 +3,7 @@
     python benchmarks/search.py --entries 100000 1000000
 
 Vectors are synthetic: unit vectors in clusters of about 200, each with a thumbnail's worth of bytes; queries are other
-vectors of the same clusters. Times are of :meth:`clip2point.search.Library.nearest`, whole entries included, after a
+vectors of the same clusters. Times are of ``Library.nearest``, whole entries included, after a
 warm-up. The time of the processors, which does not depend on what else they do, is given beside that of the clock.
 """
 

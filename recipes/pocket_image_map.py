@@ -21,13 +21,13 @@ from torch.nn.functional import cross_entropy, normalize
 from clip2point.backbones import efficientnet, minilm
 from clip2point.backbones.pocket import PocketBackbone
 from clip2point.backbones.protocol import in_batches
-from clip2point.models import class_features, view_cosines
-from clip2point.models.checkpoint import write_checkpoint
-from clip2point.models.loading import POCKET
+from clip2point.model import class_features, view_cosines
+from clip2point.model.checkpoint import write_checkpoint
+from clip2point.model.loading import POCKET
+from clip2point.model.settings import Settings
 from clip2point.rendering import render_depth, view_set
 from clip2point.rendering.shaded import render_color
 from clip2point.samples import classes, generate, styles
-from clip2point.settings import Settings
 from clip2point.shapes import Mesh, Shape, sample_points, to_unit_sphere
 
 STRENGTHS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)

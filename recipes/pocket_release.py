@@ -15,12 +15,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from clip2point.errors import Clip2PointError, ModelError
+from clip2point.core.errors import Clip2PointError, ModelError
+from clip2point.core.files import replacing
 from clip2point.evaluation.verification import measure
-from clip2point.files import replacing
-from clip2point.models import Recogniser, load
-from clip2point.models.checkpoint import read_checkpoint, write_checkpoint
-from clip2point.models.loading import POCKET, weight_checksums
+from clip2point.model import Recogniser, load
+from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
+from clip2point.model.loading import POCKET, weight_checksums
 
 #: Of what the package carries or installs beside it.
 LICENCES = {

@@ -22,7 +22,7 @@ settings.load_profile("suite")
 @pytest.fixture(scope="session")
 def in_threads():
     """Lets one worker of a pair folder be a thread until a patch is undone: a process takes seconds to begin."""
-    from clip2point.pairs import workers
+    from clip2point.core import workers
 
     def patched(patch, make=workers._pool):
         patch.setattr(workers, "_pool", lambda count: ThreadPoolExecutor(1) if count == 1 else make(count))
@@ -71,9 +71,9 @@ def tiny_clip(tmp_path_factory):
 def untrained_pocket(tmp_path_factory):
     """Folder of the embedded model without its depth tower, under the paper's settings."""
     from clip2point.backbones.pocket import TENSORS
-    from clip2point.models.checkpoint import read_checkpoint, write_checkpoint
-    from clip2point.models.loading import POCKET
-    from clip2point.settings import Settings
+    from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
+    from clip2point.model.loading import POCKET
+    from clip2point.model.settings import Settings
 
     folder = tmp_path_factory.mktemp("untrained-pocket")
     tensors = read_checkpoint(POCKET).tensors

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from clip2point.cli.main import build_parser, main
-from clip2point.models.adapters import registry
-from clip2point.models.loading import load, save_model
-from clip2point.pairs import PairFolder, open_source
+from clip2point.heads import registry
+from clip2point.model.loading import load, save_model
+from clip2point.pretraining.pairs import PairFolder, open_source
 from clip2point.samples import generate, write_mesh
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ def small_pocket(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def place(files, small_pocket, monkeypatch):
     monkeypatch.chdir(files)
-    monkeypatch.setattr("clip2point.models.loading.POCKET", small_pocket)
+    monkeypatch.setattr("clip2point.model.loading.POCKET", small_pocket)
     monkeypatch.setattr(registry, "_GRIDS", {**registry._GRIDS, "gdpa": ({"epochs": 5},)})
     monkeypatch.setenv("CLIP2POINT_CACHE", str(files / "cache"))
 

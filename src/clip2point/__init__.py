@@ -7,24 +7,24 @@ Nothing heavy is imported before it is used: ``import clip2point`` loads neither
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from clip2point.models import Classification, Failure, Guess, Recogniser, load
-    from clip2point.models.conversion import convert
-    from clip2point.rendering import render_depth, rotate_modelnet, view_set
-    from clip2point.settings import Settings
-    from clip2point.shapes import Shape, load_shape, sample_points
-    from clip2point.training.classifier import FewShotClassifier
+from clip2point.core.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from clip2point.adaptation.classifier import FewShotClassifier
+    from clip2point.model import Classification, Failure, Guess, Recogniser, load
+    from clip2point.model.conversion import convert
+    from clip2point.model.settings import Settings
+    from clip2point.rendering import render_depth, rotate_modelnet, view_set
+    from clip2point.shapes import Shape, load_shape, sample_points
 
 #: Public names and where they live.
 _ROOMS = {
-    "models": ("Classification", "Failure", "Guess", "Recogniser", "load"),
-    "models.conversion": ("convert",),
+    "adaptation.classifier": ("FewShotClassifier",),
+    "model": ("Classification", "Failure", "Guess", "Recogniser", "load"),
+    "model.conversion": ("convert",),
+    "model.settings": ("Settings",),
     "rendering": ("render_depth", "rotate_modelnet", "view_set"),
-    "settings": ("Settings",),
     "shapes": ("Shape", "load_shape", "sample_points"),
-    "training.classifier": ("FewShotClassifier",),
 }
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Recogniser",
     "Settings",
     "Shape",
+    "__version__",
     "convert",
     "load",
     "load_shape",

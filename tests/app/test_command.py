@@ -10,7 +10,7 @@ import pytest
 
 from clip2point.app.server import is_local, listen
 from clip2point.cli.main import main
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 
 def test_the_command_serves_until_it_is_interrupted(tiny_clip, capsys):

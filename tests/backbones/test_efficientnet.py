@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from clip2point.backbones import efficientnet
-from clip2point.errors import ModelError
+from clip2point.core.errors import ModelError
 
 
 @pytest.fixture(scope="module")

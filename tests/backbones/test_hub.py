@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from clip2point.backbones.hub import load_hub_backbone
-from clip2point.errors import ModelError
+from clip2point.core.errors import ModelError
 
 
 def depth_maps(objects=2, views=3, size=32):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from clip2point.backbones.minilm import MiniLMTextTower, weight_file
-from clip2point.errors import ModelError
+from clip2point.core.errors import ModelError
 
 TEXTS = ["image of a chair", "a much longer description of a night stand with two drawers", "x"]
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from clip2point.backbones import precision
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 CPU = torch.device("cpu")
 

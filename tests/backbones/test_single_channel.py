@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from clip2point.backbones.single_channel import fold_first_convolution
-from clip2point.errors import ModelError
+from clip2point.core.errors import ModelError
 
 MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
 

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 import clip2point
-from clip2point.cli import adapt, fine_tuning
+from clip2point.adaptation.fine_tuning import FineTuningSettings
+from clip2point.cli import adapt
+from clip2point.cli import tuning_options as fine_tuning
 from clip2point.cli.main import main
-from clip2point.models.adapters.registry import HEADS
+from clip2point.heads.registry import HEADS
 from clip2point.samples import generate, write_mesh
-from clip2point.training.fine_tuning import FineTuningSettings
 
 CLASSES = ("chair", "lamp", "table")
 
@@ -62,7 +63,7 @@ def test_the_same_command_writes_the_same_model(arguments, tmp_path, capsys):
 
 
 def test_shots_and_the_choice_of_a_head(arguments, monkeypatch, capsys):
-    monkeypatch.setattr("clip2point.training.few_shot.HEADS", {name: HEADS[name] for name in ("zero-shot", "linear")})
+    monkeypatch.setattr("clip2point.adaptation.few_shot.HEADS", {name: HEADS[name] for name in ("zero-shot", "linear")})
     assert main([*arguments, "--head", "auto", "--shots", "2", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["classes"] == dict.fromkeys(CLASSES, 2)

@@ -180,7 +180,7 @@ def test_verify_passes_for_pocket(capsys):
 
 def test_verify_fails_loudly(tiny_clip, monkeypatch, capsys):
     from clip2point.evaluation import verification
-    from clip2point.models import loading
+    from clip2point.model import loading
 
     record = loading.expected_record("pocket")
     wrong = {**record, "weights": {**record["weights"], "EfficientNet-Lite2": "0" * 64}}

@@ -24,7 +24,7 @@ def index(tmp_path, plain, monkeypatch):
     for number in range(3):
         plain.write_box(tmp_path / "boxes" / f"{number}.off", 1 + number, 2, 3)
     monkeypatch.setattr("clip2point.cli.options.load_model", lambda arguments: plain.make_model())
-    monkeypatch.setattr("clip2point.machine.available_cores", lambda: 0)  # this process reads
+    monkeypatch.setattr("clip2point.core.machine.available_cores", lambda: 0)  # this process reads
     monkeypatch.chdir(tmp_path)
     return lambda *words: main(["index", "--db", "lib", "boxes", *words])
 

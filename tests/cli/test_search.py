@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from clip2point.cli.main import main
-from clip2point.errors import ModelError
+from clip2point.core.errors import ModelError
 from clip2point.search import Library, index_shapes
 
 
@@ -47,7 +47,7 @@ def loaded(plain, monkeypatch):
             raise ModelError(f"unknown model {name!r}")
         return plain.make_model(seed=int(name == "other"), name=name)
 
-    monkeypatch.setattr("clip2point.models.load", load)
+    monkeypatch.setattr("clip2point.model.load", load)
     return asked
 
 

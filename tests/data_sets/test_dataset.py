@@ -3,8 +3,8 @@ import os
 import numpy as np
 import pytest
 
+from clip2point.core.errors import ShapeError
 from clip2point.data import open_dataset
-from clip2point.errors import ShapeError
 
 
 @pytest.fixture

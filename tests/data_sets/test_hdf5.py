@@ -4,9 +4,9 @@ import h5py
 import numpy as np
 import pytest
 
+from clip2point.core.errors import DataError
 from clip2point.data.hdf5 import read_hdf5
 from clip2point.data.layouts import Origin
-from clip2point.errors import DataError
 
 ORIGIN = Origin("Things", "things.h5", "the thing page", "Free")
 

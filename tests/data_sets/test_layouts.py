@@ -2,9 +2,9 @@ import os
 
 import pytest
 
+from clip2point.core.errors import DataError
 from clip2point.data import layouts
 from clip2point.data.layouts import Origin, file_stamp, find_root, read_list
-from clip2point.errors import DataError
 
 ORIGIN = Origin("Things", "list.txt", "the thing page", "Free")
 

@@ -3,9 +3,9 @@ import re
 import numpy as np
 import pytest
 
+from clip2point.core.errors import DataError
+from clip2point.core.labels import MODELNET10, MODELNET40
 from clip2point.data import modelnet, open_dataset
-from clip2point.errors import DataError
-from clip2point.labels import MODELNET10, MODELNET40
 
 pytestmark = pytest.mark.filterwarnings("ignore:ModelNet")
 

@@ -4,8 +4,8 @@ import zipfile
 import numpy as np
 import pytest
 
+from clip2point.core.errors import DataError, OptionError
 from clip2point.data import npz, open_dataset
-from clip2point.errors import DataError, OptionError
 
 
 @pytest.fixture

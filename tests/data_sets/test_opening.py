@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from clip2point.core.errors import DataError, OptionError
 from clip2point.data import DATASETS, SPLITS, open_dataset
-from clip2point.errors import DataError, OptionError
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from clip2point.core.errors import DataError, OptionError
 from clip2point.data import open_dataset
 from clip2point.data.parts import open_parts
-from clip2point.errors import DataError, OptionError
 
 
 def write_set(path, train, test=0, split=True):

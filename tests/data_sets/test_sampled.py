@@ -4,8 +4,8 @@ from concurrent.futures.process import BrokenProcessPool
 import numpy as np
 import pytest
 
+from clip2point.core.errors import DataError, OptionError
 from clip2point.data import open_dataset, sample_dataset, sampled
-from clip2point.errors import DataError, OptionError
 
 
 @pytest.fixture

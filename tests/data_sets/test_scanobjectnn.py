@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from clip2point.core.errors import DataError
 from clip2point.data import open_dataset
-from clip2point.errors import DataError
 from clip2point.shapes import farthest_points
 
 pytestmark = pytest.mark.filterwarnings("ignore:scanobjectnn")

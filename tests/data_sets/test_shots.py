@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from clip2point.core.errors import DataError, OptionError
 from clip2point.data import open_dataset
 from clip2point.data.shots import draw_shots
-from clip2point.errors import DataError, OptionError
 
 COUNTS = {"many": 30, "some": 9, "few": 4}
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from clip2point.core.errors import DataError
 from clip2point.data import open_dataset
-from clip2point.errors import DataError
 
 #: Train shapes of each class, and how many of them are for validation.
 TRAIN = {"many": (50, 10), "some": (7, 1), "two": (2, 1), "one": (1, 0)}

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from clip2point.backbones.hub import load_hub_backbone
+from clip2point.core.errors import DataError, OptionError
 from clip2point.data.parts import open_parts
-from clip2point.errors import DataError, OptionError
 from clip2point.evaluation import fitting, protocols
+from clip2point.evaluation.point_training import POINT_TRAINING
 from clip2point.evaluation.protocols import SHOTS, feature_heads, few_shot, supervised
-from clip2point.evaluation.zero_shot import run_zero_shot
-from clip2point.models import Recogniser
+from clip2point.evaluation.zero_shot_run import run_zero_shot
+from clip2point.features.augmented_views import CopySettings
+from clip2point.model import Recogniser
+from clip2point.model.settings import Settings
 from clip2point.samples import generate, write_mesh
-from clip2point.settings import Settings
 from clip2point.shapes import Shape, sample_points
-from clip2point.training.examples import CopySettings
-from clip2point.training.point_training import POINT_TRAINING
 
 CLASSES = ("chair", "table", "lamp")
 HEADS = ("nearest-mean", "linear")

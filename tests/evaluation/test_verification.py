@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from clip2point.backbones.hub import load_hub_backbone
-from clip2point.errors import ModelError
+from clip2point.core.errors import ModelError
 from clip2point.evaluation import verification
-from clip2point.models import Recogniser, recogniser
-from clip2point.settings import Settings
+from clip2point.model import Recogniser, recogniser
+from clip2point.model.settings import Settings
 
 WEIGHTS = {"tower": "abc"}
 SETTINGS = Settings(points=512, radius=0.05)

@@ -3,12 +3,13 @@ import pytest
 import torch
 
 from clip2point.backbones.hub import load_hub_backbone
+from clip2point.core.errors import DataError, OptionError
 from clip2point.data import open_dataset
-from clip2point.errors import DataError, OptionError
-from clip2point.evaluation.zero_shot import run_zero_shot
-from clip2point.models import Recogniser, features
+from clip2point.evaluation.zero_shot_run import run_zero_shot
+from clip2point.features import view_features as features
+from clip2point.model import Recogniser
+from clip2point.model.settings import Settings
 from clip2point.samples import generate
-from clip2point.settings import Settings
 from clip2point.shapes import Shape, sample_points
 
 CLASSES = ("chair", "table", "lamp")

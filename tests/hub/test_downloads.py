@@ -14,9 +14,9 @@ from safetensors.torch import load, load_file, save
 
 import clip2point
 from clip2point.backbones.hub import load_hub_backbone
-from clip2point.errors import ModelError
-from clip2point.models.loading import expected_record, save_model, weight_checksums
-from clip2point.repositories import Repository
+from clip2point.core.errors import ModelError
+from clip2point.core.repositories import Repository
+from clip2point.model.loading import expected_record, save_model, weight_checksums
 
 NEEDED = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
 USELESS = ("README.md", "pytorch_model.bin", "flax_model.msgpack", "model.fp16.safetensors", "onnx/config.json")
@@ -221,7 +221,7 @@ def test_a_tokenizer_by_name_comes_without_weights(hub, tiny_clip, tmp_path):
 def test_mirror_cache_and_offline_mode_by_the_variables_of_the_environment(hub, tmp_path):
     hub.publish("org/clip", {"config.json": b"{}", "model.safetensors": b"weights"})
     code = (
-        "from clip2point.repositories import Repository\n"
+        "from clip2point.core.repositories import Repository\n"
         "r = Repository('org/clip'); print(r.fetch(r.needed()))\n"
         "import sys; assert 'torch' not in sys.modules"
     )

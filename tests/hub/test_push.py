@@ -9,10 +9,10 @@ import torch
 
 import clip2point
 from clip2point.cli.main import main
-from clip2point.errors import ModelError
-from clip2point.models.cards import model_card
-from clip2point.models.checkpoint import read_config, write_config
-from clip2point.models.publishing import push
+from clip2point.core.errors import ModelError
+from clip2point.model.cards import model_card
+from clip2point.model.checkpoint import read_config, write_config
+from clip2point.model.publishing import push
 
 DATA = Path(__file__).parent.parent / "data"
 

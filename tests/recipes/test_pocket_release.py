@@ -2,9 +2,9 @@ import pytest
 import torch
 
 import clip2point
-from clip2point.errors import ModelError
-from clip2point.models.checkpoint import read_checkpoint, write_checkpoint
-from clip2point.models.loading import save_model
+from clip2point.core.errors import ModelError
+from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
+from clip2point.model.loading import save_model
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import grey, zbuffer
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 from clip2point.rendering import STYLES, render_depth, render_zbuffer, rotate_modelnet, view_set
 
 #: Two generated clouds (a chair of boxes, a torus) rendered by the authors' renderer, PyTorch3D 0.7.9 on the CPU.

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from clip2point.errors import OptionError, ShapeError
-from clip2point.rendering import triangles
+from clip2point.core.errors import OptionError, ShapeError
+from clip2point.rendering import triangle_raster as triangles
 from clip2point.rendering.shaded import Light, render_color
 from clip2point.shapes.shape import Material, Mesh
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 from clip2point.rendering import view_set
 from clip2point.rendering.views import look_at
 

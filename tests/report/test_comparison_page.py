@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clip2point.core.errors import OptionError
 from clip2point.data.parts import Parts
-from clip2point.errors import OptionError
 from clip2point.evaluation.comparison import Comparison, Fit
-from clip2point.evaluation.metrics import Spread, measure_predictions
+from clip2point.heads.metrics import Spread, measure_predictions
 from clip2point.report.comparison_page import write_comparison_page
 from clip2point.report.comparison_plots import Line, plot_heads, plot_shots
 

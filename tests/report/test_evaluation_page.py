@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clip2point.errors import OptionError
-from clip2point.evaluation.metrics import measure_predictions, summarise
+from clip2point.core.errors import OptionError
 from clip2point.evaluation.published import published_rows
+from clip2point.heads.metrics import measure_predictions, summarise
 from clip2point.report.evaluation_page import EvaluationReport, current_versions, write_evaluation_page
 
 CLASSES = ["<b>chair", "table $x", "椅子", "never"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clip2point.models import Classification, Guess
+from clip2point.model import Classification, Guess
 from clip2point.samples import catalogue
 from clip2point.search import Entry, Hit
 from clip2point.shapes import Shape

@@ -1,11 +1,11 @@
 import numpy as np
 from PIL import Image
 
-from clip2point.models import Classification, Guess
+from clip2point.model import Classification, Guess
 from clip2point.rendering import view_set
+from clip2point.rendering.image_files import to_pixels, write_image
 from clip2point.report.contact_sheet import Row, contact_sheet, view_headings
-from clip2point.report.page import Entry, write_page
-from clip2point.report.pictures import to_pixels, write_image
+from clip2point.report.demo_page import Entry, write_page
 from clip2point.report.view_folder import ViewFolder
 
 

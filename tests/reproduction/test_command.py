@@ -7,7 +7,7 @@ import pytest
 
 from clip2point.cli import reproduce
 from clip2point.cli.main import main
-from clip2point.reproduction.recipe import paper_recipes
+from clip2point.reproduction.paper_recipe import paper_recipes
 
 RECIPES = paper_recipes()
 ZERO_SHOT, UNTRAINED = "zero-shot-scanobjectnn-obj-bg-6-views", "pointclip-scanobjectnn-obj-bg"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clip2point.cli.main import main
-from clip2point.reproduction.recipe import paper_recipes
+from clip2point.reproduction.paper_recipe import paper_recipes
 
 REPOSITORY = Path(__file__).parents[2]
 DATA = REPOSITORY / "tests" / "data"

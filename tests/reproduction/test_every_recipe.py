@@ -5,8 +5,8 @@ import json
 import pytest
 
 from clip2point.cli.main import main
-from clip2point.reproduction.recipe import paper_recipes
-from clip2point.reproduction.results import read_result
+from clip2point.reproduction.measured_results import read_result
+from clip2point.reproduction.paper_recipe import paper_recipes
 
 RECIPES = paper_recipes()
 LEARNING = {name for name, recipe in RECIPES.items() if recipe.protocol != "zero-shot"}

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
+from clip2point.reproduction.paper_recipe import PaperRecipe, paper_recipes
 from clip2point.reproduction.planning import Place, Planner
-from clip2point.reproduction.recipe import PaperRecipe, paper_recipes
 
 RECIPES = paper_recipes()
 ZERO_SHOT, PRETRAIN = RECIPES["zero-shot-modelnet40-6-views"], RECIPES["pretrain"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 from clip2point.samples import catalogue as catalogue_module
 from clip2point.samples import classes, generate, styles
 from clip2point.shapes.shape import Mesh

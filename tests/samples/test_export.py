@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 from clip2point.samples import generate, write_cloud, write_mesh
 from clip2point.samples.primitives import box
 from clip2point.shapes.shape import Mesh

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 from clip2point.samples import generate, styles, write_samples
 from clip2point.shapes.orientation import UP_AXES, from_y_up, to_y_up
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from clip2point.errors import OptionError, ShapeError
+from clip2point.core.errors import OptionError, ShapeError
 from clip2point.samples import generate, one_sided_scan
 from clip2point.samples.primitives import box, ellipsoid
 from clip2point.samples.solid import join

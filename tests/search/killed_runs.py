@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from clip2point.models import Recogniser
-from clip2point.settings import Settings
+from clip2point.model import Recogniser
+from clip2point.model.settings import Settings
 
 DIM, PIXELS = 16, 32
 
@@ -88,7 +88,8 @@ def prepare(folder, database):
 
 
 def index(folder, database):
-    from clip2point.search import indexing, planning
+    from clip2point.search import index_plan as planning
+    from clip2point.search import indexing
     from clip2point.search.library import Library
 
     indexing._ENTRIES, indexing._ROWS, indexing._TIDY = 3, 2, 3

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 from clip2point.search import Entry, Library
 from clip2point.search import duplicates as module
 from clip2point.search.duplicates import duplicates

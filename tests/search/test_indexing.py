@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clip2point.errors import DataError, ModelError, OptionError, ShapeError
-from clip2point.labels import MODELNET40
+from clip2point.core.errors import DataError, ModelError, OptionError, ShapeError
+from clip2point.core.labels import MODELNET40
 from clip2point.samples import generate, write_mesh
 from clip2point.search import embedding
 from clip2point.search.contents import content_hash

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clip2point.errors import DataError, OptionError
+from clip2point.core.errors import DataError, OptionError
+from clip2point.core.locks import locked
 from clip2point.search import library as rooms
 from clip2point.search.entry import COLUMNS, Entry
 from clip2point.search.identity import embedding_fingerprint, lasting_name
 from clip2point.search.library import Library
-from clip2point.search.locking import locked
 
 pytest.importorskip("lancedb", reason="needs the extra: pip install 'clip2point[search]'")
 
@@ -226,7 +226,7 @@ def test_without_lancedb_the_extra_is_named(tmp_path, plain, monkeypatch):
 
 def test_a_lock_is_held_against_others_and_goes_with_its_process(tmp_path):
     path = tmp_path / "lock"
-    holder = "import os, sys; from pathlib import Path; from clip2point.search.locking import locked\n"
+    holder = "import os, sys; from pathlib import Path; from clip2point.core.locks import locked\n"
     holder += "with locked(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
     with locked(path):
         with pytest.raises(BlockingIOError), locked(path):

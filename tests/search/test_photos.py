@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 from clip2point.search import photos
 from clip2point.search.photos import read_photo
 

@@ -3,9 +3,9 @@ import pytest
 import torch
 from PIL import Image
 
-from clip2point.errors import DataError, ModelError, OptionError, ShapeError
-from clip2point.labels import MODELNET40
-from clip2point.models import class_features
+from clip2point.core.errors import DataError, ModelError, OptionError, ShapeError
+from clip2point.core.labels import MODELNET40
+from clip2point.model import class_features
 from clip2point.search import Library, Query, index_shapes, search
 from clip2point.search import queries as module
 from clip2point.search.queries import photo_vectors, query_vector, shape_vectors, text_vectors

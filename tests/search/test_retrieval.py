@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 from clip2point.search.retrieval import kind_of, shape_to_shape, text_to_shape
 
 NAMES = ["chair", "table", "lamp", "bed"]

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes import guards
 
 

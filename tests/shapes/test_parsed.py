@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes import Material, guards
 from clip2point.shapes.parsed import Parsed, Scene, colors_to_uint8, to_shape
 

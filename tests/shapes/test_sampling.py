@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip2point.errors import OptionError, ShapeError
+from clip2point.core.errors import OptionError, ShapeError
 from clip2point.shapes import Mesh, Shape, farthest_points, sample_points, shape_from_points
 
 

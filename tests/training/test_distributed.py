@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 from clip2point.training.distributed import gather, make_fabric, share_batch_norm
 
 pytest.importorskip("lightning_fabric")

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from clip2point.errors import ModelError, OptionError
+from clip2point.core.errors import ModelError, OptionError
+from clip2point.pretraining.recipe import Recipe, TrainingSettings, ValidationSettings
+from clip2point.pretraining.validation import Validated
 from clip2point.training.distributed import make_fabric
 from clip2point.training.loop import Training
-from clip2point.training.metrics import MetricsLog, read_metrics
-from clip2point.training.recipe import Recipe, TrainingSettings, ValidationSettings
+from clip2point.training.metrics_log import MetricsLog, read_metrics
 from clip2point.training.state import StateFolder
-from clip2point.training.validation import Validated
 
 pytest.importorskip("lightning_fabric")
 

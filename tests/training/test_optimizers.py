@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
+from clip2point.pretraining.recipe import OptimizerSettings, ScheduleSettings
 from clip2point.training import optimizers
 from clip2point.training.optimizers import (
     Lamb,
@@ -14,7 +15,6 @@ from clip2point.training.optimizers import (
     update_average,
     warmup_cosine,
 )
-from clip2point.training.recipe import OptimizerSettings, ScheduleSettings
 
 SHAPES = [(4, 3), (3,), (2, 3, 2, 2), ()]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from clip2point.models.pretraining import LossSettings, PretrainingModel
-from clip2point.training.batches import Batch
+from clip2point.pretraining.batches import Batch
+from clip2point.pretraining.module import LossSettings, PretrainingModel
 from clip2point.training.distributed import gather, make_fabric
 
 PAIRS, PIXELS, WIDTH = 6, 4, 5

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from clip2point.app.service import Service
 from clip2point.app.uploads import PHOTOS, Upload, kept
 from clip2point.app.viewer import to_glb
-from clip2point.errors import OptionError
-from clip2point.models import Classification, Failure
+from clip2point.core.errors import OptionError
+from clip2point.model import Classification, Failure
 
 _MOST_HITS = 1000
 
@@ -208,8 +208,8 @@ def _views(answer: Classification, service: Service) -> list[dict[str, Any]]:
     """The depth maps of an answer that carries them, each with the place of its camera."""
     from PIL import Image
 
+    from clip2point.rendering.image_files import png_bytes, to_pixels
     from clip2point.report.html import data_url
-    from clip2point.report.pictures import png_bytes, to_pixels
 
     assert answer.depth is not None
     return [

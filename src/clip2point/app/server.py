@@ -18,13 +18,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from clip2point import __version__
 from clip2point.app import rest
 from clip2point.app.api_page import calls
 from clip2point.app.guard import SecurityHeaders, UploadLimit
 from clip2point.app.service import Service
 from clip2point.app.uploads import PHOTOS
-from clip2point.errors import Clip2PointError, DataError, OptionError, ShapeError
+from clip2point.core.errors import Clip2PointError, DataError, OptionError, ShapeError
+from clip2point.core.version import __version__
 from clip2point.shapes import supported_extensions
 
 #: Names under which a server that only this machine reaches may be called: a page elsewhere whose name was made to

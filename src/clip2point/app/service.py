@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from clip2point.app.uploads import COMPANIONS, Upload
 from clip2point.app.viewer import to_glb
-from clip2point.errors import DataError, OptionError, ShapeError
-from clip2point.labels import check_labels
-from clip2point.models import Classification, Failure, Recogniser
+from clip2point.core.errors import DataError, OptionError, ShapeError
+from clip2point.core.labels import check_labels
+from clip2point.model import Classification, Failure, Recogniser
 from clip2point.shapes import Shape, check_up, load_shape, supported_extensions
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Service:
         unknown_below: float | None = None,
         keep_views: bool = False,
     ) -> list[Classification | Failure]:
-        """Name the shapes among uploads; see :meth:`.Recogniser.classify_many`.
+        """Name the shapes among uploads; see ``Recogniser.classify_many``.
 
         Raises:
             OptionError: if there is no shape file, or an argument makes no sense.
@@ -104,7 +104,7 @@ class Service:
         return to_glb(self.shapes(_shape_files(uploads)[:1], up)[0])
 
     def search(self, query: Query, *, top: int = 10, where: str | None = None) -> list[Hit]:
-        """The shapes of the library that fit best; see :func:`clip2point.search.search`.
+        """The shapes of the library that fit best; see ``clip2point.search.search``.
 
         Raises:
             DataError: if there is no library.

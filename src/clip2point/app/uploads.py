@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from clip2point.errors import Clip2PointError, OptionError
+from clip2point.core.errors import Clip2PointError, OptionError
 from clip2point.shapes import supported_extensions
 
 #: Photos to search by.

@@ -1,6 +1,6 @@
 """CLIP from its own tensors, with the depth tower of CLIP2Point beside it; no model hub is needed.
 
-Converted checkpoints (:mod:`clip2point.models.conversion`) are of this kind. Either vision tower or the text tower may
+Converted checkpoints (``clip2point.model.conversion``) are of this kind. Either vision tower or the text tower may
 be absent, because the authors' checkpoints hold no text tower; what needs an absent one says so.
 """
 
@@ -26,8 +26,8 @@ from clip2point.backbones.depth_tower import check_image_size, filled
 from clip2point.backbones.precision import choose_device, choose_dtype
 from clip2point.backbones.protocol import DepthPath, check_path, hash_tensors, in_batches
 from clip2point.backbones.single_channel import fold_first_convolution, shared_copy
-from clip2point.errors import ModelError, OptionError, reason
-from clip2point.repositories import Repository
+from clip2point.core.errors import ModelError, OptionError, reason
+from clip2point.core.repositories import Repository
 
 #: With which CLIP's images are normalised, channel by channel.
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -74,10 +74,10 @@ class _Path(NamedTuple):
 
 
 class ClipBackbone:
-    """CLIP with or without a trained depth tower; implements :class:`.protocol.Backbone`.
+    """CLIP with or without a trained depth tower; implements ``Backbone``.
 
     The towers compute what OpenAI's code and that of the authors of CLIP2Point compute with the same tensors, within
-    1e-5 in fp32. Depth maps of one channel (:meth:`encode_depth`) go through a copy of their tower whose first
+    1e-5 in fp32. Depth maps of one channel (``encode_depth``) go through a copy of their tower whose first
     convolution has the repeating to three channels and the normalising folded into it; all other weights are shared.
     Without a depth tower, both paths are the image tower; without an image tower, there is no path "image". A
     checkpoint holds all towers in fp32, whatever the number format they compute in.
@@ -86,7 +86,7 @@ class ClipBackbone:
         name: for reports and messages.
         activation: of all towers.
         tokenizer: folder or name on the hub of the tokenizer for texts; None if none is known, and then texts go in as
-            the numbers of their tokens (:meth:`encode_tokens`).
+            the numbers of their tokens (``encode_tokens``).
         dim: D, width of the embedding space.
         image_size: S, pixels, of photos and depth maps.
         logit_scale: factor on cosines before a softmax.
@@ -169,8 +169,8 @@ class ClipBackbone:
         """Features [N, D] by the depth tower of depth maps that are images already.
 
         Args:
-            images: [N, 1, S, S] in [0, 1], or [N, 3, H, W] as :meth:`encode_image` takes them.
-            normalized: of images of three channels; see :meth:`encode_image`.
+            images: [N, 1, S, S] in [0, 1], or [N, 3, H, W] as ``encode_image`` takes them.
+            normalized: of images of three channels; see ``encode_image``.
 
         Raises:
             OptionError: if the images have another number of axes or channels.
@@ -240,7 +240,7 @@ class ClipBackbone:
     def with_depth_tower(
         self, tower: nn.Module | Mapping[str, Tensor], *, image_size: int | None = None
     ) -> ClipBackbone:
-        """A backbone with a trained depth tower; see :meth:`.protocol.Backbone.with_depth_tower`."""
+        """A backbone with a trained depth tower; see ``Backbone.with_depth_tower``."""
         check_image_size(image_size, self.image_size, self.name)
         other = copy.copy(self)
         trained = self._path_of(filled(self.depth_tower().cpu(), tower).vision)

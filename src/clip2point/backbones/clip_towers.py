@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from clip2point.backbones.depth_tower import check_tensors
-from clip2point.errors import ModelError, OptionError
+from clip2point.core.errors import ModelError, OptionError
 
 Activation = Literal["quick_gelu", "gelu"]
 
@@ -240,7 +240,7 @@ def vision_tower(
 def text_tower(
     state: Mapping[str, Tensor], activation: Activation, owner: str, heads: int | None = None
 ) -> TextTransformer:
-    """Make a text tower from its tensors; see :func:`vision_tower`."""
+    """Make a text tower from its tensors; see ``vision_tower``."""
     vocabulary, width = _shape(state, "token_embedding.weight", 2, owner)
     context, _ = _shape(state, "positional_embedding", 2, owner)
     _, dim = _shape(state, "text_projection", 2, owner)

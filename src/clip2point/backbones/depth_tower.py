@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from clip2point.errors import ModelError, OptionError
+from clip2point.core.errors import ModelError, OptionError
 
 Tower = TypeVar("Tower", bound=nn.Module)
 

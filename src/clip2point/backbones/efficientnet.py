@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from clip2point.errors import ModelError, reason
+from clip2point.core.errors import ModelError, reason
 
 #: Grey at which a normalised image is zero, and its scale: (x - 127) / 128 for bytes.
 MEAN, STD = 127 / 255, 128 / 255

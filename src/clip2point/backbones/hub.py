@@ -1,6 +1,6 @@
 """CLIP and SigLIP backbones through transformers, from a model hub or a local folder.
 
-What is downloaded and where it is kept is the matter of :mod:`clip2point.repositories`.
+What is downloaded and where it is kept is the matter of ``clip2point.core.repositories``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from clip2point.backbones.depth_tower import check_image_size, filled
 from clip2point.backbones.precision import choose_device, choose_dtype
 from clip2point.backbones.protocol import DepthPath, check_path, hash_tensors, in_batches
 from clip2point.backbones.single_channel import fold_first_convolution, shared_copy
-from clip2point.errors import ModelError, reason
-from clip2point.repositories import Repository
+from clip2point.core.errors import ModelError, reason
+from clip2point.core.repositories import Repository
 
 #: Short names of models on the hub. The first is the paper's own.
 ALIASES = {
@@ -57,12 +57,12 @@ class HubDepthTower(nn.Module):
 
 
 class HubBackbone:
-    """A CLIP or SigLIP model of transformers; implements :class:`.protocol.Backbone`.
+    """A CLIP or SigLIP model of transformers; implements ``Backbone``.
 
     Photos go through the model's own image tower, resized without a crop and normalised by the mean and deviation of
     its preprocessor. Depth maps go through a copy of that tower which shares all weights but the first convolution:
     this one takes one channel and has the repeating and the normalising folded into it, so both give the same features.
-    A trained depth tower (:meth:`with_depth_tower`) takes the place of the copy on the path "depth"; the path "image"
+    A trained depth tower (``with_depth_tower``) takes the place of the copy on the path "depth"; the path "image"
     keeps it. A checkpoint then holds the trained tower alone and names the model that it builds on.
 
     Attributes:
@@ -160,7 +160,7 @@ class HubBackbone:
     def with_depth_tower(
         self, tower: nn.Module | Mapping[str, Tensor], *, image_size: int | None = None
     ) -> HubBackbone:
-        """A backbone with a trained depth tower; see :meth:`.protocol.Backbone.with_depth_tower`."""
+        """A backbone with a trained depth tower; see ``Backbone.with_depth_tower``."""
         check_image_size(image_size, self.image_size, self.name)
         other = copy.copy(self)
         other._trained = trained = filled(self.depth_tower().cpu(), tower)
@@ -197,11 +197,11 @@ def load_hub_backbone(
     """Load a CLIP or SigLIP model.
 
     Args:
-        source: a folder in transformers format, one of :data:`ALIASES`, or a repository on the hub as
-            :class:`clip2point.repositories.Repository` takes it.
+        source: a folder in transformers format, one of ``ALIASES``, or a repository on the hub as
+            ``Repository`` takes it.
         name: by which the backbone is to be known; ``source`` if not given.
         device: name of a torch device.
-        dtype: see :class:`HubBackbone`.
+        dtype: see ``HubBackbone``.
 
     Raises:
         ModelError: if the model cannot be had, is of another family, or lacks weights.

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clip2point.errors import ModelError, reason
+from clip2point.core.errors import ModelError, reason
 
 _MAX_TOKENS = 256  # what the authors of the model allow
 

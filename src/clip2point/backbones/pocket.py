@@ -22,7 +22,7 @@ from clip2point.backbones.depth_tower import filled
 from clip2point.backbones.minilm import MiniLMTextTower
 from clip2point.backbones.precision import choose_device, choose_dtype
 from clip2point.backbones.protocol import MAX_BATCH, DepthPath, check_path, hash_tensors, in_batches
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 #: Images at once on the CPU. The layers' outputs for more of them outgrow what glibc's allocator keeps for reuse, and
 #: each layer then waits for fresh memory: 64 at once are half as fast.
@@ -76,10 +76,10 @@ class _SharedTowers:
 
 
 class PocketBackbone:
-    """The embedded backbone; implements :class:`.protocol.Backbone`.
+    """The embedded backbone; implements ``Backbone``.
 
     Args:
-        tensors: those named in :data:`TENSORS`.
+        tensors: those named in ``TENSORS``.
         logit_scale: factor on cosines before a softmax.
         device: name of a torch device.
         dtype: "auto", "fp32" or "bf16".
@@ -138,7 +138,7 @@ class PocketBackbone:
     def depth_tower(self, path: DepthPath = "depth") -> PocketDepthTower:
         """A copy of the tower of a path to be trained, with batch normalisation, for images of any size.
 
-        In training mode it normalises by the statistics of the batch, so it gives the features of :meth:`encode_depth`
+        In training mode it normalises by the statistics of the batch, so it gives the features of ``encode_depth``
         in evaluation mode only, in which it is returned.
         """
         check_path(path)
@@ -153,7 +153,7 @@ class PocketBackbone:
     def with_depth_tower(
         self, tower: nn.Module | Mapping[str, Tensor], *, image_size: int | None = None
     ) -> PocketBackbone:
-        """A backbone with a trained depth tower; see :meth:`.protocol.Backbone.with_depth_tower`."""
+        """A backbone with a trained depth tower; see ``Backbone.with_depth_tower``."""
         size = self.image_size if image_size is None else image_size
         if not _SIZES[0] <= size <= _SIZES[1]:
             raise OptionError(f"image size {size} of the depth tower: expected {_SIZES[0]} to {_SIZES[1]} pixels")
@@ -169,7 +169,7 @@ class PocketBackbone:
         return other
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The tensors of :data:`TENSORS` and those of a trained depth tower."""
+        """The tensors of ``TENSORS`` and those of a trained depth tower."""
         trained = self._trained.state_dict() if self._trained is not None else {}
         return {**self._map, **{f"depth.{name}": tensor for name, tensor in trained.items()}}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from clip2point.errors import OptionError, reason
+from clip2point.core.errors import OptionError, reason
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, get_args
 import torch
 from torch import Tensor, nn
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 #: Which tower reads depth maps: the one trained for them, or that of photos. They are one until one is trained.
 DepthPath = Literal["depth", "image"]
@@ -24,7 +24,7 @@ class Backbone(Protocol):
     Features come out as float32 on the CPU's or the model's device and are not normalised.
 
     Attributes:
-        name: what :func:`clip2point.load` knows it by.
+        name: what ``clip2point.load`` knows it by.
         dim: D, width of the embedding space.
         image_size: S, pixels; the size at which depth maps are to be rendered.
         logit_scale: factor on cosines before a softmax.
@@ -62,7 +62,7 @@ class Backbone(Protocol):
     def depth_tower(self, path: DepthPath = "depth") -> nn.Module:
         """A copy of a tower to be trained, in fp32 and in evaluation mode, sharing nothing with this backbone.
 
-        It maps depth maps [N, 1, S, S] in [0, 1] to features [N, D], those of :meth:`encode_depth` before training.
+        It maps depth maps [N, 1, S, S] in [0, 1] to features [N, D], those of ``encode_depth`` before training.
 
         Args:
             path: "depth" to train the depth tower further, "image" to begin with the image tower.
@@ -76,7 +76,7 @@ class Backbone(Protocol):
         """A backbone that reads depth maps with a trained tower and shares the other towers with this one.
 
         Args:
-            tower: made by :meth:`depth_tower` and trained since, or the state of one; it is copied.
+            tower: made by ``depth_tower`` and trained since, or the state of one; it is copied.
             image_size: at which depth maps are to be rendered for it, in pixels; as before if not given.
 
         Raises:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from clip2point.errors import ModelError
+from clip2point.core.errors import ModelError
 
 Tower = TypeVar("Tower", bound=nn.Module)
 

@@ -7,18 +7,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip2point.cli import fine_tuning, options, output
+from clip2point.cli import options, output
+from clip2point.cli import tuning_options as fine_tuning
 from clip2point.cli.figures import percent
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from clip2point.adaptation.few_shot import Learned
     from clip2point.cli.classify import Subparsers
     from clip2point.data import Dataset, SampledDataset
-    from clip2point.models import Recogniser
-    from clip2point.training.few_shot import Learned
+    from clip2point.model import Recogniser
 
 _DESCRIPTION = """Learn classes from labelled shapes: a head on the features of a model, in seconds to minutes. A fifth
 of the shapes of each class is held out to choose the head's options, to calibrate its confidence, and to find the
@@ -91,10 +92,10 @@ def add_parser(commands: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Learn, write, and say how good it is."""
     fine_tuning.check_options(arguments, "resume")
+    from clip2point.adaptation.few_shot import hold_out, learn
     from clip2point.data import sample_dataset
-    from clip2point.models.adapted import save_adapted
-    from clip2point.training.examples import dataset_examples
-    from clip2point.training.few_shot import hold_out, learn
+    from clip2point.features.augmented_views import dataset_examples
+    from clip2point.model.adapted import save_adapted
 
     dataset, model = _open(arguments), _model(arguments)
     clock, shown = _Clock(), output.progress_of(dataset.name)
@@ -141,8 +142,8 @@ class _Clock:
 
 def _model(arguments: argparse.Namespace) -> Recogniser:
     """The model to learn with; of one that has a head already, what is below it."""
-    from clip2point.models import load
-    from clip2point.models.adapted import check_target
+    from clip2point.model import load
+    from clip2point.model.adapted import check_target
 
     dtype = fine_tuning.model_dtype(arguments)
     model = load(arguments.model, device=arguments.device, dtype=dtype).without_head()

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip2point.cli import libraries, options, output
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
     from clip2point.cli.classify import Subparsers
-    from clip2point.models import Recogniser
+    from clip2point.model import Recogniser
     from clip2point.search import Library
 
 
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _model_and_library(arguments: argparse.Namespace) -> tuple[Recogniser, Library | None]:
     """The model that answers and the library to search in, if there is to be one."""
     if arguments.db is None:
-        from clip2point.models import load
+        from clip2point.model import load
 
         return load(arguments.model or "pocket", device=arguments.device, dtype=arguments.dtype), None
     from clip2point.search import Library

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _backbone(arguments: argparse.Namespace, dtype: str) -> Backbone:
     """The towers to be measured, in one number format."""
     if arguments.model != _RANDOM_VIT:
-        from clip2point.models import load
+        from clip2point.model import load
 
         return load(arguments.model, device=arguments.device, dtype=dtype).backbone
     import torch

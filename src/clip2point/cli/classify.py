@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from clip2point.cli import options, output
 
 if TYPE_CHECKING:
-    from clip2point.models import Classification, Failure
+    from clip2point.model import Classification, Failure
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -47,8 +47,8 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Classify the files."""
-    from clip2point.labels import check_labels
-    from clip2point.models import Failure
+    from clip2point.core.labels import check_labels
+    from clip2point.model import Failure
     from clip2point.report.view_folder import ViewFolder
 
     given = options.read_labels(arguments)

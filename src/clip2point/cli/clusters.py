@@ -11,7 +11,7 @@ from clip2point.cli import figures, libraries, options, output
 if TYPE_CHECKING:
     from clip2point.cli.classify import Subparsers
     from clip2point.search import Library
-    from clip2point.search.clusters import Cluster
+    from clip2point.search.clustering import Cluster
 
 _DESCRIPTION = """Group the shapes of a library by their looks, and suggest a name for each group from the library's
 labels."""
@@ -34,7 +34,7 @@ def add_parser(commands: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Cluster the library."""
     from clip2point.search import Library
-    from clip2point.search.clusters import clusters
+    from clip2point.search.clustering import clusters
 
     library = Library.open(arguments.db)
     found = clusters(library, libraries.load_model(library, arguments), arguments.count, seed=arguments.seed)

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from clip2point.cli import fine_tuning, options, output
+from clip2point.cli import options, output
+from clip2point.cli import tuning_options as fine_tuning
 from clip2point.cli.figures import command_line, percent, percent_spread, print_published
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
     from clip2point.data import Dataset
     from clip2point.data.parts import Parts
     from clip2point.evaluation.comparison import Cell, Comparison
-    from clip2point.models import Recogniser
+    from clip2point.model import Recogniser
 
 #: In ``--heads``, all that learn from view features.
 _ALL = "all"
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _compare(arguments: argparse.Namespace, parts: Parts) -> Comparison:
     """Fit and measure, with a progress bar."""
     from clip2point.evaluation.protocols import few_shot, supervised
-    from clip2point.training.examples import CopySettings
+    from clip2point.features.augmented_views import CopySettings
 
     heads, shots = _heads(arguments.heads), _shots(arguments.shots)
     common: dict[str, Any] = {
@@ -92,11 +93,11 @@ def _tuned(
     arguments: argparse.Namespace, model: Recogniser, train: Dataset, validation: Dataset | None, seed: int
 ) -> Recogniser:
     """The model with a depth tower that was trained on shapes, by this run or an earlier one."""
-    from clip2point.cache import cache_folder, key_of
-    from clip2point.models import Recogniser, load
-    from clip2point.models.checkpoint import is_checkpoint
-    from clip2point.training.fine_tuning import MODEL
-    from clip2point.training.sections import to_plain
+    from clip2point.adaptation.fine_tuning import MODEL
+    from clip2point.core.cache import cache_folder, key_of
+    from clip2point.core.strict_config import to_plain
+    from clip2point.model import Recogniser, load
+    from clip2point.model.checkpoint import is_checkpoint
     from clip2point.training.state import has_state
 
     settings = fine_tuning.settings_of(arguments, len(train), seed=seed)

@@ -43,7 +43,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert the file."""
-    from clip2point.models.conversion import convert
+    from clip2point.model.conversion import convert
 
     conversion = convert(
         arguments.checkpoint,

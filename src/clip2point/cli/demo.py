@@ -10,7 +10,7 @@ from clip2point.cli import options, output
 
 if TYPE_CHECKING:
     from clip2point.cli.classify import Subparsers
-    from clip2point.report.page import Entry
+    from clip2point.report.demo_page import Entry
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -30,8 +30,8 @@ def add_parser(commands: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Generate, classify, draw."""
     from clip2point.evaluation.verification import CLASSES
-    from clip2point.models import Classification
-    from clip2point.report.page import Entry
+    from clip2point.model import Classification
+    from clip2point.report.demo_page import Entry
     from clip2point.samples import write_samples
     from clip2point.shapes import load_shape
 
@@ -77,9 +77,9 @@ _POCKET = (
 
 def _write(folder: Path, entries: list[Entry], angles: tuple[tuple[float, float], ...]) -> None:
     """The contact sheet and the page."""
+    from clip2point.rendering.image_files import to_pixels, write_image
     from clip2point.report.contact_sheet import Row, contact_sheet, view_headings
-    from clip2point.report.page import write_page
-    from clip2point.report.pictures import to_pixels, write_image
+    from clip2point.report.demo_page import write_page
 
     model = entries[0].result.model
     rows = []

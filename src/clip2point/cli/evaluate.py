@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from clip2point.cli import compare, options, output
 from clip2point.cli.figures import command_line, percent, percent_spread, print_published
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
     from clip2point.cli.classify import Subparsers
     from clip2point.data import Dataset
     from clip2point.evaluation.measurement import Measurement
-    from clip2point.evaluation.metrics import Summary
-    from clip2point.models import Recogniser
+    from clip2point.heads.metrics import Summary
+    from clip2point.model import Recogniser
 
 #: Settings that a sweep may vary, and how their values are read.
 _SWEPT = {"views": str, "style": str, "points": int, "radius": float, "prompts": str, "model": str}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from clip2point.cli import output
 
 if TYPE_CHECKING:
-    from clip2point.evaluation.metrics import Spread
     from clip2point.evaluation.published import Published
+    from clip2point.heads.metrics import Spread
 
 
 def percent(value: float | None) -> str:

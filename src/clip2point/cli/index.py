@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip2point.cli import options, output
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
     from clip2point.cli.classify import Subparsers
-    from clip2point.models import Recogniser
+    from clip2point.model import Recogniser
     from clip2point.search.indexing import Embedder, IndexReport
     from clip2point.search.library import Library
 
@@ -59,8 +59,8 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Index the folders."""
-    from clip2point.labels import check_labels
-    from clip2point.machine import available_cores
+    from clip2point.core.labels import check_labels
+    from clip2point.core.machine import available_cores
     from clip2point.search.indexing import index_shapes
     from clip2point.search.library import Library
 
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _cluster(arguments: argparse.Namespace, model: Recogniser) -> Embedder:
     """A cluster in place of this process."""
-    from clip2point.search.ray_pipeline import RayEmbedder
+    from clip2point.search.ray_indexing import RayEmbedder
 
     return RayEmbedder(
         model,

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip2point.errors import ModelError
+from clip2point.core.errors import ModelError
 
 if TYPE_CHECKING:
-    from clip2point.models import Recogniser
+    from clip2point.model import Recogniser
     from clip2point.search import Library
 
 
@@ -41,7 +41,7 @@ def load_model(library: Library, arguments: argparse.Namespace) -> Recogniser:
     Raises:
         ModelError: if it cannot be loaded.
     """
-    from clip2point.models import load
+    from clip2point.model import load
 
     try:
         return load(arguments.model or library.model_name, device=arguments.device, dtype=arguments.dtype)

@@ -8,7 +8,6 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from clip2point import __version__
 from clip2point.cli import (
     adapt,
     app,
@@ -28,7 +27,8 @@ from clip2point.cli import (
     search,
     verify,
 )
-from clip2point.errors import Clip2PointError
+from clip2point.core.errors import Clip2PointError
+from clip2point.core.version import __version__
 
 _COMMANDS = (
     demo,

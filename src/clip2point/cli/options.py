@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
-    from clip2point.models import Recogniser
-    from clip2point.settings import Settings
+    from clip2point.model import Recogniser
+    from clip2point.model.settings import Settings
 
 #: Spelt out here because the parser must not import NumPy; the tests hold it against the library.
 UP_CHOICES = ("auto", "y", "-y", "z", "-z", "x", "-x")
@@ -66,8 +66,8 @@ def add_prompts(parser: argparse.ArgumentParser) -> None:
 
 
 def load_model(arguments: argparse.Namespace) -> Recogniser:
-    """The model that the options of :func:`add_model` name, with the settings that the others change."""
-    from clip2point.models import load
+    """The model that the options of ``add_model`` name, with the settings that the others change."""
+    from clip2point.model import load
 
     model = load(arguments.model, device=arguments.device, dtype=arguments.dtype)
     return model.with_settings(changed_settings(model.settings, arguments))

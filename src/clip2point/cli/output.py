@@ -78,5 +78,5 @@ def progress(items: Iterable[Item], description: str, total: int) -> Iterator[It
 
 
 def progress_of(description: str) -> Callable[[Iterable[Item], int], Iterator[Item]]:
-    """:func:`progress` with a description, for functions that say how many items there are."""
+    """``progress`` with a description, for functions that say how many items there are."""
     return lambda items, total: progress(items, description, total)

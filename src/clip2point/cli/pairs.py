@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip2point.cli import options, output
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from clip2point.cli.classify import Subparsers
-    from clip2point.pairs import PairFolder, Source
+    from clip2point.pretraining.pairs import PairFolder, Source
 
 _DESCRIPTION = """Render, for each model of a source, shaded colour images of ten views and 8,192 points of its
 surface, and write them as WebDataset shards with captions and licences. A run that was stopped goes on where it was
@@ -55,8 +55,8 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the pairs."""
-    from clip2point.pairs import open_source
-    from clip2point.pairs.sources import absolute_spec
+    from clip2point.pretraining.pairs import open_source
+    from clip2point.pretraining.pairs.sources import absolute_spec
 
     excluded = _read_ids(arguments.excluded) if arguments.excluded else set()
     spec = absolute_spec(arguments.source) if arguments.ray else arguments.source
@@ -83,12 +83,12 @@ def _prepare(
     arguments: argparse.Namespace, source: Source, reopen: Callable[[], Source]
 ) -> tuple[PairFolder, Iterator[str]]:
     """The folder, and the steps that fill it, here or on a cluster."""
-    from clip2point.machine import available_cores
-    from clip2point.pairs import PairFolder
+    from clip2point.core.machine import available_cores
+    from clip2point.pretraining.pairs import PairFolder
 
     settings = {name: getattr(arguments, name) for name in ("seed", "shard_size", "retry_failed")}
     if arguments.ray:
-        from clip2point.pairs.ray_pipeline import RayPairFolder
+        from clip2point.pretraining.pairs.ray_rendering import RayPairFolder
 
         cluster = RayPairFolder(arguments.out, source, reopen, address=arguments.ray, **settings)
         return cluster, cluster.render(arguments.workers)
@@ -111,7 +111,7 @@ def _count(source: Source) -> None:
     from collections import Counter
 
     from clip2point.data.shapenet import SIZE
-    from clip2point.pairs.sources import SHAPENET
+    from clip2point.pretraining.pairs.sources import SHAPENET
 
     for heading, counts in (
         ("category", Counter(model.category or "(none)" for model in source.models)),

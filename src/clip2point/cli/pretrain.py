@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from clip2point.cli import options, output
 from clip2point.cli.training_console import TrainingConsole
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
     from clip2point.cli.classify import Subparsers
-    from clip2point.training.pretrain import Outcome
-    from clip2point.training.recipe import Recipe
+    from clip2point.pretraining.recipe import Recipe
+    from clip2point.pretraining.run import Outcome
 
 _DESCRIPTION = """Train the depth tower of a model on image-depth pairs, by a recipe or, without one, with settings for
 small runs. The folder gets checkpoints, metrics and at the end the model, which --model takes. A run that was stopped,
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Train."""
     if arguments.recipe is None and not arguments.pairs:
         raise OptionError("give a RECIPE, or --pairs DIR with settings for small runs")
-    from clip2point.training.pretrain import pretrain
+    from clip2point.pretraining.run import pretrain
 
     recipe = _recipe(arguments)
     with TrainingConsole(arguments.out) as console:
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
     """The recipe, with what the command line changes."""
-    from clip2point.training.recipe import Recipe, read_recipe
+    from clip2point.pretraining.recipe import Recipe, read_recipe
 
     recipe = read_recipe(arguments.recipe) if arguments.recipe else Recipe()
     if arguments.pairs:

@@ -29,7 +29,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Push the folder."""
-    from clip2point.models.publishing import push
+    from clip2point.model.publishing import push
 
     publication = push(arguments.folder, arguments.name, private=arguments.private)
     if arguments.json:

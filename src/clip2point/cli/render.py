@@ -28,11 +28,11 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Render the files."""
-    from clip2point.errors import ShapeError
+    from clip2point.core.errors import ShapeError
+    from clip2point.model.settings import Settings
     from clip2point.rendering import render_depth, view_set
     from clip2point.rendering.shaded import render_color
     from clip2point.report.view_folder import ViewFolder
-    from clip2point.settings import Settings
     from clip2point.shapes import load_shape, sample_points, to_unit_sphere
 
     settings = options.changed_settings(Settings(views="clip2point-10"), arguments)

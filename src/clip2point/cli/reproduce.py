@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from clip2point.cli import output
 from clip2point.cli.figures import command_line
 from clip2point.cli.typed import run_typed
-from clip2point.errors import Clip2PointError, DataError, OptionError, reason
+from clip2point.core.errors import Clip2PointError, DataError, OptionError, reason
 
 if TYPE_CHECKING:
     from clip2point.cli.classify import Subparsers
     from clip2point.report.reproduction_page import Entry
+    from clip2point.reproduction.measured_results import Result
+    from clip2point.reproduction.paper_recipe import PaperRecipe
     from clip2point.reproduction.planning import Plan, Planner
-    from clip2point.reproduction.recipe import PaperRecipe
-    from clip2point.reproduction.results import Result
 
 _DESCRIPTION = """Without names: list the recipes of the paper's results, what papers state, what was measured, and what
 is missing. With names: run them, one plain clip2point command after another, each of which is printed. What is done
@@ -126,8 +126,8 @@ def run(arguments: argparse.Namespace) -> int:
     """List, or run."""
     if arguments.report and arguments.report.suffix not in _SUFFIXES:
         raise OptionError(f"--report {arguments.report}: expected a file that ends in {' or '.join(_SUFFIXES)}")
+    from clip2point.reproduction.paper_recipe import paper_recipes
     from clip2point.reproduction.planning import Place, Planner
-    from clip2point.reproduction.recipe import paper_recipes
 
     recipes = paper_recipes()
     names = ("root", "out", "weights", "model", "device", "quick")
@@ -165,7 +165,7 @@ def _chosen(recipes: Mapping[str, PaperRecipe], names: Sequence[str]) -> list[Pa
 
 def _look(planner: Planner, recipe: PaperRecipe) -> _Outcome:
     """What there is, without running anything."""
-    from clip2point.reproduction.results import read_result
+    from clip2point.reproduction.measured_results import read_result
 
     plan = planner.plan(recipe)
     try:
@@ -177,7 +177,7 @@ def _look(planner: Planner, recipe: PaperRecipe) -> _Outcome:
 
 def _run(planner: Planner, recipe: PaperRecipe, arguments: argparse.Namespace) -> _Outcome:
     """Run a recipe, unless it is done or something is missing; what goes wrong stops no other one."""
-    from clip2point.reproduction.results import write_result
+    from clip2point.reproduction.measured_results import write_result
 
     found = _look(planner, recipe)
     if found.current and not arguments.again:
@@ -200,7 +200,7 @@ def _run(planner: Planner, recipe: PaperRecipe, arguments: argparse.Namespace) -
 
 def _measured(planner: Planner, plan: Plan) -> Result:
     """Run the commands of a plan; the last one measures."""
-    from clip2point.reproduction.results import Result, rows_of
+    from clip2point.reproduction.measured_results import Result, rows_of
 
     plan.prepare()
     began, lines, printed = time.perf_counter(), [], ""
@@ -225,7 +225,7 @@ def _device_name(device: str) -> str:
     """What a measurement ran on, in words."""
     import torch
 
-    from clip2point.machine import available_cores
+    from clip2point.core.machine import available_cores
 
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip2point.cli import output
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
-    from clip2point.training.metrics import StepMetrics
+    from clip2point.training.metrics_log import StepMetrics
 
 #: Seconds between two lines where there is no terminal for a progress bar.
 _LINE_SECONDS = 30
@@ -78,9 +78,9 @@ class TrainingConsole:
 
     def _draw(self) -> None:
         """Draw the curve, if matplotlib is there."""
-        from clip2point.files import replacing
+        from clip2point.core.files import replacing
         from clip2point.report.training_curve import plot_training
-        from clip2point.training.metrics import read_metrics
+        from clip2point.training.metrics_log import read_metrics
 
         if self._total == 0 or not (rows := read_metrics(self._out)):
             return

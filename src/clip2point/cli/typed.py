@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from clip2point.cli import output
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 
 def run_typed(words: Sequence[str]) -> tuple[str, str]:

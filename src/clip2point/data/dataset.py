@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from clip2point.cache import key_of
-from clip2point.errors import DataError
+from clip2point.core.cache import key_of
+from clip2point.core.errors import DataError
 from clip2point.shapes import Shape, check_up, load_shape, sample_points, shape_from_points
 
 #: Points that iterating over a data set draws from each shape: what the field's benchmarks use.
@@ -44,7 +44,7 @@ class FileItems:
 
     Attributes:
         paths: one file for each item.
-        stamps: see :class:`Items`.
+        stamps: see ``Items``.
     """
 
     paths: tuple[Path, ...]
@@ -92,7 +92,7 @@ class ArrayItems:
 
     @property
     def stamps(self) -> tuple[str, ...]:
-        """See :class:`Items`."""
+        """See ``Items``."""
         return tuple(f"{self.stamp}, row {row}" for row in self.rows)
 
     def read(self, index: int, name: str, up: str) -> Shape:
@@ -106,10 +106,10 @@ class ArrayItems:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled shapes of one split. Iterating gives (points [1024, 3] float32, label, name), see :meth:`sample`.
+    """Labelled shapes of one split. Iterating gives (points [1024, 3] float32, label, name), see ``sample``.
 
     Attributes:
-        name: as given to :func:`clip2point.data.open_dataset`.
+        name: as given to ``clip2point.data.open_dataset``.
         split: which part this is, for example "test".
         classes: names of the C classes; one may have no shape in this split.
         up: the axis that points up in all shapes, one of ``UP_AXES``, or "auto" where nobody says.
@@ -167,7 +167,7 @@ class Dataset:
         return self.items.read(index, self.names[index], self.up)
 
     def sample(self, index: int, points: int = POINTS, seed: int = 0) -> NDArray[np.float32]:
-        """Draw points from the shape at ``index``, as :func:`clip2point.data.sample_dataset` does.
+        """Draw points from the shape at ``index``, as ``clip2point.data.sample_dataset`` does.
 
         Args:
             index: of the shape.

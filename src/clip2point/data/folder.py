@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from clip2point.core.errors import DataError
 from clip2point.data.dataset import Dataset, FileItems
 from clip2point.data.splits import WHOLE
-from clip2point.errors import DataError
 from clip2point.shapes import find_shapes, format_up, supported_extensions
 
 _PARTS = frozenset(("train", "test"))

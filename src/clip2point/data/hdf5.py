@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.cache import key_of
+from clip2point.core.cache import key_of
+from clip2point.core.errors import DataError, reason
 from clip2point.data.dataset import ArrayItems, check_labels
 from clip2point.data.layouts import Origin, file_stamp
-from clip2point.errors import DataError, reason
 
 if TYPE_CHECKING:
     import h5py

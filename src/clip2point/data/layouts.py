@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clip2point.errors import DataError
+from clip2point.core.errors import DataError
 
 #: Most bytes of a list of names, and of a file whose content is hashed rather than its ends.
 _MAX_LIST = 64 * 1024**2
@@ -41,7 +41,7 @@ class Origin:
         return DataError(f"{path}: {what}; expected {self.layout}. Get {self.name} from {self.where}")
 
     def note(self, odd: str = "") -> str:
-        """Text for :class:`Dataset.note`."""
+        """Text for ``Dataset.note``."""
         return ". ".join(part for part in (f"{self.name}, {self.where}", self.terms, odd) if part)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from clip2point.core.errors import DataError
+from clip2point.core.labels import MODELNET10, MODELNET40
 from clip2point.data.dataset import Dataset, FileItems
 from clip2point.data.hdf5 import read_hdf5
 from clip2point.data.layouts import SAFE_NAME, Origin, check_size, find_root, read_list
-from clip2point.errors import DataError
-from clip2point.labels import MODELNET10, MODELNET40
 
 #: Shapes of the official splits. The HDF5 files lack three of the train shapes.
 _SIZES = {"modelnet10": {"train": 3991, "test": 908}, "modelnet40": {"train": 9843, "test": 2468}}

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from clip2point.core.errors import DataError, reason
 from clip2point.data.dataset import ArrayItems, Dataset, check_labels
 from clip2point.data.layouts import file_stamp
 from clip2point.data.splits import WHOLE
-from clip2point.errors import DataError, reason
 from clip2point.shapes import UP_AXES
 
 #: Most bytes of one array. Beyond the free ones, it may be so many times larger than what is stored of it.

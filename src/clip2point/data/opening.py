@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clip2point.core.errors import DataError, OptionError
 from clip2point.data.dataset import Dataset
 from clip2point.data.folder import read_folder
 from clip2point.data.modelnet import open_modelnet
@@ -15,7 +16,6 @@ from clip2point.data.npz import read_npz
 from clip2point.data.scanobjectnn import open_scanobjectnn
 from clip2point.data.shapenet import open_shapenet55
 from clip2point.data.splits import carve, choose_split
-from clip2point.errors import DataError, OptionError
 from clip2point.shapes import check_up
 
 #: Each opens the official "train" or "test" split of a benchmark below a root folder.

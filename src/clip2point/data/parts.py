@@ -34,7 +34,7 @@ def open_parts(name: str, *, root: Path | None = None, up: str | None = None, li
     another fifth is the validation split. Both are chosen by name: the same shapes every time.
 
     Args:
-        name: see :func:`clip2point.data.open_dataset`, as for the other arguments.
+        name: see ``clip2point.data.open_dataset``, as for the other arguments.
         root: where a benchmark lies.
         up: the axis that points up.
         limit: at most this many shapes of the test split, spread evenly over its order.

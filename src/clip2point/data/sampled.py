@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.cache import key_of, load_arrays, store_arrays
+from clip2point.core.cache import key_of, load_arrays, store_arrays
+from clip2point.core.errors import DataError, OptionError, ShapeError
+from clip2point.core.machine import available_cores
 from clip2point.data.dataset import POINTS, Dataset, FileItems, item_seed
-from clip2point.errors import DataError, OptionError, ShapeError
-from clip2point.machine import available_cores
 from clip2point.shapes import load_shape, sample_points
 
 #: To be raised whenever reading or sampling gives other points than before.
@@ -77,7 +77,7 @@ def sample_dataset(
 
     Args:
         dataset: any.
-        points: how many from each shape; see :meth:`Dataset.sample` for how.
+        points: how many from each shape; see ``Dataset.sample`` for how.
         seed: of the draws. The points of a shape depend on the seed and its name alone, not on the split or the
             workers.
         workers: processes that read files (threads, for clouds of an array); by default one a processor, as far as
@@ -183,7 +183,7 @@ def _attempt(dataset: Dataset, points: int, seed: int, row: int) -> Drawn:
 
 
 def _attempt_file(points: int, path: Path, seed: int) -> Drawn:
-    """Like :func:`_attempt`, with what can be sent to another process."""
+    """Like ``_attempt``, with what can be sent to another process."""
     try:
         return sample_points(load_shape(path), points, seed)
     except ShapeError as error:

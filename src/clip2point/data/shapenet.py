@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from clip2point.core.errors import DataError
 from clip2point.data.dataset import Dataset, FileItems
 from clip2point.data.layouts import Origin, find_root, read_list
-from clip2point.errors import DataError
 
 #: WordNet synset and name of each category.
 CATEGORIES: dict[str, str] = {
@@ -108,7 +108,7 @@ def shapenet_mesh(root: Path, name: str) -> Path | None:
     """Find the mesh that a cloud of ShapeNet-55 was drawn from.
 
     Args:
-        root: as given to :func:`clip2point.data.open_dataset`, with ``ShapeNetCore.v2`` in it, or that folder itself.
+        root: as given to ``clip2point.data.open_dataset``, with ``ShapeNetCore.v2`` in it, or that folder itself.
         name: of the shape in the data set, SYNSET-MODEL.
 
     Returns:

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2point.core.errors import DataError, OptionError
 from clip2point.data.dataset import item_seed
-from clip2point.errors import DataError, OptionError
 
 
 class Labelled(Protocol):

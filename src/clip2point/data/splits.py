@@ -8,8 +8,8 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2point.core.errors import DataError, OptionError
 from clip2point.data.dataset import Dataset
-from clip2point.errors import DataError, OptionError
 
 #: "train-minus-validation" and "validation" are the two parts of "train".
 SPLITS: tuple[str, ...] = ("train", "test", "validation", "train-minus-validation")

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2point.data.parts import Parts
-from clip2point.evaluation.metrics import Metrics, Summary, summarise
+from clip2point.evaluation.point_training import POINT_TRAINING
 from clip2point.evaluation.published import Published, published_rows
-from clip2point.models import Recogniser
-from clip2point.training.point_training import POINT_TRAINING
+from clip2point.heads.metrics import Metrics, Summary, summarise
+from clip2point.model import Recogniser
 
 #: The head that every other one is held against; it sees no example.
 ZERO_SHOT = "zero-shot"
@@ -101,7 +101,7 @@ class Cell:
 
     Attributes:
         head: its name.
-        shots: see :class:`Fit`.
+        shots: see ``Fit``.
         fits: one for each seed.
     """
 

@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2point.backbones.protocol import hash_tensors
-from clip2point.cache import load_arrays, store_arrays
+from clip2point.core.cache import load_arrays, store_arrays
 from clip2point.data import SampledDataset
 from clip2point.evaluation.comparison import ZERO_SHOT, Fit
-from clip2point.evaluation.metrics import measure_predictions
-from clip2point.models import Recogniser, view_cosines
-from clip2point.models.adapters.examples import Examples
-from clip2point.models.adapters.heads import Head
-from clip2point.models.adapters.registry import grid, make_head, parse_head
-from clip2point.models.calibration import choose_threshold, fit_temperature, rate_scores
-from clip2point.models.features import PATHS, Progress
-from clip2point.training.adapting import adapt_head
-from clip2point.training.examples import DatasetExamples
-from clip2point.training.point_training import POINT_TRAINING, train_point_network
+from clip2point.evaluation.point_training import POINT_TRAINING, train_point_network
+from clip2point.features.augmented_views import DatasetExamples
+from clip2point.features.view_features import PATHS, Progress
+from clip2point.heads.base import Head
+from clip2point.heads.calibration import choose_threshold, fit_temperature, rate_scores
+from clip2point.heads.examples import Examples
+from clip2point.heads.metrics import measure_predictions
+from clip2point.heads.registry import grid, make_head, parse_head
+from clip2point.heads.selection import adapt_head
+from clip2point.model import Recogniser, view_cosines
 
 #: To be raised whenever fitting or measuring gives other figures than before.
 _VERSION = 1
@@ -81,7 +81,7 @@ class Task:
         """Fit a head and measure it, or find what an earlier run found.
 
         Args:
-            head: its name, with the options that are not to be chosen, as for :func:`.registry.parse_head`.
+            head: its name, with the options that are not to be chosen, as for ``parse_head``.
             draw: the examples.
 
         Raises:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clip2point.data import Dataset
-from clip2point.evaluation.metrics import Metrics, Summary, measure_predictions, summarise
 from clip2point.evaluation.published import Published, published_rows
-from clip2point.evaluation.zero_shot import Run, run_zero_shot
-from clip2point.models import Recogniser
-from clip2point.models.features import Progress, depth_maps
+from clip2point.evaluation.zero_shot_run import Run, run_zero_shot
+from clip2point.features.view_features import Progress, depth_maps
+from clip2point.heads.metrics import Metrics, Summary, measure_predictions, summarise
+from clip2point.model import Recogniser
 
 if TYPE_CHECKING:
     from clip2point.report.evaluation_page import EvaluationReport
@@ -99,9 +99,9 @@ class Measurement:
         Args:
             compare: whether to show the papers' figures beside the measured ones.
         """
+        from clip2point.rendering.image_files import to_pixels
         from clip2point.report.contact_sheet import view_headings
         from clip2point.report.evaluation_page import EvaluationReport, current_versions
-        from clip2point.report.pictures import to_pixels
 
         sampled = self.runs[0].sampled
 

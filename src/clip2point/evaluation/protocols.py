@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2point.core.errors import OptionError
 from clip2point.data import Dataset, sample_dataset
 from clip2point.data.parts import Parts
 from clip2point.data.shots import Labelled, draw_shots
-from clip2point.errors import OptionError
 from clip2point.evaluation.comparison import ZERO_SHOT, Comparison, Fit
 from clip2point.evaluation.fitting import TARGET, Draw, Task, fit_zero_shot
-from clip2point.models import Recogniser
-from clip2point.models.adapters.registry import HEADS, parse_head
-from clip2point.models.features import Progress
-from clip2point.training.examples import CopySettings, DatasetExamples, dataset_examples
-from clip2point.training.point_training import POINT_TRAINING
+from clip2point.evaluation.point_training import POINT_TRAINING
+from clip2point.features.augmented_views import CopySettings, DatasetExamples, dataset_examples
+from clip2point.features.view_features import Progress
+from clip2point.heads.registry import HEADS, parse_head
+from clip2point.model import Recogniser
 
 #: Numbers of shots that papers report.
 SHOTS = (1, 2, 4, 8, 16)
@@ -64,11 +64,11 @@ def few_shot(
         parts: with a declared up-axis.
         heads: names, with options where others than validation's choice are wanted (``gdpa:gate=channel``); all that
             learn from view features if none is given.
-        shots: numbers of examples of each class; if none is given, those of :data:`SHOTS` that every class has.
+        shots: numbers of examples of each class; if none is given, those of ``SHOTS`` that every class has.
         seeds: how many draws, seeds 0, 1, ...
         copies: of each example that heads learn from; the usual ones if not given.
         validation_shots: at most so many validation shapes of each class; if not given as many as there are shots, but
-            at most :data:`VALIDATION_SHOTS`.
+            at most ``VALIDATION_SHOTS``.
         tune: if given, the depth tower learns from the examples of each draw, and the heads read what it then gives.
             So few validation shapes cannot tell good weights from better ones; they choose for the heads alone.
         command: for the record.

@@ -20,7 +20,7 @@ class Published:
     Attributes:
         system: what was measured.
         protocol: "zero-shot", "16-shot" or "supervised".
-        dataset: name as ``clip2point evaluate`` takes it, or :data:`UNNAMED_VARIANT`.
+        dataset: name as ``clip2point evaluate`` takes it, or ``UNNAMED_VARIANT``.
         accuracy: overall accuracy of the test split, in percent.
         backbone: the towers, empty where the source does not say.
         source: who states the figure.

@@ -21,10 +21,10 @@ import torch
 from numpy.typing import NDArray
 
 from clip2point.backbones import Backbone
-from clip2point.models import Recogniser
+from clip2point.model import Recogniser
+from clip2point.model.settings import Settings
 from clip2point.rendering import render_depth, render_zbuffer, view_set
 from clip2point.samples import generate, write_mesh
-from clip2point.settings import Settings
 from clip2point.shapes import Shape, load_shape, sample_points, to_unit_sphere
 
 _OBJECTS = 8  # in a batch

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from clip2point.data import Dataset
-from clip2point.evaluation.zero_shot import Run, run_zero_shot
-from clip2point.models import Recogniser
-from clip2point.models.features import Progress
-from clip2point.models.recogniser import GUESSED_UP
+from clip2point.evaluation.zero_shot_run import Run, run_zero_shot
+from clip2point.features.view_features import Progress
+from clip2point.model import Recogniser
+from clip2point.model.recogniser import GUESSED_UP
 
 #: Shapes that are looked at once more, which is a matter of seconds; of fewer than the least nothing is said.
 _SHAPES, _LEAST = 24, 10
@@ -46,7 +46,7 @@ def doubt_up(model: Recogniser, dataset: Dataset, run: Run, progress: Progress |
         model: that the run is of.
         dataset: likewise.
         run: with the declared axis.
-        progress: see :func:`.zero_shot.run_zero_shot`.
+        progress: see ``run_zero_shot``.
 
     Returns:
         The axis that the model is surest with, or None if there is no reason to doubt, or too few shapes.

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from clip2point.errors import ModelError
-from clip2point.models import Classification, Recogniser
+from clip2point.core.errors import ModelError
+from clip2point.model import Classification, Recogniser
 from clip2point.samples import SampleFile, write_samples
 from clip2point.shapes import load_shape
 
@@ -57,7 +57,7 @@ class Check:
 
 
 def measure(model: Recogniser, weights: Mapping[str, str]) -> dict[str, Any]:
-    """What a model gives for the sample shapes, as JSON types: the record that :func:`verify` compares with.
+    """What a model gives for the sample shapes, as JSON types: the record that ``verify`` compares with.
 
     Args:
         model: as it should be.
@@ -87,7 +87,7 @@ def measure(model: Recogniser, weights: Mapping[str, str]) -> dict[str, Any]:
 
 
 def verify(expected: Mapping[str, Any], got: Mapping[str, Any], dtype: str = "torch.float32") -> list[Check]:
-    """Compare two records of :func:`measure`.
+    """Compare two records of ``measure``.
 
     Args:
         expected: made when the model was.

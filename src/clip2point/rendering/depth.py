@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 from clip2point.rendering.views import Cameras, ViewSet, view_set
 from clip2point.shapes.orientation import to_y_up
 
@@ -49,7 +49,7 @@ def render_depth(
         distances: [B, V] camera distances, 1 if not given. Cameras are orthographic: the distance acts as a zoom.
         image_size: S, pixels, 1 to 4096.
         radius: of the discs, in half image widths, above 0 to 1. Only the style "clip2point" has discs.
-        style: one of :data:`STYLES`.
+        style: one of ``STYLES``.
         backend: for "clip2point": "numba" (CPU) or "torch" (any device); numba on the CPU and torch elsewhere if not
             given. Their values are the same.
 
@@ -74,7 +74,7 @@ def render_zbuffer(
 ) -> Array:
     """The depths z = distance - (camera direction . p) / distance behind the grey levels of the style "clip2point".
 
-    Arguments as for :func:`render_depth`.
+    Arguments as for ``render_depth``.
 
     Returns:
         [B, V, S, S] float32; -1 on the background.
@@ -95,7 +95,7 @@ def rotate_modelnet(points: Array) -> Array:
 
 
 def check_style(style: str) -> None:
-    """Raise OptionError unless ``style`` is one of :data:`STYLES`."""
+    """Raise OptionError unless ``style`` is one of ``STYLES``."""
     if style not in STYLES:
         raise OptionError(f"unknown depth style {style!r}: expected one of {', '.join(STYLES)}")
 

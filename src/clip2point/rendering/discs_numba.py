@@ -123,7 +123,7 @@ def _dot(x: float, y: float, z: float, a: float, b: float, c: float) -> np.float
 
 @numba.njit(cache=True)
 def _to_grey(image: Float32) -> None:
-    """Turn a z-buffer into grey levels in place, by the rule of the public code (see :mod:`.depth`)."""
+    """Turn a z-buffer into grey levels in place, by the rule of the public code (see ``depth``)."""
     # Floats above zero are ordered as their bits are, and least and greatest integers are found many at a time.
     lowest, highest = _INFINITY_BITS, np.int32(0)
     for bits in image.view(np.int32).flat:

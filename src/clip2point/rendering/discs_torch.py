@@ -1,4 +1,4 @@
-"""The disc rasteriser in torch, on any device: the same values as :mod:`.discs_numba`."""
+"""The disc rasteriser in torch, on any device: the same values as ``discs_numba``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rasterize(
     radius: float,
     grey: bool,
 ) -> Tensor:
-    """Draw every point as a disc; the nearest wins. Arguments and result as in :func:`.discs_numba.rasterize`."""
+    """Draw every point as a disc; the nearest wins. Arguments and result as in ``rasterize``."""
     (objects, views), size = zoom.shape, len(centers)
     images = torch.empty(objects * views, size, size, device=points.device)
     per_chunk = max(1, _CHUNK // views)
@@ -85,7 +85,7 @@ def _splat(view_points: Tensor, centers: Tensor, radius: float) -> Tensor:
 
 
 def _to_grey(images: Tensor) -> None:
-    """Turn z-buffers [I, S, S] into grey levels in place; the rule is stated in :mod:`.depth`."""
+    """Turn z-buffers [I, S, S] into grey levels in place; the rule is stated in ``depth``."""
     hit = (images > 0) & (images < torch.inf)
     nearest = images.where(hit, 1).amin((1, 2), keepdim=True)
     farthest = images.where(hit, 0).amax((1, 2), keepdim=True)

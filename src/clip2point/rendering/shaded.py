@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from clip2point.errors import OptionError, ShapeError
-from clip2point.rendering import triangles
+from clip2point.core.errors import OptionError, ShapeError
+from clip2point.rendering import triangle_raster as triangles
 from clip2point.rendering.threads import shared_threads
 from clip2point.shapes.shape import Material, Mesh
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 Float32 = NDArray[np.float32]
 
@@ -55,7 +55,7 @@ class ViewSet:
     """A named set of V views.
 
     Attributes:
-        name: the name that :func:`view_set` knows it by.
+        name: the name that ``view_set`` knows it by.
         angles: V pairs (elevation, azimuth) in degrees.
     """
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from clip2point.evaluation.comparison import Cell, Comparison
-from clip2point.evaluation.metrics import Spread, reliability
-from clip2point.models.calibration import coverage_accuracy
+from clip2point.heads.calibration import coverage_accuracy
+from clip2point.heads.metrics import Spread, reliability
+from clip2point.rendering.image_files import write_bytes
 from clip2point.report.comparison_plots import Curve, Line, plot_coverage, plot_heads, plot_shots
 from clip2point.report.html import embedded, write_html
-from clip2point.report.pictures import write_bytes
 from clip2point.report.plots import plot_confusion, plot_reliability, require_matplotlib
 
 _FAILURES_SHOWN = 20

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.evaluation.metrics import Spread
+from clip2point.heads.metrics import Spread
 from clip2point.report.plots import FAINT, new_figure, open_frame, to_png
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point import __version__
-from clip2point.errors import OptionError
-from clip2point.evaluation.metrics import Metrics, Summary, reliability
+from clip2point.core.errors import OptionError
+from clip2point.core.version import __version__
 from clip2point.evaluation.published import Published
+from clip2point.heads.metrics import Metrics, Summary, reliability
+from clip2point.rendering.image_files import png_bytes, write_bytes
 from clip2point.report.contact_sheet import Row, contact_sheet
 from clip2point.report.html import data_url, embedded, write_html
-from clip2point.report.pictures import png_bytes, write_bytes
 from clip2point.report.plots import (
     plot_class_accuracy,
     plot_confusion,

@@ -11,8 +11,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from clip2point import __version__
-from clip2point.files import replacing
+from clip2point.core.files import replacing
+from clip2point.core.version import __version__
 from clip2point.report.plots import SHARPNESS
 
 

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
+from clip2point.rendering.image_files import png_bytes, to_pixels
 from clip2point.report.html import data_url
-from clip2point.report.pictures import png_bytes, to_pixels
 
 if TYPE_CHECKING:
-    from clip2point.models import Classification
+    from clip2point.model import Classification
     from clip2point.search import Hit
     from clip2point.shapes import Shape
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clip2point.errors import OptionError
-from clip2point.evaluation.metrics import Metrics, Reliability
+from clip2point.core.errors import OptionError
+from clip2point.heads.metrics import Metrics, Reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

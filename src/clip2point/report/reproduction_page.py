@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip2point.files import replacing
+from clip2point.core.files import replacing
 
 if TYPE_CHECKING:
+    from clip2point.reproduction.measured_results import Result
     from clip2point.reproduction.planning import Plan
-    from clip2point.reproduction.results import Result
 
 TITLE = "Results of the paper: measured beside quoted"
 QUICK = "A quick check on a few shapes: these figures mean nothing."

@@ -16,7 +16,7 @@ def plot_training(metrics: Sequence[dict[str, float | None]]) -> bytes:
     """Loss, validation accuracy and learning rate by epoch.
 
     Args:
-        metrics: one for each step, as :func:`clip2point.training.metrics.read_metrics` gives them; at least one.
+        metrics: one for each step, as ``clip2point.training.metrics_log.read_metrics`` gives them; at least one.
 
     Returns:
         A PNG file's content.

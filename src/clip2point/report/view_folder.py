@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2point.rendering import ViewSet
+from clip2point.rendering.image_files import to_pixels, write_array, write_image
 from clip2point.report.contact_sheet import Row, contact_sheet, view_headings
-from clip2point.report.pictures import to_pixels, write_array, write_image
 
 #: Rows of one sheet; more shapes go on to further sheets.
 _ROWS_PER_SHEET = 30

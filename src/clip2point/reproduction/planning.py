@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clip2point.errors import Clip2PointError, ModelError
-from clip2point.files import replacing
-from clip2point.reproduction.recipe import PAPER, PaperRecipe, recipe_folder
-from clip2point.training.recipe import read_recipe, recipe_from_dict
+from clip2point.core.errors import Clip2PointError, ModelError
+from clip2point.core.files import replacing
+from clip2point.pretraining.recipe import read_recipe, recipe_from_dict
+from clip2point.reproduction.paper_recipe import PAPER, PaperRecipe, recipe_folder
 
 #: What a run in quick mode says beside the recipe's own words, by protocol; the last of several values counts.
 _QUICK = {
@@ -285,7 +285,7 @@ class Planner:
 
 def _quick_head(head: str) -> str:
     """A head that trains for a few epochs only, if it trains for epochs at all."""
-    from clip2point.models.adapters.registry import make_head, parse_head
+    from clip2point.heads.registry import make_head, parse_head
 
     name, options = parse_head(head)
     return f"{head}:epochs={_QUICK_EPOCHS}" if "epochs" in make_head(name, options).options else head
@@ -296,7 +296,7 @@ def _on_the_hub(name: str) -> tuple[list[Missing], list[str]]:
     from huggingface_hub import constants
 
     from clip2point.backbones.hub import ALIASES
-    from clip2point.repositories import cached_folder
+    from clip2point.core.repositories import cached_folder
 
     if name not in ALIASES and not name.startswith("hf:"):
         why = (

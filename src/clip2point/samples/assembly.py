@@ -35,7 +35,7 @@ _ALPHA = {"glass": 0.45}
 
 
 def paint(rng: np.random.Generator, stuff: str) -> Material:
-    """Draw a material of the given stuff, a key of :data:`PALETTE`."""
+    """Draw a material of the given stuff, a key of ``PALETTE``."""
     colors = PALETTE[stuff]
     color = np.clip(np.array(colors[rng.integers(len(colors))]) + rng.uniform(-0.04, 0.04, 3), 0.0, 1.0)
     red, green, blue = (round(float(channel), 3) for channel in color)

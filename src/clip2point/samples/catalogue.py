@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 from clip2point.samples import (
     airplanes,
     bathroom,
@@ -78,8 +78,8 @@ def generate(name: str, style: str | None = None, seed: int = 0) -> Mesh:
     """Draw a shape: the same arguments give the same mesh, another seed other proportions and colours.
 
     Args:
-        name: one of :func:`classes`.
-        style: one of :func:`styles`, or None to let the seed choose.
+        name: one of ``classes``.
+        style: one of ``styles``, or None to let the seed choose.
         seed: any non-negative integer.
 
     Returns:

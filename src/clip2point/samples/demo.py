@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 from clip2point.samples import catalogue
 from clip2point.samples.export import write_cloud, write_mesh, write_text
 from clip2point.samples.scans import one_sided_scan

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.errors import OptionError
-from clip2point.files import replacing
+from clip2point.core.errors import OptionError
+from clip2point.core.files import replacing
 from clip2point.shapes.glb import FLOAT, INTEGER, pack_glb
 from clip2point.shapes.shape import Mesh
 

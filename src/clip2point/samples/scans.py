@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 from clip2point.shapes.shape import Mesh
 from clip2point.shapes.triangles import draw_on_surface
 

@@ -8,7 +8,7 @@ import re
 import stat
 from pathlib import Path
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
 from clip2point.shapes.guards import MAX_BYTES, gunzip, read_file
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.errors import DataError, OptionError
+from clip2point.core.errors import DataError, OptionError
 from clip2point.search.entry import Entry, Float32
 from clip2point.search.library import Library
 

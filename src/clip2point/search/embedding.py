@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clip2point.errors import Clip2PointError, reason
-from clip2point.pairs.workers import map_in_order
+from clip2point.core.errors import Clip2PointError, reason
+from clip2point.core.workers import map_in_order
 from clip2point.search.contents import content_hash
 from clip2point.search.entry import Entry, Float32
 from clip2point.shapes import Shape, load_shape, sample_points, to_unit_sphere
 
 if TYPE_CHECKING:
-    from clip2point.models import Classification, Recogniser
+    from clip2point.model import Classification, Recogniser
 
 #: Labels of an entry at most.
 TOP = 5
@@ -36,7 +36,7 @@ class Job:
 
     Attributes:
         path: absolute.
-        hash: what :func:`.contents.content_hash` gave for it.
+        hash: what ``content_hash`` gave for it.
         up: the axis that points up, or "auto".
         seed: of the point sampling.
     """
@@ -128,7 +128,7 @@ def embed_sampled(
 ) -> Iterator[Entry | Unreadable]:
     """Embed what was read, in batches that suit the towers; failures are passed through."""
     from clip2point.backbones import MAX_BATCH
-    from clip2point.models import Failure
+    from clip2point.model import Failure
 
     size, remaining = max(1, MAX_BATCH // len(model.views)), iter(outcomes)
     while batch := list(islice(remaining, size)):
@@ -150,7 +150,7 @@ def thumbnail(depth: Float32) -> bytes:
     """A WebP picture of depth maps [V, S, S] in [0, 1], in two rows; six views have less than 10 kB."""
     from PIL import Image
 
-    from clip2point.report.pictures import to_pixels
+    from clip2point.rendering.image_files import to_pixels
 
     columns = -(-len(depth) // _ROWS)
     sheet = Image.new("L", (columns * _TILE, min(len(depth), _ROWS) * _TILE))

@@ -28,7 +28,7 @@ class Entry:
         hash: sha256 of the file's bytes, and for glTF of the buffers that it names as well: the geometry lies there.
             Materials and textures do not count, because depth maps do not show them.
         bytes: size of the file.
-        vector: [D] float32, unit; what :meth:`.Recogniser.embed` gives for the shape with ``up`` upwards.
+        vector: [D] float32, unit; what ``Recogniser.embed`` gives for the shape with ``up`` upwards.
         labels: the best names of the library's vocabulary, at most five, best first.
         label_scores: their confidences, in [0, 1].
         vertices: of the mesh; 0 for a cloud.
@@ -36,7 +36,7 @@ class Entry:
         points: of the cloud; 0 for a mesh.
         extent: of the bounding box along x, y and z of the file, in the file's own unit.
         up: the axis that points up.
-        up_from: who said so, see :class:`.Classification`: "declared", "format" or "guessed".
+        up_from: who said so, see ``Classification``: "declared", "format" or "guessed".
         thumbnail: a small WebP picture of the depth maps, in two rows.
         indexed_at: when the vector was computed, as ISO 8601 in UTC.
     """

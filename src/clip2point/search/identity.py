@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from clip2point.models import Recogniser
+    from clip2point.model import Recogniser
 
 
 def lasting_name(model: str) -> str:

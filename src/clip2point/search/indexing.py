@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from clip2point.search.embedding import Job, Unreadable, embed_files
 from clip2point.search.entry import Entry
+from clip2point.search.index_plan import Plan, Progress, absolute, make_plan
 from clip2point.search.library import Library
-from clip2point.search.planning import Plan, Progress, absolute, make_plan
 from clip2point.shapes import check_up
 
 if TYPE_CHECKING:
-    from clip2point.models import Recogniser
+    from clip2point.model import Recogniser
 
 #: Entries and seconds after which what was embedded is written. A run that is killed loses so much work at most.
 _ENTRIES, _SECONDS = 256, 20.0
@@ -89,17 +89,17 @@ def index_shapes(
     Args:
         library: made with the same embedding.
         model: a head that it may have has no part in it.
-        roots: folders; see :func:`.find_shapes` for what is taken in them.
+        roots: folders; see ``find_shapes`` for what is taken in them.
         up: the axis that points up. Files whose entries have another one are embedded again. "auto" keeps entries as
             they are, believes the formats of new files, and where they do not say tries y and z and keeps the one
-            with which the model is more confident of the best label, as :meth:`.Recogniser.classify` does.
+            with which the model is more confident of the best label, as ``Recogniser.classify`` does.
         seed: of the point sampling of what is embedded now.
         labels: the vocabulary that labels are taken from; the library's own if not given, and it has to be that one
             unless the library is still empty.
         retry_failed: try files again that could not be read before and have not changed since.
-        workers: processes that read files; see :func:`.embed_files`. A script that gives any needs the usual
+        workers: processes that read files; see ``embed_files``. A script that gives any needs the usual
             ``if __name__ == "__main__":``.
-        embedder: embeds the files in place of this process, for example on a cluster; see :mod:`.ray_pipeline`.
+        embedder: embeds the files in place of this process, for example on a cluster; see ``ray_pipeline``.
         progress: shows how far it is.
 
     Returns:

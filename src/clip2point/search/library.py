@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clip2point.errors import DataError, ModelError, OptionError, reason
-from clip2point.labels import MODELNET40, check_labels
+from clip2point.core.errors import DataError, ModelError, OptionError, reason
+from clip2point.core.labels import MODELNET40, check_labels
+from clip2point.core.locks import locked
 from clip2point.search.entry import COLUMNS, Entry, Float32, from_batch, table_schema, to_table, to_vectors
 from clip2point.search.identity import embedding_fingerprint, lasting_name
-from clip2point.search.locking import locked
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from clip2point.models import Recogniser
+    from clip2point.model import Recogniser
 
 _FORMAT = 1
 _SHAPES, _FAILURES, _LOCK = "shapes", "failures", ".lock"
@@ -47,14 +47,14 @@ _KEEP = timedelta(hours=1)
 
 
 class Library:
-    """Embedded shapes; made by :meth:`create` or :meth:`open`.
+    """Embedded shapes; made by ``create`` or ``open``.
 
-    One process at a time writes, under :meth:`writing`; any number may read meanwhile and see every commit at once.
+    One process at a time writes, under ``writing``; any number may read meanwhile and see every commit at once.
 
     Attributes:
         path: of the folder.
         model_name: of the model that it was made with.
-        fingerprint: of that model's embedding, see :func:`embedding_fingerprint`.
+        fingerprint: of that model's embedding, see ``embedding_fingerprint``.
         dim: D, length of the vectors.
         labels: the vocabulary that entries' labels are from.
     """
@@ -68,7 +68,7 @@ class Library:
 
     @classmethod
     def create(cls, path: str | Path, model: Recogniser) -> Library:
-        """Make an empty library, whose labels are the 40 names of ModelNet40 until :meth:`use_labels` changes them.
+        """Make an empty library, whose labels are the 40 names of ModelNet40 until ``use_labels`` changes them.
 
         Args:
             path: a folder that does not exist or is empty.
@@ -122,7 +122,7 @@ class Library:
 
         Raises:
             ModelError: if the library has another embedding.
-            DataError: see :meth:`open` and :meth:`create`.
+            DataError: see ``open`` and ``create``.
         """
         if not is_library(Path(path)):
             return cls.create(path, model)
@@ -165,7 +165,7 @@ class Library:
 
         Args:
             where: condition in SQL over the columns, or None for all entries.
-            columns: the names of :data:`.entry.COLUMNS` that are wanted, or None for all. The other fields of the
+            columns: the names of ``COLUMNS`` that are wanted, or None for all. The other fields of the
                 entries are empty, which saves reading them.
             batch: rows in memory at a time.
 
@@ -188,7 +188,7 @@ class Library:
     def nearest(self, vector: Float32, top: int, where: str | None = None) -> list[tuple[Entry, float]]:
         """The entries whose vectors are most like a vector.
 
-        Exact among up to :data:`EXACT` entries, after the condition; beyond, by the vector index, which misses some.
+        Exact among up to ``EXACT`` entries, after the condition; beyond, by the vector index, which misses some.
 
         Args:
             vector: [D] of any length.
@@ -275,7 +275,7 @@ class Library:
         return [(row["path"], row["hash"], row["error"]) for row in rows]
 
     def put_failures(self, rows: Sequence[tuple[str, str, str]]) -> None:
-        """Write failures as :meth:`failure_rows` gives them; those of the same paths are replaced."""
+        """Write failures as ``failure_rows`` gives them; those of the same paths are replaced."""
         import pyarrow as pa
 
         if not rows:
@@ -351,7 +351,7 @@ def is_library(path: Path) -> bool:
     return any((path / f"{_SHAPES}.lance" / "_versions").glob("*.manifest"))
 
 
-#: What :meth:`Library.create` leaves if it is killed.
+#: What ``Library.create`` leaves if it is killed.
 _OWN = {_LOCK, f"{_SHAPES}.lance", f"{_FAILURES}.lance"}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from clip2point.errors import OptionError, reason
+from clip2point.core.errors import OptionError, reason
 
 #: Formats whose decoders are plain (an EPS, for one, would start another program).
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")

@@ -27,10 +27,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clip2point.errors import DataError, OptionError
-from clip2point.labels import MODELNET40
-from clip2point.models.recogniser import Recogniser, ShapeLike
-from clip2point.models.zero_shot import class_features
+from clip2point.core.errors import DataError, OptionError
+from clip2point.core.labels import MODELNET40
+from clip2point.model.recogniser import Recogniser, ShapeLike
+from clip2point.model.zero_shot import class_features
 from clip2point.search.entry import Entry, Float32
 from clip2point.search.library import Library
 from clip2point.search.photos import read_photo
@@ -114,8 +114,8 @@ def search(
         model: that the library was made with.
         query: what to look for.
         top: how many at most.
-        where: condition in SQL over the columns of :data:`.entry.COLUMNS`, or None.
-        up: the axis that points up in the shapes of the query; see :meth:`.Recogniser.classify`.
+        where: condition in SQL over the columns of ``COLUMNS``, or None.
+        up: the axis that points up in the shapes of the query; see ``Recogniser.classify``.
         seed: of the point sampling.
 
     Returns:
@@ -145,7 +145,7 @@ def query_vector(
         model: whose towers read it.
         query: what to look for.
         labels: by which the up-axis of shapes is guessed, as for the entries of a library.
-        up: see :func:`search`.
+        up: see ``search``.
         seed: of the point sampling.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 from clip2point.search.entry import Float32
 
 _RESAMPLES, _SEED = 1_000, 0

@@ -1,10 +1,10 @@
 """Shapes: files and arrays into checked, sampled, normalised point clouds and meshes."""
 
-from clip2point.shapes.loading import find_shapes, format_up, load_shape, shape_from_points, supported_extensions
 from clip2point.shapes.normalise import to_unit_sphere
 from clip2point.shapes.orientation import UP_AXES, check_up, to_y_up
 from clip2point.shapes.sampling import farthest_points, sample_points
 from clip2point.shapes.shape import Material, Mesh, Shape
+from clip2point.shapes.shape_files import find_shapes, format_up, load_shape, shape_from_points, supported_extensions
 
 __all__ = [
     "UP_AXES",

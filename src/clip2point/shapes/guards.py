@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -63,7 +63,7 @@ def expansion_limit(compressed: int) -> int:
 
 
 def gunzip(data: bytes) -> bytes:
-    """Decompress gzip data, also of several members, within :func:`expansion_limit`.
+    """Decompress gzip data, also of several members, within ``expansion_limit``.
 
     Raises:
         ShapeError: if the data is not gzip, is cut off, or unfolds beyond the limit.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 
 if TYPE_CHECKING:
     import torch

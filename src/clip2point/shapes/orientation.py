@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +45,7 @@ def to_y_up(points: Points, up: str) -> Points:
 
     Args:
         points: [..., 3], a NumPy array or a torch tensor, any unit.
-        up: one of :data:`UP_AXES`.
+        up: one of ``UP_AXES``.
 
     Returns:
         [..., 3], same type, dtype and unit: coordinates are permuted and negated, never rounded.
@@ -57,7 +57,7 @@ def to_y_up(points: Points, up: str) -> Points:
 
 
 def from_y_up(points: Points, up: str) -> Points:
-    """Rotate points from the y-up frame into one with the given up-axis: the inverse of :func:`to_y_up`."""
+    """Rotate points from the y-up frame into one with the given up-axis: the inverse of ``to_y_up``."""
     rows = _ROTATIONS[check_up(up)]
     inverse = sorted((source, axis, sign) for axis, (source, sign) in enumerate(rows))
     return _permuted(points, [(axis, sign) for _, axis, sign in inverse])

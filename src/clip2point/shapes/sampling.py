@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.errors import OptionError, ShapeError
+from clip2point.core.errors import OptionError, ShapeError
 from clip2point.shapes.shape import Float32, Shape
 from clip2point.shapes.triangles import draw_on_surface
 

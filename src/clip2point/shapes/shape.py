@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes.orientation import check_up, to_y_up
 
 Float32 = NDArray[np.float32]

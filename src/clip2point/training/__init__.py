@@ -1,5 +1,1 @@
-"""Training: the image-depth pre-training of depth towers, from a recipe to a model folder."""
-
-from clip2point.training.recipe import Recipe, read_recipe
-
-__all__ = ["Recipe", "read_recipe"]
+"""Training: the engine of every training in this package; loop, optimizers, state and distributed processes."""

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from clip2point.backbones.precision import choose_device
-from clip2point.errors import OptionError
+from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

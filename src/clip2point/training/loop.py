@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clip2point.errors import ModelError, OptionError, reason
+from clip2point.core.errors import ModelError, OptionError, reason
+from clip2point.pretraining.recipe import OptimizerSettings, ScheduleSettings, TrainingSettings
+from clip2point.pretraining.validation import Validated
 from clip2point.training.distributed import any_rank, gather, share_batch_norm
-from clip2point.training.metrics import MetricsLog, StepMetrics
+from clip2point.training.metrics_log import MetricsLog, StepMetrics
 from clip2point.training.optimizers import learning_rate, make_optimizer, set_lr, update_average
-from clip2point.training.recipe import OptimizerSettings, ScheduleSettings, TrainingSettings
 from clip2point.training.state import StateFolder
-from clip2point.training.validation import Validated
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -120,7 +120,7 @@ class Training:
 
     Args:
         fabric: after its launch.
-        model: a :class:`Trainee` whose forward takes a batch and gives features.
+        model: a ``Trainee`` whose forward takes a batch and gives features.
         batches: of this rank.
         plan: optimiser, schedule, length and validation.
         states: where checkpoints go.

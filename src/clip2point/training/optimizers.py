@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from clip2point.errors import OptionError
-from clip2point.training.recipe import OptimizerSettings, ScheduleSettings
+from clip2point.core.errors import OptionError
+from clip2point.pretraining.recipe import OptimizerSettings, ScheduleSettings
 
 
 class Lamb(Optimizer):

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from clip2point.errors import ModelError, OptionError, reason
-from clip2point.files import replacing
-from clip2point.training.sections import changed_key
+from clip2point.core.errors import ModelError, OptionError, reason
+from clip2point.core.files import replacing
+from clip2point.core.strict_config import changed_key
 
 _VERSION = 1
 _CHECKPOINTS, _LAST, _BEST = "checkpoints", "last.pt", "best.pt"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sample_files import FACES, TEXTURE, UV, VERTICES, write_sample
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes import load_shape
 
 TRIANGLE = "numvert 3\n0 0 0\n1 0 0\n0 1 0.5\nnumsurf 1\nSURF 0x10\nmat 0\nrefs 3\n0 0 0\n1 1 0\n2 0 1\nkids 0\n"

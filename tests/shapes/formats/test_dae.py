@@ -6,7 +6,7 @@ import trimesh
 from PIL import Image
 from sample_files import FACES, TEXTURE, VERTICES, box, write_sample
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes import load_shape
 
 PAGE = """<?xml version="1.0" encoding="utf-8"?>

@@ -9,7 +9,7 @@ import pytest
 import trimesh
 from sample_files import COLORS, FACES, TEXTURE, UV, VERTICES, box, write_sample
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes import load_shape
 
 POSITIONS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0.5]], np.float32)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from sample_files import FACES, TEXTURE, UV, VERTICES, box, textured_box, write_sample
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes import load_shape
 
 SQUARE = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0.5\nvt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\nvn 0 0 1\n"

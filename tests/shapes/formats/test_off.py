@@ -7,7 +7,7 @@ import pytest
 import trimesh
 from sample_files import FACES, VERTICES, box, write_sample
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes import load_shape
 
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from sample_files import CLOUD, COLORS, FACES, TEXTURE, UV, VERTICES, textured_box, write_sample
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes import load_shape
 
 HEADER = "ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\nproperty float y\nproperty float z\n"

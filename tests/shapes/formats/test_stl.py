@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sample_files import FACES, VERTICES, write_sample
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes import load_shape
 
 

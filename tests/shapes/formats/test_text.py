@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes.formats import text
 from clip2point.shapes.formats.text import parse_integers, parse_numbers, whole
 

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
 from clip2point.shapes.guards import check_lines, check_promise
 from clip2point.shapes.parsed import Parsed
@@ -46,7 +46,7 @@ def read(data: bytes, companions: Companions) -> Parsed:
 
 
 def holds_points(data: bytes) -> bool:
-    """Whether the beginning of a file has a point where :func:`read` looks for the first one."""
+    """Whether the beginning of a file has a point where ``read`` looks for the first one."""
     try:
         _header(_plain(data))
     except ShapeError:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
 from clip2point.shapes.guards import MAX_ELEMENTS, check_nodes, check_promise
 from clip2point.shapes.parsed import WHITE, Parsed, Scene, colors_to_uint8

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
 from clip2point.shapes.guards import check_promise, expansion_limit
 from clip2point.shapes.parsed import Parsed

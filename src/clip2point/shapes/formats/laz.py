@@ -15,7 +15,7 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 
 _CHUNK = 1_000_000
 _POINT_BYTES = 3 * 8

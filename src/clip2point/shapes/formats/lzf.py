@@ -6,7 +6,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 
 
 def decompress(data: bytes, size: int) -> bytes:

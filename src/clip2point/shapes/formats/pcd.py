@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
 from clip2point.shapes.formats.text import parse_numbers
 from clip2point.shapes.guards import check_promise, expansion_limit

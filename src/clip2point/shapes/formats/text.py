@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes.guards import MAX_NUMBERS
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.errors import ShapeError
+from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
 from clip2point.shapes.formats.text import parse_integers, parse_numbers
 from clip2point.shapes.guards import (

@@ -1,0 +1,1 @@
+"""Adaptation: heads and towers that learn from labelled examples."""

@@ -1,0 +1,213 @@
+"""Which weights of a depth tower are tuned: all, those of its last blocks, or low-rank updates of its matrices (LoRA).
+
+What is frozen takes no gradients: nothing of its forward pass is kept, and no backward pass goes through it.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from clip2point.adaptation.split_attention import SplitAttention, split_attention
+from clip2point.core.errors import OptionError
+
+#: By what the batch norms of trained parts normalise: the running statistics, which then stay, or those of the batch.
+BatchNormMode = Literal["running", "batch"]
+
+_LAST = re.compile(r"last-([1-9]\d{0,3})")
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """Low-rank updates (Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2022).
+
+    Attributes:
+        rank: of the updates.
+        alpha: the updates are multiplied by ``alpha / rank``.
+    """
+
+    rank: int = 8
+    alpha: float = 16.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.rank <= 1024:
+            raise OptionError(f"rank is {self.rank}: expected 1 to 1024")
+        if not 0 < self.alpha <= 10_000:
+            raise OptionError(f"alpha is {self.alpha}: expected above 0, at most 10000")
+
+
+class _Anatomy(NamedTuple):
+    """The order of a tower's parts, by their names.
+
+    Attributes:
+        blocks: the list of blocks.
+        stem: what comes before them; all else comes after.
+    """
+
+    blocks: str
+    stem: tuple[str, ...]
+
+
+#: Of the towers of ``pocket``, of transformers, and of CLIP from its own tensors.
+_ANATOMIES = (
+    _Anatomy("network._blocks", ("network._conv_stem", "network._bn0")),
+    _Anatomy("vision.encoder.layers", ("vision.embeddings", "vision.pre_layrnorm")),
+    _Anatomy(
+        "vision.transformer.resblocks",
+        ("vision.conv1", "vision.class_embedding", "vision.positional_embedding", "vision.ln_pre"),
+    ),
+)
+
+
+def check_unfreeze(how: str) -> None:
+    """Make sure that there is such a way to tune a tower.
+
+    Raises:
+        OptionError: if ``how`` is none of "last-N", "all" and "lora".
+    """
+    if how not in ("all", "lora") and not _LAST.fullmatch(how):
+        raise OptionError(f"unfreeze is {how!r}: expected all, lora, or last-N with a number of blocks, as in last-2")
+
+
+def unfreeze(
+    tower: nn.Module,
+    how: str,
+    *,
+    lora: LoraSettings | None = None,
+    batch_norm: BatchNormMode = "running",
+    seed: int = 0,
+) -> nn.Module:
+    """Make a tower ready to be tuned: its trained parts in training mode and with gradients, the others without.
+
+    Args:
+        tower: of a backbone's ``depth_tower()``; changed in place.
+        how: "all"; "last-N", the last N blocks (transformer layers, or inverted residual blocks of ``pocket``) and what
+            comes after them, up to the projection; or "lora", low-rank updates of the linear layers and 1 x 1
+            convolutions. Matrices inside other layers (the queries, keys and values of CLIP from its own tensors, the
+            attention that pools SigLIP's tokens) have no updates.
+        lora: rank and scale of the updates; by default those of ``LoraSettings``.
+        batch_norm: what trained batch norms go by. The default suits pre-trained networks and small batches, in which
+            several views of each shape make a poor sample. Frozen ones always go by their running statistics.
+        seed: of the first values of the updates, which change nothing before a step is taken.
+
+    Returns:
+        ``tower``.
+
+    Raises:
+        OptionError: if there is no such way, the tower has fewer blocks, or PEFT is missing.
+    """
+    check_unfreeze(how)
+    tower.eval().requires_grad_(False)
+    if how == "lora":
+        return _with_lora(tower, lora or LoraSettings(), seed)
+    frozen = _frozen_parts(tower, int(how.removeprefix("last-"))) if how != "all" else ()
+    for name, weight in tower.named_parameters():
+        weight.requires_grad_(not _within(name, frozen))
+    for name, module in tower.named_modules():
+        if not (isinstance(module, _BatchNorm) and batch_norm == "running"):
+            module.training = not _within(name, frozen)
+    return tower
+
+
+def plain_state(tower: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state of an ordinary tower that computes the same as a tuned one, within rounding.
+
+    Args:
+        tower: as ``unfreeze`` made it.
+        state: of it, at any time of the training.
+
+    Returns:
+        The tensors of the tower as it was before ``unfreeze``; low-rank updates are added to their matrices.
+    """
+    if not any("lora_" in name for name in state):
+        return dict(state)
+    from peft.tuners.lora import LoraLayer
+
+    merged = copy.deepcopy(tower).cpu()
+    merged.load_state_dict(state)
+    for name, layer in list(merged.named_modules()):
+        if isinstance(layer, LoraLayer):
+            layer.merge()
+            _put(merged, name, layer.get_base_layer())
+    for name, attention in list(merged.named_modules()):
+        if isinstance(attention, SplitAttention):
+            _put(merged, name, attention.joined())
+    return {name: tensor.detach() for name, tensor in merged.state_dict().items()}
+
+
+def _frozen_parts(tower: nn.Module, count: int) -> tuple[str, ...]:
+    """Names of what comes before the last ``count`` blocks."""
+    modules = dict(tower.named_modules())
+    for anatomy in _ANATOMIES:
+        blocks = modules.get(anatomy.blocks)
+        if isinstance(blocks, nn.ModuleList):
+            if count > len(blocks):
+                raise OptionError(
+                    f"unfreeze is 'last-{count}': this tower has {len(blocks)} blocks; expected last-1 to "
+                    f"last-{len(blocks)}, or all"
+                )
+            return (*anatomy.stem, *(f"{anatomy.blocks}.{index}" for index in range(len(blocks) - count)))
+    raise OptionError(f"unfreeze is 'last-{count}': the blocks of this tower are not known; expected all or lora")
+
+
+def _within(name: str, parts: tuple[str, ...]) -> bool:
+    """Whether a module or weight is one of some parts, or lies in one."""
+    return any(name == part or name.startswith(f"{part}.") for part in parts)
+
+
+def _with_lora(tower: nn.Module, settings: LoraSettings, seed: int) -> nn.Module:
+    """Give the matrices of a tower low-rank updates."""
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError:
+        raise OptionError("unfreeze 'lora' needs PEFT: run pip install 'clip2point[train]'") from None
+    for name, module in list(tower.named_modules()):
+        if (attention := split_attention(module)) is not None:
+            _put(tower, name, attention)
+    matrices = _matrices(tower)
+    for name, layer in matrices.items():
+        if isinstance(layer, nn.Conv2d):  # PEFT makes its own of the same class, whose arguments it has to know
+            _put(tower, name, _plain_convolution(layer))
+    # A pattern, because PEFT takes a list of names as endings, of which others may have the same.
+    config = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules="|".join(map(re.escape, matrices)))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        adapted: nn.Module = inject_adapter_in_model(config, tower)
+    for name, weight in adapted.named_parameters():
+        weight.requires_grad_("lora_" in name)
+    return adapted.eval()
+
+
+def _matrices(tower: nn.Module) -> dict[str, nn.Module]:
+    """Linear layers and 1 x 1 convolutions, by name."""
+    # Torch's own attention reads the weights of its layers without calling them; what was not taken apart stays closed.
+    closed = tuple(name for name, module in tower.named_modules() if isinstance(module, nn.MultiheadAttention))
+    return {name: module for name, module in tower.named_modules() if _is_matrix(module) and not _within(name, closed)}
+
+
+def _is_matrix(module: Any) -> bool:
+    if isinstance(module, nn.Conv2d):
+        return module.kernel_size == (1, 1) and module.groups == 1
+    return isinstance(module, nn.Linear)
+
+
+def _put(tower: nn.Module, name: str, layer: nn.Module) -> None:
+    """Put a layer in the place of the one of that name."""
+    parent, _, child = name.rpartition(".")
+    setattr(tower.get_submodule(parent), child, layer)
+
+
+def _plain_convolution(layer: nn.Conv2d) -> nn.Conv2d:
+    """Torch's own convolution with the weights of a 1 x 1 convolution of another class."""
+    plain = nn.utils.skip_init(
+        nn.Conv2d, layer.in_channels, layer.out_channels, 1, stride=layer.stride, bias=layer.bias is not None
+    )
+    plain.weight, plain.bias = layer.weight, layer.bias
+    return plain

@@ -1,0 +1,39 @@
+"""Class names of the field's benchmarks, in their official order and spelling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clip2point.core.errors import OptionError
+
+MODELNET40: tuple[str, ...] = (
+    *("airplane", "bathtub", "bed", "bench", "bookshelf", "bottle", "bowl", "car"),
+    *("chair", "cone", "cup", "curtain", "desk", "door", "dresser", "flower_pot"),
+    *("glass_box", "guitar", "keyboard", "lamp", "laptop", "mantel", "monitor", "night_stand"),
+    *("person", "piano", "plant", "radio", "range_hood", "sink", "sofa", "stairs"),
+    *("stool", "table", "tent", "toilet", "tv_stand", "vase", "wardrobe", "xbox"),
+)
+
+MODELNET10: tuple[str, ...] = (
+    *("bathtub", "bed", "chair", "desk", "dresser"),
+    *("monitor", "night_stand", "sofa", "table", "toilet"),
+)
+
+
+def check_labels(labels: Sequence[str]) -> list[str]:
+    """Labels without surrounding blanks.
+
+    Raises:
+        OptionError: if there are none, or one is empty or given twice.
+    """
+    cleaned = [label.strip() for label in labels]
+    if not cleaned:
+        raise OptionError("no labels: expected at least one class name")
+    if "" in cleaned:
+        raise OptionError("an empty label: expected class names separated by single commas or line breaks")
+    seen: set[str] = set()
+    for label in cleaned:
+        if label in seen:
+            raise OptionError(f"the label {label!r} is given twice")
+        seen.add(label)
+    return cleaned

@@ -1,0 +1,66 @@
+"""The zero-shot protocol on a data set: no training on it, the class names alone.
+
+A model with a head that learned from examples is measured in the same way, with the head's answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clip2point.core.errors import OptionError
+from clip2point.data import Dataset, SampledDataset, sample_dataset
+from clip2point.features.augmented_views import dataset_examples
+from clip2point.features.view_features import Progress, view_features
+from clip2point.model import Recogniser, view_cosines
+
+_CHUNK = 4096  # shapes whose cosines are held at once
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One pass over a data set with one seed.
+
+    Attributes:
+        seed: of the point sampling.
+        sampled: the points that were used.
+        probabilities: [N, C] confidence in each class.
+    """
+
+    seed: int
+    sampled: SampledDataset
+    probabilities: NDArray[np.float64]
+
+
+def run_zero_shot(model: Recogniser, dataset: Dataset, seed: int, progress: Progress | None = None) -> Run:
+    """Classify every shape of a data set by its class names.
+
+    Args:
+        model: with the settings to be measured.
+        dataset: with a declared up-axis.
+        seed: of the point sampling.
+        progress: see ``clip2point.features.view_features.view_features``.
+
+    Raises:
+        OptionError: if the data set does not say which way is up, or has classes that the model's head cannot know.
+        DataError: if no shape of it can be read.
+    """
+    if dataset.up == "auto":
+        raise OptionError(f"{dataset.name}: does not say which axis points up; give --up y or --up z")
+    if model.adapted is not None:
+        model.adapted.check_labels(dataset.classes)
+        found = dataset_examples(model, dataset, 1, seed, progress)
+        answers = model.adapted.scores(found.examples.measured, dataset.classes, model.class_features)
+        return Run(seed, found.sampled, model.adapted.confidences(answers).numpy())
+    sampled = sample_dataset(dataset, model.settings.points, seed, progress=progress)
+    features = view_features(model, sampled, progress)
+    text = model.class_features(dataset.classes).cpu()
+    blocks = []
+    for start in range(0, len(features), _CHUNK):
+        views = torch.from_numpy(np.array(features[start : start + _CHUNK]))
+        scores = view_cosines(views, text).mean(1).double()
+        blocks.append((scores * model.backbone.logit_scale).softmax(-1).numpy())
+    return Run(seed, sampled, np.concatenate(blocks))

@@ -1,0 +1,39 @@
+"""Adapters: what recognises shapes from the features of their views after seeing some examples."""
+
+from clip2point.heads.aggregator import GlobalView
+from clip2point.heads.base import Head
+from clip2point.heads.dpa import DPA
+from clip2point.heads.examples import Examples, join
+from clip2point.heads.gdpa import GDPA
+from clip2point.heads.head_options import GDPASettings
+from clip2point.heads.inter_view import InterView
+from clip2point.heads.linear import LogisticRegression
+from clip2point.heads.registry import HEADS, grid, head_from_state, make_head
+from clip2point.heads.tip_adapter import TipAdapter, TipAdapterF
+from clip2point.heads.trained import DepthPathHead, DPAHead, GDPAHead, ImagePathHead, InterViewHead
+from clip2point.heads.training_free import NearestClassMean, ZeroShot
+
+__all__ = [
+    "DPA",
+    "GDPA",
+    "HEADS",
+    "DPAHead",
+    "DepthPathHead",
+    "Examples",
+    "GDPAHead",
+    "GDPASettings",
+    "GlobalView",
+    "Head",
+    "ImagePathHead",
+    "InterView",
+    "InterViewHead",
+    "LogisticRegression",
+    "NearestClassMean",
+    "TipAdapter",
+    "TipAdapterF",
+    "ZeroShot",
+    "grid",
+    "head_from_state",
+    "join",
+    "make_head",
+]

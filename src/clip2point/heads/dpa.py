@@ -1,0 +1,88 @@
+"""DPA, the dual-path adapter of CLIP2Point's public code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from clip2point.backbones.depth_tower import check_tensors
+from clip2point.core.errors import ModelError
+from clip2point.heads.aggregator import GlobalView, check_pair
+
+#: The authors' names of our modules, and of the two paths.
+_AUTHORS_MODULES = {
+    "view_norm": "global_f.0.bn",
+    "mix": "global_f.3",
+    "mix_norm": "global_f.4",
+    "out": "global_f.7",
+}
+_AUTHORS_PATHS = {"depth": "adapter1", "clip": "adapter2"}
+
+
+class DPA(nn.Module):
+    """One global view on each path; their mean is the feature of the shape.
+
+    Args:
+        views: V.
+        dim: D.
+    """
+
+    def __init__(self, views: int, dim: int) -> None:
+        super().__init__()
+        self.depth = GlobalView(views, dim)
+        self.clip = GlobalView(views, dim)
+
+    def forward(self, depth_features: Tensor, clip_features: Tensor) -> Tensor:
+        """The features of shapes, to be held against unit text features without a logit scale.
+
+        Args:
+            depth_features: [B, V, D] of the pre-trained depth tower, as it gives them.
+            clip_features: [B, V, D] of CLIP's own image tower for the same depth maps.
+
+        Returns:
+            [B, D], unit length.
+
+        Raises:
+            OptionError: if features have another shape, or a batch for training holds one shape only.
+        """
+        check_pair(depth_features, clip_features)
+        return normalize((self.depth(depth_features) + self.clip(clip_features)) / 2, dim=-1)
+
+    def load_authors_state(self, state: Mapping[str, Tensor | NDArray[Any]]) -> DPA:
+        """Take over the adapters of a checkpoint of the authors.
+
+        Args:
+            state: tensors (or arrays) ``adapter1.*`` (depth path) and ``adapter2.*`` (CLIP path), and no others.
+
+        Returns:
+            This module.
+
+        Raises:
+            ModelError: that names a tensor which is missing, too many, misshapen or not finite.
+        """
+        own = self.state_dict()
+        given = {name: _as_tensor(name, value) for name, value in state.items()}
+        check_tensors(given, {_authors_name(name): tuple(tensor.shape) for name, tensor in own.items()}, "DPA")
+        self.load_state_dict({name: given[_authors_name(name)] for name in own})
+        return self
+
+
+def _authors_name(name: str) -> str:
+    """What the authors call a tensor of ours, such as ``adapter1.global_f.3.weight`` for ``depth.mix.weight``."""
+    path, module, *rest = name.split(".")
+    if module == "ratio":
+        return f"{_AUTHORS_PATHS[path]}.fusion_ratio"
+    return ".".join([_AUTHORS_PATHS[path], _AUTHORS_MODULES[module], *rest])
+
+
+def _as_tensor(name: str, value: object) -> Tensor:
+    """A value of a state as a tensor."""
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(f"DPA: {name!r} is no tensor but a {type(value).__name__}") from error

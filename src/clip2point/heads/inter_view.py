@@ -1,0 +1,60 @@
+"""The inter-view adapter of PointCLIP (Zhang et al., CVPR 2022, section 3.3), written from the paper's description."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from clip2point.heads.aggregator import check_size, check_views
+
+#: How much narrower than a feature the bottleneck is. The paper gives no width; this is CLIP-Adapter's.
+_REDUCTION = 4
+
+
+class InterView(nn.Module):
+    """A global feature of all views, through a bottleneck, is handed back to every view and added to it.
+
+    Unlike the adapters of CLIP2Point it works on one path, keeps the features of the tower as a residual and gives
+    every view a feature of its own; only their weighted sum is one for the shape.
+
+    Args:
+        views: V.
+        dim: D.
+    """
+
+    def __init__(self, views: int, dim: int) -> None:
+        super().__init__()
+        check_size(views, dim)
+        self.views, self.dim = views, dim
+        width = max(1, dim // _REDUCTION)
+        self.squeeze = nn.Linear(views * dim, width)
+        self.expand = nn.Linear(width, dim)
+        self.to_views = nn.Linear(dim, views * dim)
+        self.view_weights = nn.Parameter(torch.full((views,), 1 / views))
+
+    def adapted(self, view_features: Tensor) -> Tensor:
+        """View features [B, V, D] after adaptation, for view features [B, V, D] of any length.
+
+        Raises:
+            OptionError: if the features have another shape.
+        """
+        check_views(view_features, self.views, self.dim)
+        unit = normalize(view_features, dim=-1)
+        global_feature = self.expand(self.squeeze(unit.flatten(1)).relu())
+        return unit + self.to_views(global_feature).relu().unflatten(1, (self.views, self.dim))
+
+    def forward(self, view_features: Tensor) -> Tensor:
+        """The features of shapes: a learned weight for each view, which is what the paper weighs logits with.
+
+        Args:
+            view_features: [B, V, D] of one tower, any length.
+
+        Returns:
+            [B, D], unit length.
+
+        Raises:
+            OptionError: if the features have another shape.
+        """
+        unit = normalize(self.adapted(view_features), dim=-1)
+        return normalize(torch.einsum("bvd,v->bd", unit, self.view_weights), dim=-1)

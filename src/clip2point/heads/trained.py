@@ -1,0 +1,304 @@
+"""Heads that are networks: adapters trained on view features, which give the features of shapes that words are held to.
+
+The towers are frozen, so that their features are computed once and training takes seconds to a few minutes on a CPU.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy, normalize
+
+from clip2point.core.errors import OptionError
+from clip2point.features.view_features import PATHS
+from clip2point.heads.aggregator import GlobalView
+from clip2point.heads.base import AnyHead, WordHead, mean_cosines, unit_views
+from clip2point.heads.calibration import rate_scores
+from clip2point.heads.dpa import DPA
+from clip2point.heads.examples import Examples
+from clip2point.heads.gdpa import GDPA
+from clip2point.heads.head_options import (
+    GDPASettings,
+    GDPATrainingSettings,
+    InterViewSettings,
+    PathChoice,
+    Settings,
+    TrainingSettings,
+)
+from clip2point.heads.inter_view import InterView
+
+Cosines = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+#: Factors on cosines: one that stays, and the first of one that is learned, where CLIP's own training starts.
+_FIXED_SCALE, _FIRST_SCALE = 100.0, 1 / 0.07
+_NETWORK = "network."  # begins the names of the network's tensors in the state
+#: What validation chooses between: from nearly the image path alone to nearly the depth path alone, and from the
+#: adapter alone to the class names nearly alone.
+_LEANS = (0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 8.0, -8.0)
+_BLENDS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+class TrainedHead(WordHead):
+    """An adapter of view features, and the scaled cosines of what it gives with the class names.
+
+    Trained with cross-entropy by AdamW, whose learning rate falls to 0 along a cosine; in every round each shape takes
+    part once, by a random one of its copies.
+    """
+
+    _settings: ClassVar[type[Settings]] = TrainingSettings
+    #: A tensor [V] of the network.
+    _views: ClassVar[str]
+
+    settings: TrainingSettings
+
+    @abstractmethod
+    def _network(self, views: int, dim: int) -> nn.Module:
+        """The untrained adapter for V views of D dimensions on each path."""
+
+    @abstractmethod
+    def _cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
+        """Cosines [N, C] of view features [N, P, V, D], read by the adapter, with unit text features [C, D]."""
+
+    def _path(self) -> PathChoice:
+        """Whose zero-shot logits are blended in: the depth tower's, as for a model without a head."""
+        return "depth"
+
+    def _fitted(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
+        if len(examples) < 2:
+            raise OptionError(f"{self.name} needs at least 2 examples, as batch norm does, got 1")
+        given = {"text": text, "logit_scale": logit_scale}
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            torch.default_generator.manual_seed(seed)  # also of what dropout draws
+            scorer = self._scorer(*examples.features.shape[-2:]).train()
+            self._train(scorer, examples, given)
+        return {**given, **scorer.state_dict()}
+
+    def _train(self, scorer: Scorer, examples: Examples, given: Mapping[str, Tensor]) -> None:
+        own = self.settings
+        features = self._read(examples.features.detach().float().flatten(0, 1))
+        optimizer = torch.optim.AdamW(scorer.parameters(), lr=own.lr, weight_decay=own.weight_decay, fused=True)
+        batches = list(_batches(len(examples), examples.copies, own))
+        for step, (rows, copies) in enumerate(batches):
+            optimizer.param_groups[0]["lr"] = own.lr * (1 + math.cos(math.pi * step / len(batches))) / 2
+            batch = features[copies * len(examples) + rows]
+            optimizer.zero_grad()
+            self._loss(scorer, batch, examples.labels[rows], given).backward()
+            optimizer.step()
+
+    def _loss(self, scorer: Scorer, batch: Tensor, labels: Tensor, given: Mapping[str, Tensor]) -> Tensor:
+        """Of view features [B, P, V, D] with labels [B]."""
+        return cross_entropy(scorer(batch, given["text"]), labels)
+
+    def _scored(self, features: Tensor) -> Tensor:
+        own = self._adapted(features)
+        return own + self.settings.blend * self._zero_shot(features) if self.settings.blend else own
+
+    def tuned(self: AnyHead, examples: Examples, fixed: Collection[str] = ()) -> AnyHead:
+        """The same network with the blend that is best on examples, by accuracy, then by cross-entropy."""
+        assert isinstance(self, TrainedHead)
+        self._check_features(examples.measured)
+        if "blend" in fixed:
+            return self
+        with torch.no_grad():
+            own, zero_shot = self._adapted(examples.measured), self._zero_shot(examples.measured)
+        blends = list(dict.fromkeys((*_BLENDS, self.settings.blend)))
+        return self._like({}, blend=blends[_best([own + blend * zero_shot for blend in blends], examples.labels)])
+
+    def _adapted(self, features: Tensor) -> Tensor:
+        """The scores [N, C] of the network alone."""
+        scorer = self._empty(self.state)
+        tensors = {name: self.state[name] for name in scorer.state_dict()}
+        return functional_call(scorer, tensors, (self._read(features.float()), self.state["text"]), strict=True)
+
+    def _read(self, features: Tensor) -> Tensor:
+        """View features as the adapter takes them."""
+        return normalize(features, dim=-1) if self.settings.unit else features
+
+    def _zero_shot(self, features: Tensor) -> Tensor:
+        """Zero-shot logits [N, C]."""
+        return self.state["logit_scale"] * mean_cosines(unit_views(features, self._path()), self.state["text"])
+
+    def _scorer(self, views: int, dim: int) -> Scorer:
+        return Scorer(self._network(views, dim), self._cosines, self.settings.scale)
+
+    def _empty(self, state: Mapping[str, Tensor]) -> Scorer:
+        """What a state belongs to, without weights: for inference, on the meta device."""
+        (views,), (_, dim) = self._size(state, _NETWORK + self._views, 1), self._size(state, "text", 2)
+        with torch.device("meta"):
+            return self._scorer(self._views_of(views), dim).eval()
+
+    def _views_of(self, count: int) -> int:
+        """V, for a network of as many views."""
+        return count
+
+    def _shapes(self, state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+        network = {name: tuple(tensor.shape) for name, tensor in self._empty(state).state_dict().items()}
+        return {**network, "text": self._size(state, "text", 2), "logit_scale": ()}
+
+    def _sizes(self) -> tuple[int | None, int]:
+        views = len(self.state[_NETWORK + self._views])
+        return self._views_of(views), self.state["text"].shape[1]
+
+
+class Scorer(nn.Module):
+    """From view features [B, P, V, D] and unit text features [C, D] to logits [B, C], all by what is trained.
+
+    Args:
+        network: adapter.
+        cosines: of what it gives for view features, with text features.
+        scale: factor on these: "off" for 1, "fixed" for 100, "learned".
+    """
+
+    def __init__(self, network: nn.Module, cosines: Cosines, scale: str) -> None:
+        super().__init__()
+        self.network = network
+        self.cosines = cosines
+        self.scale = _FIXED_SCALE if scale == "fixed" else 1.0
+        self.log_scale = nn.Parameter(torch.tensor(math.log(_FIRST_SCALE))) if scale == "learned" else None
+
+    def forward(self, features: Tensor, text: Tensor) -> Tensor:
+        """The logits."""
+        return self.factor() * self.cosines(self.network, features, text)
+
+    def factor(self) -> Tensor | float:
+        """The factor on cosines."""
+        return self.scale if self.log_scale is None else self.log_scale.exp()
+
+
+class DPAHead(TrainedHead):
+    """The dual-path adapter of CLIP2Point's public code."""
+
+    name = "dpa"
+    _views = "depth.ratio"
+
+    def _network(self, views: int, dim: int) -> nn.Module:
+        return DPA(views, dim)
+
+    def _cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
+        return network(features[:, 0], features[:, 1]) @ text.T
+
+
+class GDPAHead(TrainedHead):
+    """The gated dual-path adapter of the paper, as this project reconstructs it."""
+
+    name = "gdpa"
+    _settings = GDPATrainingSettings
+    _views = "depth.ratio"
+
+    settings: GDPATrainingSettings
+
+    @torch.no_grad()
+    def gates(self, features: Tensor) -> Tensor:
+        """Weights of the paths for shapes.
+
+        Args:
+            features: as for ``scores``.
+
+        Returns:
+            [N, 2]; each row (depth, image) adds up to one. Of gates for each channel, the mean.
+
+        Raises:
+            OptionError: as ``scores``.
+        """
+        self._check_features(features)
+        network = self._empty(self.state).network
+        tensors = {name: self.state[_NETWORK + name] for name in network.state_dict()}
+        pair = self._read(features.float()).unbind(1)
+        _, gates = functional_call(network, tensors, pair, {"return_gates": True}, strict=True)
+        return gates if gates.ndim == 2 else gates.mean(1)
+
+    def tuned(self: AnyHead, examples: Examples, fixed: Collection[str] = ()) -> AnyHead:
+        """The same paths with the lean, then with the blend, that are best on examples."""
+        self._check_features(examples.measured)
+        heads = [self]
+        if "lean" not in fixed:
+            leans = dict.fromkeys((*_LEANS, self.options["lean"]))
+            heads = [self._like({}, lean=lean, **({} if "blend" in fixed else {"blend": 0.0})) for lean in leans]
+        best = heads[_best([head.scores(examples.measured) for head in heads], examples.labels)]
+        return super(GDPAHead, best).tuned(examples, fixed)
+
+    def _loss(self, scorer: Scorer, batch: Tensor, labels: Tensor, given: Mapping[str, Tensor]) -> Tensor:
+        network = scorer.network
+        assert isinstance(network, GDPA)
+        logits = scorer.factor() * network.all_logits(batch[:, 0], batch[:, 1], given["text"])
+        fused, depth, clip = (cross_entropy(part, labels) for part in logits.unbind(1))
+        return fused + self.settings.path_loss * (depth + clip)
+
+    def _network(self, views: int, dim: int) -> nn.Module:
+        chosen = {option.name: getattr(self.settings, option.name) for option in fields(GDPASettings)}
+        return GDPA(views, dim, GDPASettings(**chosen))
+
+    def _cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
+        assert isinstance(network, GDPA)
+        return network.logits(features[:, 0], features[:, 1], text)
+
+
+class InterViewHead(TrainedHead):
+    """The inter-view adapter of PointCLIP."""
+
+    name = "inter-view"
+    _settings = InterViewSettings
+    _views = "view_weights"
+
+    settings: InterViewSettings
+
+    def _path(self) -> PathChoice:
+        return "image" if self.settings.path == "image" else "depth"
+
+    def _network(self, views: int, dim: int) -> nn.Module:
+        return InterView(views * (2 if self.settings.path == "both" else 1), dim)
+
+    def _views_of(self, count: int) -> int:
+        return count // 2 if self.settings.path == "both" else count
+
+    def _cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
+        return network(unit_views(features, self.settings.path)) @ text.T
+
+
+class DepthPathHead(TrainedHead):
+    """One half of DPA: the global view of the depth tower's features alone."""
+
+    name = "depth-path"
+    _views = "ratio"
+
+    def _path(self) -> PathChoice:
+        return "depth"
+
+    def _network(self, views: int, dim: int) -> nn.Module:
+        return GlobalView(views, dim)
+
+    def _cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
+        chosen = features[:, PATHS.index(self._path())]
+        return normalize(network(chosen), dim=-1) @ text.T
+
+
+class ImagePathHead(DepthPathHead):
+    """The other half of DPA: the global view of the image tower's features alone."""
+
+    name = "image-path"
+
+    def _path(self) -> PathChoice:
+        return "image"
+
+
+def _best(scores: Sequence[Tensor], labels: Tensor) -> int:
+    """Which scores [N, C] are best, by accuracy, then by cross-entropy at the best temperature; the first of equals."""
+    accuracies, losses = (rates.tolist() for rates in rate_scores(torch.stack(list(scores)), labels))
+    return min(range(len(scores)), key=lambda index: (-accuracies[index], losses[index]))
+
+
+def _batches(count: int, copies: int, own: TrainingSettings) -> Iterator[tuple[Tensor, Tensor]]:
+    """Shapes [B], and for each the number of a copy, for all steps; a last batch of one shape is left out."""
+    steps = max(1, count // own.batch_size)
+    for _ in range(min(own.epochs, max(1, own.steps // steps))):
+        drawn = torch.randint(copies, (count,))
+        for rows in torch.randperm(count).split(own.batch_size):
+            if len(rows) > 1:
+                yield rows, drawn[rows]

@@ -1,0 +1,331 @@
+"""From a foreign checkpoint to a folder of ours."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from clip2point.backbones.clip import ClipBackbone
+from clip2point.backbones.clip_towers import ACTIVATIONS, HEAD_WIDTH, Activation
+from clip2point.core.errors import ModelError, OptionError
+from clip2point.core.files import sha256
+from clip2point.model.checkpoint import is_checkpoint
+from clip2point.model.conversion.reading import read_foreign
+from clip2point.model.conversion.source_formats import Parts, split
+from clip2point.model.loading import save_model
+from clip2point.model.settings import Settings
+from clip2point.rendering import view_set
+
+if TYPE_CHECKING:
+    from clip2point.heads import DPA
+
+#: Factor on cosines of all of OpenAI's models, for checkpoints that do not have it.
+_LOGIT_SCALE = 100.0
+
+#: Whose tokenizer reads texts for models with a vocabulary of this size.
+_CLIP_TOKENIZER, _CLIP_VOCABULARY = "openai/clip-vit-base-patch32", 49408
+
+#: View sets that a checkpoint's cameras may be, and how far an angle or distance may be off.
+_VIEW_SETS, _CAMERA_TOLERANCE = ("clip2point-10", "clip2point-6"), 1e-3
+
+#: How far two copies of one CLIP may differ, of their values and besides: one may have been rounded to fp16.
+_ROUNDING = 1e-2, 1e-3
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was converted.
+
+    Attributes:
+        source: the file.
+        out: the new folder.
+        kind: "openai-clip", "openclip", "authors-pretraining" or "authors-dpa".
+        towers: some of "image", "depth" and "text".
+        adapter: "dpa", or None.
+        activation: "quick_gelu" or "gelu".
+        dim: width of the embedding space.
+        image_size: in pixels.
+        views: name of the view set.
+        remarks: what could not be known from the file, and what will not work, in sentences.
+    """
+
+    source: str
+    out: str
+    kind: str
+    towers: tuple[str, ...]
+    adapter: str | None
+    activation: str
+    dim: int
+    image_size: int
+    views: str
+    remarks: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {**asdict(self), "towers": list(self.towers), "remarks": list(self.remarks)}
+
+
+class _Source(NamedTuple):
+    """A file that was read.
+
+    Attributes:
+        path: where it lies.
+        parts: its tensors, sorted.
+        kind: see ``Conversion``.
+        activation: of its towers.
+        assumed: whether the file does not tell the activation.
+    """
+
+    path: Path
+    parts: Parts
+    kind: str
+    activation: Activation
+    assumed: bool
+
+
+def convert(
+    path: str | Path,
+    out: str | Path,
+    *,
+    clip: str | Path | None = None,
+    activation: str | None = None,
+    tokenizer: str | Path | None = None,
+) -> Conversion:
+    """Convert a checkpoint of OpenAI's CLIP, OpenCLIP or the authors of CLIP2Point for ``clip2point.load``.
+
+    Nothing in the file is run, and each of its tensors is used or named in an error.
+
+    Args:
+        path: a state dict, a whole training checkpoint, a TorchScript archive or a safetensors file.
+        out: folder for the result; is made if need be.
+        clip: file of the CLIP model that a checkpoint of the authors builds on, for its text tower, which these do not
+            hold. Without it the result reads images and depth maps only.
+        activation: "quick_gelu" or "gelu", which no tensor tells. If not given: QuickGELU for OpenAI and the authors;
+            for OpenCLIP what ``open_clip_config.json`` beside the file or the name of the training run says, else GELU.
+        tokenizer: folder or name on the hub; if not given, that of CLIP on the hub for models with its vocabulary.
+
+    Returns:
+        What was found.
+
+    Raises:
+        ModelError: that says what is wrong with a file.
+        OptionError: if an option makes no sense.
+    """
+    out = Path(out)
+    if activation not in (None, *ACTIVATIONS):
+        raise OptionError(f"unknown activation {activation!r}: expected one of {', '.join(ACTIVATIONS)}")
+    if (out.exists() and not out.is_dir()) or ((out / "config.json").exists() and not is_checkpoint(out)):
+        raise OptionError(f"{out}: holds something else already; choose a new folder")
+    source = _read(Path(path))
+    if clip is not None:
+        _add_clip(source, _read(Path(clip)))
+    chosen: Activation = activation or source.activation  # type: ignore[assignment]
+    backbone = ClipBackbone(
+        source.parts.states,
+        activation=chosen,
+        logit_scale=_logit_scale(source.parts),
+        name=str(path),
+        tokenizer=_tokenizer(tokenizer, source.parts),
+        dtype="fp32",
+    )
+    adapter = _adapter(source, backbone.dim)
+    views = _views(source.parts, adapter)
+    settings = replace(Settings(), views=views or Settings.views)
+    save_model(out, backbone, settings, {"converted_from": _record(source)}, adapter=adapter)
+    return Conversion(
+        source=str(path),
+        out=str(out),
+        kind=source.kind,
+        towers=backbone.towers,
+        adapter="dpa" if adapter else None,
+        activation=chosen,
+        dim=backbone.dim,
+        image_size=backbone.image_size,
+        views=settings.views,
+        remarks=_remarks(backbone, assumed=source.assumed and activation is None, cameras_known=views is not None),
+    )
+
+
+def _read(path: Path) -> _Source:
+    """Read a file, find out what it is, and check the numbers that it says of itself."""
+    foreign = read_foreign(path)
+    try:
+        parts = split(foreign.tensors)
+        _check_numbers(parts)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    if parts.kind != "clip" or foreign.torchscript:
+        return _Source(path, parts, "openai-clip" if foreign.torchscript else parts.kind, "quick_gelu", assumed=False)
+    config = _openclip_config(path)
+    named = path.name.startswith("open_clip")
+    if not (parts.openclip or named or config is not None or foreign.experiment is not None):
+        return _Source(path, parts, "openai-clip", "quick_gelu", assumed=True)
+    if config is not None:
+        return _Source(path, parts, "openclip", "quick_gelu" if config.get("quick_gelu") else "gelu", assumed=False)
+    if "quickgelu" in (foreign.experiment or "").lower():
+        return _Source(path, parts, "openclip", "quick_gelu", assumed=False)
+    return _Source(path, parts, "openclip", "gelu", assumed=True)
+
+
+def _openclip_config(path: Path) -> dict[str, Any] | None:
+    """What OpenCLIP wrote about the architecture beside a file, if it did."""
+    beside = path.with_name("open_clip_config.json")
+    if not beside.is_file():
+        return None
+    try:
+        config = json.loads(beside.read_text(encoding="utf-8"))["model_cfg"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{beside}: not a configuration of OpenCLIP; correct it or move it away") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{beside}: not a configuration of OpenCLIP; correct it or move it away")
+    return config
+
+
+def _check_numbers(parts: Parts) -> None:
+    """Hold what a TorchScript archive says of its model against the tensors."""
+    text, image = parts.states.get("text", {}), parts.states.get("image", {})
+    found = {}
+    if {"positional_embedding", "token_embedding.weight"} <= text.keys():
+        found["context_length"] = text["positional_embedding"].shape[0]
+        found["vocab_size"] = text["token_embedding.weight"].shape[0]
+    if {"positional_embedding", "conv1.weight"} <= image.keys():
+        grid = math.isqrt(max(image["positional_embedding"].shape[0] - 1, 0))
+        found["input_resolution"] = grid * image["conv1.weight"].shape[-1]
+    for name, size in found.items():
+        if parts.numbers.get(name, size) != size:
+            raise ModelError(f"the tensor {name!r} says {parts.numbers[name]:g}, but the others say {size}")
+
+
+def _add_clip(source: _Source, base: _Source) -> None:
+    """Complete a checkpoint of the authors with the text tower of the CLIP model that it builds on."""
+    if source.parts.kind == "clip" and "text" in source.parts.states:
+        raise OptionError(f"{source.path}: is a CLIP model itself; give no other besides")
+    usable = base.parts.kind == "clip" and "text" in base.parts.states
+    if not usable or (base.activation != source.activation and not base.assumed):
+        found = base.kind if "text" in base.parts.states else f"{base.kind} without a text tower"
+        raise ModelError(f"{base.path}: expected one of OpenAI's CLIP models such as ViT-B-32.pt, found {found}")
+    own, other = (parts.states.get("image", {}) for parts in (source.parts, base.parts))
+    for name in sorted(own.keys() | other.keys()) if own else ():
+        same = name in own and name in other and own[name].shape == other[name].shape
+        if not (same and own[name].float().allclose(other[name].float(), *_ROUNDING)):
+            raise ModelError(
+                f"{base.path}: another CLIP model than the one in {source.path}, first at {name!r} of the image tower"
+            )
+    source.parts.states["text"] = base.parts.states["text"]
+    source.parts.states.setdefault("image", other)
+    source.parts.numbers.update({key: value for key, value in base.parts.numbers.items() if key == "logit_scale"})
+
+
+def _logit_scale(parts: Parts) -> float:
+    """Factor on cosines before a softmax."""
+    return math.exp(min(parts.numbers["logit_scale"], 50.0)) if "logit_scale" in parts.numbers else _LOGIT_SCALE
+
+
+def _tokenizer(given: str | Path | None, parts: Parts) -> str | None:
+    """Where the tokenizer for texts is to be had, if that is known."""
+    if given is None:
+        embedding = parts.states.get("text", {}).get("token_embedding.weight")
+        return _CLIP_TOKENIZER if embedding is not None and len(embedding) == _CLIP_VOCABULARY else None
+    path = Path(given)
+    if not path.is_dir() and (path.exists() or path.is_absolute() or str(given).startswith(".")):
+        raise OptionError(
+            f"tokenizer {str(given)!r}: expected a folder, or a name on the hub such as {_CLIP_TOKENIZER}"
+        )
+    return str(given)
+
+
+def _adapter(source: _Source, dim: int) -> DPA | None:
+    """The adapter of a DPA checkpoint."""
+    state = source.parts.adapters
+    if not state:
+        return None
+    from clip2point.heads import DPA
+
+    views, mix = (state.get(f"adapter1.{name}", torch.empty(())) for name in ("fusion_ratio", "global_f.3.weight"))
+    # Before an adapter of that size is made.
+    if views.ndim != 1 or tuple(mix.shape) != (dim, len(views) * dim):
+        raise ModelError(
+            f"{source.path}: the tensors 'adapter1.fusion_ratio' and 'adapter1.global_f.3.weight' have shapes "
+            f"{list(views.shape)} and {list(mix.shape)}, expected [V] and [{dim}, V * {dim}]"
+        )
+    try:
+        return DPA(len(views), dim).load_authors_state(state).eval()
+    except ModelError as error:
+        raise ModelError(f"{source.path}: {error}") from error
+
+
+def _views(parts: Parts, adapter: DPA | None) -> str | None:
+    """The view set for a model: of an adapter that with its cameras, else that of the paper's zero-shot classification.
+
+    None if the cameras of an adapter have no name here.
+    """
+    if adapter is None:
+        return Settings.views
+    for views in map(view_set, _VIEW_SETS):
+        expected = {
+            "elev": [e for e, _ in views.angles],
+            "azim": [a for _, a in views.angles],
+            "dist": [1.0] * len(views),
+        }
+        known = all(_close(values, expected[axis]) for axis, values in parts.cameras.items())
+        if known and len(views) == adapter.depth.views:
+            return views.name
+    return None
+
+
+def _close(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether two lists hold the same numbers."""
+    return len(a) == len(b) and all(abs(x - y) <= _CAMERA_TOLERANCE for x, y in zip(a, b, strict=True))
+
+
+def _record(source: _Source) -> dict[str, Any]:
+    """What the checkpoint keeps of where it comes from, and the tensors that only training needs."""
+    record: dict[str, Any] = {"kind": source.kind, "file": source.path.name, "sha256": sha256(source.path)}
+    if source.parts.cameras:
+        record["cameras"] = source.parts.cameras
+    if "weights" in source.parts.numbers:
+        record["sigma"] = source.parts.numbers["weights"]
+    return record
+
+
+def _remarks(backbone: ClipBackbone, *, assumed: bool, cameras_known: bool) -> tuple[str, ...]:
+    """What the user should know."""
+    remarks = []
+    if assumed:
+        other = (
+            "gelu, as in most of OpenCLIP's" if backbone.activation == "quick_gelu" else "quick_gelu, as in OpenAI's"
+        )
+        remarks.append(
+            f"The file does not say which activation it was trained with; {backbone.activation} is assumed. "
+            f"If it is {other} models, convert again with --activation."
+        )
+    if heads := _guessed_heads(backbone):
+        remarks.append(
+            "No published model has towers as narrow as these, and the file does not say how many attention heads they "
+            f'have; {heads} are assumed. If that is wrong, correct "heads" in config.json.'
+        )
+    if "image" not in backbone.towers:
+        remarks.append("The file holds no image tower: give the CLIP file too (--clip ViT-B-32.pt) to read photos.")
+    if "text" not in backbone.towers:
+        remarks.append(
+            "The file holds no text tower, so class names cannot be read: give the CLIP file too (--clip ViT-B-32.pt)."
+        )
+    elif backbone.tokenizer is None:
+        remarks.append("No tokenizer is known for this vocabulary: give its folder (--tokenizer DIR) to read texts.")
+    if not cameras_known:
+        remarks.append(
+            "The cameras of the adapter are none of the view sets known here; it cannot be shown shapes yet."
+        )
+    return tuple(remarks)
+
+
+def _guessed_heads(backbone: ClipBackbone) -> str:
+    """The numbers of attention heads, in words, of towers whose width does not tell them; "" if all do."""
+    narrow = {t: a.heads for t, a in backbone.architectures.items() if a.width < a.heads * HEAD_WIDTH}
+    return " and ".join(f"{heads} ({tower})" for tower, heads in narrow.items())

@@ -1,0 +1,133 @@
+"""Putting a model of ours on a hub, from where ``hf:ORGANISATION/NAME`` loads it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from clip2point.core.errors import ModelError
+from clip2point.core.repositories import LOGIN, SETTINGS, WEIGHTS, hub_state, hub_status, quiet, split_name
+from clip2point.model.cards import model_card
+from clip2point.model.checkpoint import Checkpoint, is_checkpoint, read_checkpoint
+
+_CARD = "README.md"
+#: An absolute path or one in a home folder, of POSIX or Windows, alone or as a data set.
+_ABSOLUTE = re.compile(r"(?P<kind>(?:folder|npz):)?(?P<path>(?:[/~]|[A-Za-z]:[/\\]|\\\\).*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was put on a hub.
+
+    Attributes:
+        model: by which ``clip2point.load`` knows it.
+        url: of its page.
+        commit: that holds it.
+        files: names in the repository.
+        card_written: whether the folder had no model card, and one was made.
+    """
+
+    model: str
+    url: str
+    commit: str
+    files: tuple[str, ...]
+    card_written: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {**asdict(self), "files": list(self.files)}
+
+
+def push(folder: str | Path, name: str, *, private: bool = False) -> Publication:
+    """Put a model of ours on the hub, in one commit.
+
+    Args:
+        folder: that ``pretrain``, ``adapt`` or ``convert`` wrote. It is checked as for loading and stays as it is; only
+            what loading needs and its ``README.md`` go along, and of absolute paths in ``config.json``, which tell who
+            made it where, the last part. Without a card, one is made of ``config.json``.
+        name: "ORGANISATION/NAME", with or without "hf:" before; the repository is made if there is none.
+        private: whether only those who are allowed to may see it.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        ModelError: if the folder is no whole model of ours, builds on one that would stay behind, nobody is logged in,
+            or the hub does not take it.
+    """
+    folder, (repository, revision) = Path(folder), split_name(name.removeprefix("hf:"))
+    if revision or "/" not in repository:
+        raise ModelError(f"{name!r}: expected ORGANISATION/NAME to push to")
+    if folder.is_dir() and (folder / "config.json").is_file() and not is_checkpoint(folder):
+        raise ModelError(f"{folder}: no model of clip2point's own format; push others with 'hf upload'")
+    checkpoint = read_checkpoint(folder)
+    files: dict[str, Path | bytes] = {file.relative_to(folder).as_posix(): file for file in _files(checkpoint)}
+    for file in [name for name in files if Path(name).name == "config.json"]:
+        files[file] = json.dumps(_public(json.loads((folder / file).read_text(encoding="utf-8"))), indent=2).encode()
+    card_written = _CARD not in files
+    if card_written:
+        files[_CARD] = model_card(_public(checkpoint.config), repository).encode()
+    url, commit = _commit(repository, files, private)
+    return Publication(f"hf:{repository}", url, commit, tuple(sorted(files)), card_written)
+
+
+def _files(checkpoint: Checkpoint) -> list[Path]:
+    """What goes along: what loading needs, of the folder and of the base model or tokenizer inside it."""
+    folder, names = checkpoint.folder, ("config.json", "model.safetensors", "expected.json", _CARD)
+    files = [folder / name for name in names if (folder / name).is_file()]
+    for entry in ("base", "tokenizer"):
+        value = str(checkpoint.config.get(entry) or "")
+        path = folder / value
+        if not value or not (path.is_dir() or value.startswith(".") or Path(value).is_absolute()):
+            continue  # the name of a model, which others can load too
+        inside = not Path(value).is_absolute() and path.resolve().is_relative_to(folder.resolve())
+        if not (inside and path.is_dir()):
+            raise ModelError(
+                f"{folder}: its {entry} {value} would stay behind: copy it into the folder, or push it too, and "
+                f'correct "{entry}" in config.json'
+            )
+        kinds = (SETTINGS, *WEIGHTS)
+        files += [file for file in sorted(path.iterdir()) if any(kind.fullmatch(file.name) for kind in kinds)]
+    return files
+
+
+def _public(value: Any) -> Any:
+    """JSON types with the last part of each absolute path in place of the path, behind "folder:" and the like too."""
+    if isinstance(value, Mapping):
+        return {key: _public(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_public(entry) for entry in value]
+    if not isinstance(value, str) or (found := _ABSOLUTE.fullmatch(value)) is None:
+        return value
+    return (found["kind"] or "") + (re.split(r"[/\\]", found["path"].rstrip("/\\"))[-1] or "?")
+
+
+def _commit(repository: str, files: dict[str, Path | bytes], private: bool) -> tuple[str, str]:
+    """Make one commit of files, by their names in the repository, and return its page and number."""
+    from huggingface_hub import CommitOperationAdd, HfApi, constants, get_token
+
+    if constants.HF_HUB_OFFLINE:
+        raise ModelError(f"{repository}: HF_HUB_OFFLINE is set, so nothing can be pushed: unset it")
+    if get_token() is None:
+        raise ModelError(f"{repository}: nobody is logged in: {LOGIN} and a token that may write, or set HF_TOKEN")
+    api = HfApi()
+    try:
+        with quiet():
+            api.create_repo(repository, private=private or None, exist_ok=True)
+            # Of a repository that existed, nobody asked whether it is private.
+            if private and not api.model_info(repository).private:
+                raise ModelError(
+                    f"{repository}: exists already and is public: make it private first, or leave --private"
+                )
+            operations = [CommitOperationAdd(name, file) for name, file in files.items()]
+            commit = api.create_commit(repository, operations, commit_message="Model of clip2point")
+    except ModelError:
+        raise
+    except Exception as error:
+        advice = f"{LOGIN} and a token that may write there" if hub_status(error) in (401, 403) else "try again"
+        raise ModelError(f"{repository}: {hub_state(error)}, and the model was not pushed: {advice}") from error
+    return f"{api.endpoint}/{repository}", commit.oid

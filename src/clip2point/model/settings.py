@@ -1,0 +1,56 @@
+"""How a model looks at shapes and words: what has to be the same whenever its numbers are to be the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from clip2point.core.errors import OptionError
+from clip2point.rendering.depth import check_radius, check_style
+from clip2point.rendering.views import view_set
+
+#: The prompt of the public code.
+PAPER_TEMPLATES = ("image of a {}",)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Rendering and prompt settings of a model; the defaults are those of the paper's zero-shot classification.
+
+    Attributes:
+        views: name of the view set.
+        points: drawn from each shape.
+        radius: of the discs, in half image widths.
+        style: of the depth maps.
+        templates: prompts with one ``{}`` each; a class's text feature is the mean over them.
+    """
+
+    views: str = "clip2point-6"
+    points: int = 1024
+    radius: float = 0.02
+    style: str = "clip2point"
+    templates: tuple[str, ...] = PAPER_TEMPLATES
+
+    def __post_init__(self) -> None:
+        view_set(self.views)
+        if not 1 <= self.points <= 1_000_000:
+            raise OptionError(f"points {self.points}: expected 1 to 1000000")
+        check_radius(self.radius)
+        check_style(self.style)
+        if not self.templates or any(template.count("{}") != 1 for template in self.templates):
+            raise OptionError(
+                f"templates {list(self.templates)}: expected at least one, each with one {{}} for the name"
+            )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Settings:
+        """Read what ``to_dict`` wrote; keys of other things are passed over."""
+        known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        if "templates" in known:
+            known["templates"] = tuple(known["templates"])
+        return cls(**known)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {**asdict(self), "templates": list(self.templates)}

@@ -1,0 +1,82 @@
+"""Zero-shot classification of depth maps (section 3.1 of the paper, conventions of the public code).
+
+The features of every view and of every class name are normalised; their cosines are summed over the views; the class
+with the largest sum wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from clip2point.backbones import Backbone
+from clip2point.model.settings import PAPER_TEMPLATES
+from clip2point.rendering import ViewSet, render_depth
+from clip2point.rendering import rotate_modelnet as rotate_modelnet_points
+
+
+def class_features(backbone: Backbone, labels: Sequence[str], templates: Sequence[str] = PAPER_TEMPLATES) -> Tensor:
+    """One unit text feature for each class.
+
+    Args:
+        backbone: whose text tower is used.
+        labels: C class names; underscores are read as spaces.
+        templates: T prompts with one ``{}`` each. Features of several are normalised, averaged and normalised again.
+
+    Returns:
+        [C, D] float32, unit length.
+    """
+    names = [label.replace("_", " ") for label in labels]
+    prompts = [template.format(name) for name in names for template in templates]
+    features = normalize(backbone.encode_text(prompts), dim=-1).unflatten(0, (len(names), len(templates)))
+    return normalize(features.mean(1), dim=-1)
+
+
+def view_cosines(view_features: Tensor, text_features: Tensor) -> Tensor:
+    """Cosines of every view with every class.
+
+    Args:
+        view_features: [B, V, D], any length.
+        text_features: [C, D], any length.
+
+    Returns:
+        [B, V, C] in [-1, 1].
+    """
+    return normalize(view_features, dim=-1) @ normalize(text_features, dim=-1).T
+
+
+def zero_shot_logits(
+    backbone: Backbone,
+    points: Tensor,
+    text_features: Tensor,
+    views: ViewSet | str = "clip2point-6",
+    *,
+    image_size: int | None = None,
+    radius: float = 0.02,
+    rotate_modelnet: bool = False,
+    style: str = "clip2point",
+) -> Tensor:
+    """From unit-sphere points to class scores.
+
+    Args:
+        backbone: whose depth tower is used.
+        points: [B, N, 3] float32 in the unit sphere; y up, or in ModelNet's own frame if ``rotate_modelnet``.
+        text_features: [C, D] as from ``class_features``.
+        views: V views.
+        image_size: of the depth maps in pixels; the backbone's own if not given.
+        radius: of the discs.
+        rotate_modelnet: whether to turn ModelNet's z-up frame into the y-up one first.
+        style: of the depth maps.
+
+    Returns:
+        [B, C]: cosines summed over the views, in [-V, V].
+    """
+    if rotate_modelnet:
+        points = rotate_modelnet_points(points)
+    size = image_size or backbone.image_size
+    depth = render_depth(points, views, image_size=size, radius=radius, style=style)
+    with torch.inference_mode():
+        return view_cosines(backbone.encode_depth(depth), text_features).sum(1)

@@ -1,8 +1,0 @@
-"""Image-depth pairs for pre-training: models from many sources, rendered into WebDataset shards."""
-
-from clip2point.pairs.model import Model
-from clip2point.pairs.reading import read_shard
-from clip2point.pairs.shards import PairFolder
-from clip2point.pairs.sources import Source, open_source
-
-__all__ = ["Model", "PairFolder", "Source", "open_source", "read_shard"]

@@ -1,0 +1,100 @@
+"""Zero-shot accuracy of a depth tower in training, on shapes that it does not see there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from clip2point.core.errors import OptionError
+from clip2point.data import Dataset, open_dataset, sample_dataset
+from clip2point.features.view_features import encode_views
+from clip2point.heads.metrics import measure_predictions
+from clip2point.model import Recogniser, view_cosines
+from clip2point.pretraining.pairs.source_model import to_keys
+from clip2point.pretraining.recipe import ValidationSettings
+
+#: Factors that are tried, each about a tenth above the one before.
+_SCALES = tuple(round(10 ** (step / 25), 1) for step in range(13, 63))
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What validation found.
+
+    Attributes:
+        accuracy: share of shapes that were named rightly, in [0, 1].
+        mean_class_accuracy: mean of the accuracies of the classes.
+        cross_entropy: of the confidences, scaled to fit best: the steadier measure where shapes are few.
+        scale: the factor on mean cosines that does so (temperature scaling, Guo et al. 2017).
+    """
+
+    accuracy: float
+    mean_class_accuracy: float
+    cross_entropy: float
+    scale: float
+
+    def to_dict(self) -> dict[str, float]:
+        """The measures, as JSON types."""
+        measures = asdict(self)
+        del measures["scale"]
+        return measures
+
+
+def open_validation(settings: ValidationSettings, trained_on: Collection[str]) -> Dataset:
+    """Open the validation shapes of a recipe.
+
+    Args:
+        settings: which.
+        trained_on: keys of the models that are trained on.
+
+    Raises:
+        OptionError: if they are a test split without leave, or do not say which way is up, or some are trained on.
+        DataError: if they are missing or broken.
+    """
+    root = None if settings.root is None else Path(settings.root).expanduser()
+    dataset = open_dataset(settings.dataset, root=root, split=settings.split, up=settings.up, limit=settings.limit)
+    if dataset.split == "test" and not settings.allow_test:
+        raise OptionError(
+            f"validation.split: the weights would be chosen by the test split of {dataset.name}, on which results are "
+            "reported: give 'validation', or set validation.allow_test"
+        )
+    if dataset.up == "auto":
+        raise OptionError(f"validation.up: {dataset.name} does not say which axis points up; give y or z")
+    keys = to_keys([name.removesuffix(PurePosixPath(name).suffix) for name in dataset.names])
+    both = [name for name, key in zip(dataset.names, keys, strict=True) if key in trained_on]
+    if both:
+        raise OptionError(
+            f"validation.dataset: {len(both):,} of the {len(dataset):,} shapes of {dataset.name} are among the pairs "
+            f"that are trained on, or have their names; the first is {both[0]}: give shapes that are not"
+        )
+    return dataset
+
+
+class Validation:
+    """Measures depth towers on the same points, one after another; keeps nothing in the cache of features.
+
+    Args:
+        dataset: labelled shapes with a declared up-axis.
+        base: the model before training, under the settings that the trained one is to have.
+        with_tower: makes the trained model of the state of a depth tower.
+    """
+
+    def __init__(
+        self, dataset: Dataset, base: Recogniser, with_tower: Callable[[Mapping[str, Tensor]], Recogniser]
+    ) -> None:
+        self._with_tower = with_tower
+        self._sampled = sample_dataset(dataset, base.settings.points)
+        self._text = base.class_features(dataset.classes).cpu()
+
+    def __call__(self, tower: Mapping[str, Tensor]) -> Validated:
+        """Measure a depth tower, given by its state."""
+        features = torch.from_numpy(encode_views(self._with_tower(tower), self._sampled))
+        scores, labels = view_cosines(features, self._text).mean(1).double(), torch.from_numpy(self._sampled.labels)
+        metrics = measure_predictions(scores.softmax(-1).numpy(), self._sampled.labels, self._sampled.classes)
+        loss, scale = min((cross_entropy(scores * scale, labels).item(), scale) for scale in _SCALES)
+        return Validated(metrics.accuracy, metrics.mean_class_accuracy, loss, scale)

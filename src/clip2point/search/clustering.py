@@ -1,0 +1,146 @@
+"""Clusters: the shapes of a library in groups that look alike, with names from its vocabulary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2point.core.errors import DataError, OptionError
+from clip2point.model import Recogniser
+from clip2point.search.entry import Float32
+from clip2point.search.library import Library
+from clip2point.search.queries import text_vectors
+
+#: Numbers of clusters that are tried where none is given.
+COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64)
+ALTERNATIVES = 4
+
+_SAMPLE = 2000  # shapes by which the number of clusters is chosen
+_WHOLE = 20_000  # up to so many shapes every step of k-means looks at all of them
+_STARTS = 4
+_MEMBERS = 5  # on average, in the smallest clusters that are chosen unasked
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Shapes that look alike.
+
+    Attributes:
+        name: of the library's labels, the one that fits these shapes best compared with the other clusters.
+        alternatives: the next best.
+        paths: of all its shapes, the most central first.
+        centrality: cosine of each with the middle of the cluster.
+    """
+
+    name: str
+    alternatives: tuple[str, ...]
+    paths: tuple[str, ...]
+    centrality: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {
+            "name": self.name,
+            "alternatives": list(self.alternatives),
+            "size": len(self.paths),
+            "paths": list(self.paths),
+            "centrality": list(self.centrality),
+        }
+
+
+def clusters(library: Library, model: Recogniser, count: int | None = None, *, seed: int = 0) -> list[Cluster]:
+    """Group the shapes of a library by k-means on their vectors.
+
+    Args:
+        library: with at least one shape.
+        model: that it was made with; its text tower finds the names.
+        count: how many clusters; if not given, the number of ``COUNTS`` with the best silhouette.
+        seed: of the sample and of where k-means starts.
+
+    Returns:
+        The largest first.
+
+    Raises:
+        OptionError: if there are fewer shapes than clusters.
+        DataError: if the library is empty.
+        ModelError: if the model's vectors cannot be compared with the library's.
+    """
+    library.check_model(model)
+    paths, vectors = library.vectors()
+    if not paths:
+        raise DataError(f"{library.path}: is empty; add shapes with 'clip2point index FOLDER --db {library.path}'")
+    different = len(np.unique(vectors, axis=0))
+    if count is None:
+        count = choose_count(vectors, seed)
+    elif not 1 <= count <= different:
+        raise OptionError(f"count {count}: expected 1 to {different}, as many as there are different shapes")
+    members, middles = _k_means(vectors, count, seed)
+    ranked = name_ranking(middles, text_vectors(model, library.labels).numpy())
+    found = []
+    for number, order in enumerate(ranked):
+        inside = np.flatnonzero(members == number)
+        cosines = vectors[inside] @ middles[number]
+        central = np.argsort(-cosines, kind="stable")
+        names = [library.labels[label] for label in order[: ALTERNATIVES + 1]]
+        found.append(
+            Cluster(
+                names[0],
+                tuple(names[1:]),
+                tuple(paths[index] for index in inside[central]),
+                tuple(cosines[central].tolist()),
+            )
+        )
+    return sorted(found, key=lambda cluster: (-len(cluster.paths), cluster.paths[0]))
+
+
+def choose_count(vectors: Float32, seed: int = 0) -> int:
+    """The number of clusters, of ``COUNTS``, with the best silhouette on a sample of the vectors.
+
+    Args:
+        vectors: [N, D] unit.
+        seed: of the sample and of k-means.
+
+    Returns:
+        1 if there are too few different vectors for more.
+    """
+    from sklearn.metrics import silhouette_score
+
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(vectors))[:_SAMPLE])
+    sample = vectors[chosen]
+    most = len(np.unique(sample, axis=0)) // _MEMBERS
+    scores: dict[int, float] = {}
+    for count in COUNTS:
+        if count <= most:
+            members, _ = _k_means(sample, count, seed)
+            scores[count] = float(silhouette_score(sample, members))
+    return max(scores, key=lambda count: scores[count], default=1)
+
+
+def name_ranking(middles: Float32, texts: Float32) -> NDArray[np.intp]:
+    """Order names by how much better they fit a cluster than the others.
+
+    Args:
+        middles: [K, D] unit.
+        texts: [C, D] unit, of the names.
+
+    Returns:
+        [K, C] numbers of names, the best first.
+    """
+    fit = middles @ texts.T
+    if len(middles) > 1:
+        fit = fit - (fit.sum(0) - fit) / (len(middles) - 1)
+    return np.argsort(-fit, axis=1, kind="stable")
+
+
+def _k_means(vectors: Float32, count: int, seed: int) -> tuple[NDArray[np.int32], Float32]:
+    """Cluster [N] of each vector, and their middles [K, D], unit."""
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+
+    kind = KMeans if len(vectors) <= _WHOLE else MiniBatchKMeans
+    options: dict[str, Any] = {} if kind is KMeans else {"batch_size": 4096}
+    fitted = kind(count, n_init=_STARTS, random_state=seed, **options).fit(vectors)
+    middles = fitted.cluster_centers_.astype(np.float32)
+    return fitted.labels_, middles / np.maximum(np.linalg.norm(middles, axis=1, keepdims=True), 1e-12)

@@ -1,0 +1,124 @@
+"""Changes to point clouds that should not change what they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2point.core.errors import OptionError
+from clip2point.shapes import to_unit_sphere
+
+Float32 = NDArray[np.float32]
+
+#: Cells along each side of the image by which a one-sided scan tells front from back, and how deep its front is.
+_SCAN_CELLS = 32
+_SCAN_DEPTH = 0.1
+
+
+@dataclass(frozen=True)
+class AugmentationSettings:
+    """How training clouds are changed; the paper changes nothing but the camera's distance.
+
+    Attributes:
+        yaw: largest turn about the vertical axis, either way, in degrees; the pictures do not turn along.
+        tilt: largest turn about a random horizontal axis, in degrees.
+        stretch: largest factor along each axis, and its inverse; 1 for none.
+        noise: standard deviation of the points' positions, in radii of the unit sphere.
+        scans: share of the clouds that are cut down to what one camera sees of them.
+        independent: whether the two depth maps of a pair show points, turns and noise of their own; if not, they
+            differ in the camera's distance alone, as in the paper.
+    """
+
+    yaw: float = 0.0
+    tilt: float = 0.0
+    stretch: float = 1.0
+    noise: float = 0.0
+    scans: float = 0.0
+    independent: bool = False
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("yaw", 0, 180),
+            ("tilt", 0, 90),
+            ("stretch", 1, 4),
+            ("noise", 0, 0.5),
+            ("scans", 0, 1),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise OptionError(f"{name} is {getattr(self, name)}: expected {low} to {high}")
+
+
+def augment(points: Float32, settings: AugmentationSettings, count: int, rng: np.random.Generator) -> Float32:
+    """Draw points of a cloud and change them.
+
+    Args:
+        points: [P, 3] float32 in the unit sphere, y up.
+        settings: how far changes go.
+        count: N, how many points to draw; with repetition if there are fewer.
+        rng: of every draw.
+
+    Returns:
+        [N, 3] float32; in the unit sphere again if the shape itself was changed.
+    """
+    changed = settings.stretch > 1 or settings.scans > 0
+    if settings.stretch > 1:
+        points = points * _stretch(settings.stretch, rng)
+    turn = _turn(settings, rng)
+    if turn is not None:
+        points = points @ turn
+    if settings.scans > 0 and rng.random() < settings.scans:
+        points = one_sided(to_unit_sphere(points), rng)
+    chosen = rng.choice(len(points), count, replace=len(points) < count)
+    drawn = points[chosen]
+    if settings.noise > 0:
+        drawn = drawn + rng.normal(0.0, settings.noise, drawn.shape).astype(np.float32)
+    return to_unit_sphere(drawn) if changed else np.ascontiguousarray(drawn, dtype=np.float32)
+
+
+def one_sided(points: Float32, rng: np.random.Generator) -> Float32:
+    """The points that a depth camera sees from a random side, up to 60 degrees above the horizon.
+
+    Args:
+        points: [P, 3] in the unit sphere, y up.
+        rng: of the side.
+
+    Returns:
+        [Q, 3], the points that lie within a small depth of the nearest one of their image cell; at least one.
+    """
+    azimuth, elevation = rng.uniform(0, 2 * np.pi), rng.uniform(0, np.pi / 3)
+    towards = np.array(
+        [np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)], np.float32
+    )
+    aside = np.array([np.cos(azimuth), 0, -np.sin(azimuth)], np.float32)
+    above = np.cross(towards, aside)
+    cells = ((points @ np.stack([aside, above], axis=1) + 1) * (_SCAN_CELLS / 2)).astype(np.int64)
+    cell = cells.clip(0, _SCAN_CELLS - 1) @ np.array([_SCAN_CELLS, 1])
+    nearness = points @ towards
+    nearest = np.full(_SCAN_CELLS**2, -np.inf, np.float32)
+    np.maximum.at(nearest, cell, nearness)
+    return points[nearness >= nearest[cell] - _SCAN_DEPTH]
+
+
+def _stretch(largest: float, rng: np.random.Generator) -> Float32:
+    """Three factors, evenly spread on a logarithmic scale."""
+    return np.exp(rng.uniform(-1, 1, 3) * np.log(largest)).astype(np.float32)
+
+
+def _turn(settings: AugmentationSettings, rng: np.random.Generator) -> Float32 | None:
+    """A random turn, to be multiplied from the right; None if none is asked for."""
+    if settings.yaw == settings.tilt == 0:
+        return None
+    yaw, heading = np.radians(settings.yaw) * rng.uniform(-1, 1), rng.uniform(0, 2 * np.pi)
+    tilt = np.radians(settings.tilt) * rng.uniform()
+    about_y = _rotation(np.array([0.0, 1.0, 0.0]), yaw)
+    return (about_y @ _rotation(np.array([np.cos(heading), 0.0, np.sin(heading)]), tilt)).astype(np.float32)
+
+
+def _rotation(axis: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
+    """Rodrigues' formula, for a unit axis."""
+    x, y, z = axis
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    rotation: NDArray[np.float64] = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
+    return rotation

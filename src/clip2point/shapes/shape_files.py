@@ -1,0 +1,203 @@
+"""Reading shape files: which reader takes which file, and one kind of error whatever goes wrong."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from clip2point.core.errors import ShapeError
+from clip2point.shapes.companions import Companions
+from clip2point.shapes.guards import gunzip, read_file
+from clip2point.shapes.orientation import check_up
+from clip2point.shapes.parsed import Parsed, to_shape
+from clip2point.shapes.shape import Shape
+
+#: The module in ``clip2point.shapes.formats`` that reads each extension.
+_READERS = {
+    ".off": "off",
+    ".obj": "obj",
+    ".ply": "ply",
+    ".stl": "stl",
+    ".glb": "gltf",
+    ".gltf": "gltf",
+    ".dae": "dae",
+    ".ac": "ac3d",
+    ".acc": "ac3d",
+    ".3mf": "threemf",
+    ".pcd": "pcd",
+    ".xyz": "delimited",
+    ".txt": "delimited",
+    ".csv": "delimited",
+    ".pts": "delimited",
+    ".npy": "numpy_files",
+    ".npz": "numpy_files",
+    ".las": "las",
+    ".laz": "las",
+}
+
+#: Extensions that notes and tables have as well as clouds, and how much of such a file tells which it is, in bytes.
+_AMBIGUOUS, _TELLING = (".txt", ".csv"), 65_536
+
+#: Formats that say which axis points up, in every file alike.
+_UP = {".glb": "y", ".gltf": "y", ".ac": "y", ".acc": "y", ".3mf": "z", ".las": "z", ".laz": "z"}
+
+
+def supported_extensions() -> tuple[str, ...]:
+    """Return the extensions that ``load_shape`` reads, each also with ``.gz`` behind it."""
+    return tuple(_READERS)
+
+
+def _extension(path: Path) -> str:
+    """Return the lower-case extension of a path, without a final ``.gz``."""
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    if suffixes[-1:] == [".gz"]:
+        suffixes.pop()
+        return suffixes[-1] if suffixes else ""
+    return suffixes[-1] if suffixes else ""
+
+
+def format_up(path: str | os.PathLike[str]) -> str:
+    """The axis that points up by the format of a file, which is not read; "auto" if the format leaves it open."""
+    return _UP.get(_extension(Path(path)), "auto")
+
+
+def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
+    """Find the shape files in a folder and its sub-folders.
+
+    Args:
+        path: a folder; links to folders in it are not followed.
+
+    Returns:
+        The files with a supported extension, sorted. Hidden files are passed over, and so are notes and tables: text
+        in .txt and .csv without a line of three numbers where a cloud would begin.
+
+    Raises:
+        ShapeError: if the folder is missing or cannot be listed.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ShapeError(f"{folder}: no such folder: expected one with shape files; check the path")
+
+    def refuse(error: OSError) -> None:
+        raise ShapeError(f"{folder}: cannot be listed ({error}): change the folder's rights") from None
+
+    found = [
+        Path(parent, name)
+        for parent, _, names in os.walk(folder, onerror=refuse)
+        for name in names
+        if not name.startswith(".") and _extension(Path(name)) in _READERS
+    ]
+    return sorted(path for path in found if path.suffix.lower() not in _AMBIGUOUS or _may_be_cloud(path))
+
+
+def _may_be_cloud(path: Path) -> bool:
+    """Whether a text file holds points, or its reader has to explain why it does not: it is empty or unreadable."""
+    from clip2point.shapes.formats.delimited import holds_points
+
+    try:
+        with path.open("rb") as file:
+            begin = file.read(_TELLING)
+    except OSError:
+        return True
+    return not begin.strip() or holds_points(begin)
+
+
+def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:
+    """Read a mesh or a point cloud from a file.
+
+    Meshes: OFF, OBJ (with MTL and textures), PLY, STL, GLB, glTF, DAE, AC3D, 3MF. Clouds: PLY, PCD, XYZ, TXT, CSV, PTS,
+    NPY, NPZ, LAS, LAZ. Any of them gzip-compressed, with ``.gz`` behind its name. The parts of a scene are moved to
+    their places and joined. Coordinates stay as they are, with one exception: a shape that lies farther from the
+    origin than 64 times its size (a georeferenced scan) is moved to the origin, in float64, before it is stored
+    in float32. A mesh without area is returned as the cloud of its vertices.
+
+    Files are not trusted: at most 50 million points, vertices or faces and 2 GiB after decompression; nothing in
+    a file runs; of other files only its neighbours are read.
+
+    Args:
+        path: the file; its extension says the format.
+        up: the axis that points up, one of ``UP_AXES``. "auto" takes the format's convention (y for GLB, glTF and
+            AC3D, z for 3MF, LAS and LAZ, the declared one for DAE) and stays "auto" where there is none.
+
+    Returns:
+        A checked Shape, its ``source`` being the path; nothing is rotated or scaled.
+
+    Raises:
+        ShapeError: if the file cannot be read as a shape; the message names it and says what to do.
+        OptionError: if ``up`` is not an axis.
+    """
+    check_up(up, auto=True)
+    path = Path(path)
+    extension = _extension(path)
+    if extension not in _READERS:
+        if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that no file can have
+            raise ShapeError(f"{path}: no such file: check the path")
+        raise ShapeError(
+            f"{path}: unknown extension {extension!r}: expected one of {', '.join(_READERS)}, also with .gz"
+        )
+    try:
+        # Overflow and the like in damaged files are found by the checks, so NumPy need not warn of them.
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return to_shape(_read(path, extension), str(path), up)
+    except ShapeError as error:
+        raise ShapeError(f"{path}: {error}") from None
+    except BaseException as error:  # native readers also raise panics, which are not Exceptions
+        if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+            raise
+        kind = extension.removeprefix(".").upper()
+        raise ShapeError(
+            f"{path}: is damaged or not really {kind} ({_in_words(error)}): expected a whole {kind} file; "
+            "export or download it again"
+        ) from error
+
+
+def _read(path: Path, extension: str) -> Parsed:
+    data = read_file(path)
+    if path.suffix.lower() == ".gz":
+        data = gunzip(data)
+    if data[:1024].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise ShapeError("is a web page, not a shape: the download went wrong; download the file itself")
+    reader = importlib.import_module(f"clip2point.shapes.formats.{_READERS[extension]}")
+    parsed: Parsed = reader.read(data, Companions(path))
+    return parsed
+
+
+def _in_words(error: BaseException) -> str:
+    """Say in a few words what a reader stumbled over."""
+    if isinstance(error, MemoryError):
+        return "it asks for more memory than there is"
+    if isinstance(error, RecursionError):
+        return "its parts are nested too deeply"
+    if isinstance(error, KeyError):
+        return f"{str(error)[:80]} is missing"
+    lines = str(error).splitlines()
+    return lines[0][:160] if lines else type(error).__name__
+
+
+def shape_from_points(points: ArrayLike | Any, up: str = "y", source: str = "array") -> Shape:
+    """Make a checked cloud from an array.
+
+    Args:
+        points: [N, >=3] numbers, N >= 2; only the first three columns are used. They are checked, and moved if far
+            from the origin, as ``load_shape`` does.
+        up: the axis that points up, or "auto".
+        source: name for messages.
+
+    Raises:
+        ShapeError: if the array holds no cloud; the message begins with ``source``.
+        OptionError: if ``up`` is not an axis.
+    """
+    from clip2point.shapes.formats.numpy_files import to_points
+
+    check_up(up, auto=True)
+    try:
+        return to_shape(Parsed(to_points(np.asarray(points))), source, up)
+    except (ShapeError, ValueError) as error:
+        raise ShapeError(f"{source}: {error}") from None

@@ -1,0 +1,115 @@
+import errno
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clip2point.core import cache
+from clip2point.core.errors import CacheError
+
+ARRAYS = {"points": np.arange(12.0).reshape(3, 4), "labels": np.array([1, 2, 3])}
+PARTS = {"data": "abc", "points": 1024, "views": ["a", "b"], "radius": 0.02}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_round_trip_is_memory_mapped_and_read_only():
+    assert cache.load_arrays("points", PARTS) is None
+    stored = cache.store_arrays("points", PARTS, ARRAYS)
+    found = cache.load_arrays("points", PARTS)
+    for arrays in (stored, found):
+        assert arrays.keys() == ARRAYS.keys()
+        for name, array in ARRAYS.items():
+            np.testing.assert_array_equal(arrays[name], array)
+            assert isinstance(arrays[name], np.memmap)
+            assert not arrays[name].flags.writeable
+
+
+def test_empty_arrays():
+    cache.store_arrays("points", PARTS, {"points": np.empty((0, 3))})
+    assert cache.load_arrays("points", PARTS)["points"].shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"data": "abd"}, {"points": 1025}, {"views": ["b", "a"]}, {"radius": 0.021}, {"x": 1}]
+)
+def test_a_changed_part_is_another_entry(changed):
+    cache.store_arrays("points", PARTS, ARRAYS)
+    assert cache.load_arrays("points", {**PARTS, **changed}) is None
+    assert cache.load_arrays("features", PARTS) is None
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5) | st.booleans(), max_size=5))
+def test_keys_do_not_depend_on_order_but_on_everything_else(parts):
+    assert cache.key_of(parts) == cache.key_of(dict(reversed(parts.items())))
+    assert cache.key_of(parts) != cache.key_of({**parts, "another": 1})
+
+
+@pytest.mark.parametrize("damage", ["array", "parts", "missing"])
+def test_a_damaged_entry_is_none_and_makes_way(folder, damage):
+    cache.store_arrays("points", PARTS, ARRAYS)
+    entry = folder / "points" / cache.key_of(PARTS)
+    if damage == "array":
+        (entry / "points.npy").write_bytes(b"\x93NUMPY")
+    elif damage == "parts":
+        (entry / "parts.json").write_text("{")
+    else:
+        (entry / "parts.json").unlink()
+    assert cache.load_arrays("points", PARTS) is None
+    cache.store_arrays("points", PARTS, ARRAYS)
+    np.testing.assert_array_equal(cache.load_arrays("points", PARTS)["points"], ARRAYS["points"])
+
+
+def test_an_entry_of_another_meaning_is_not_believed(folder):
+    cache.store_arrays("points", PARTS, ARRAYS)
+    (folder / "points" / cache.key_of(PARTS) / "parts.json").write_text(json.dumps({"other": 1}))
+    assert cache.load_arrays("points", PARTS) is None
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(folder, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(CacheError, match="the disk is full and the cache cannot grow; .*CLIP2POINT_CACHE"):
+        cache.store_arrays("points", PARTS, ARRAYS)
+    assert list((folder / "points").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_said(folder, monkeypatch):
+    (folder / "file").write_text("")
+    monkeypatch.setenv("CLIP2POINT_CACHE", str(folder / "file"))
+    with pytest.raises(CacheError, match="the cache cannot be written to"):
+        cache.store_arrays("points", PARTS, ARRAYS)
+
+
+STORE_MANY = """
+import numpy as np
+from clip2point.core import cache
+parts = {"data": "abc"}
+for _ in range(20):
+    cache.store_arrays("points", parts, {"points": np.full(50_000, 7.0)})
+    found = cache.load_arrays("points", parts)
+    assert found is not None and (found["points"] == 7).all()
+"""
+
+
+def test_runs_at_the_same_time_do_not_spoil_an_entry(folder):
+    runs = [subprocess.Popen([sys.executable, "-c", STORE_MANY]) for _ in range(3)]
+    assert [run.wait() for run in runs] == [0, 0, 0]
+    assert [path.name for path in (folder / "points").iterdir()] == [cache.key_of({"data": "abc"})]
+
+
+def test_the_users_cache_folder_is_the_default(monkeypatch, tmp_path):
+    monkeypatch.delenv("CLIP2POINT_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.platform", "linux")
+    assert cache.cache_folder() == tmp_path / "clip2point"

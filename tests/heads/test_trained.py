@@ -1,0 +1,141 @@
+import pytest
+import torch
+from torch.nn.functional import normalize
+from torch.testing import assert_close
+
+from clip2point.core.errors import OptionError
+from clip2point.heads import DPA, GDPA, DPAHead, Examples, GDPAHead, GlobalView, InterView, make_head
+from clip2point.heads.head_options import GDPASettings
+
+QUICK = {"epochs": 8, "batch_size": 8, "lr": 1e-2}
+
+
+def fitted(name, problem, **options):
+    examples, text = problem
+    return make_head(name, {**QUICK, **options}).fit(examples, text, logit_scale=10.0)
+
+
+def network(head, module):
+    """A module with the weights of a head."""
+    prefix = "network."
+    module.load_state_dict({k.removeprefix(prefix): v for k, v in head.state.items() if k.startswith(prefix)})
+    return module.eval()
+
+
+def test_scores_are_cosines_of_the_modules(problem):
+    examples, text = problem
+    depth, image = examples.measured.unbind(1)
+    unit = normalize(text, dim=-1)
+    settings = GDPASettings(gate="channel")
+    plain = {"scale": "off", "blend": 0, "unit": False}
+    for name, module, arguments, options in [
+        ("dpa", DPA(4, 8), (depth, image), {}),
+        ("gdpa", GDPA(4, 8, settings), (depth, image), {"gate": "channel", "on": "features", "source": "input"}),
+        ("inter-view", InterView(8, 8), (torch.cat([depth, image], dim=1),), {"path": "both"}),
+        ("inter-view", InterView(4, 8), (image,), {"path": "image"}),
+        ("depth-path", GlobalView(4, 8), (depth,), {}),
+        ("image-path", GlobalView(4, 8), (image,), {}),
+    ]:
+        head = fitted(name, problem, **plain, **options)
+        with torch.no_grad():
+            features = normalize(network(head, module)(*arguments), dim=-1)
+        assert_close(head.scores(examples.measured), features @ unit.T)
+
+
+def test_unit_heads_do_not_mind_the_length_of_features(problem):
+    examples, _ = problem
+    lengths = 0.5 + torch.rand(2, 30, 2, 4, 1, generator=torch.Generator().manual_seed(2))
+    for unit, same in ((True, True), (False, False)):
+        one = fitted("gdpa", problem, unit=unit)
+        scaled = one.scores(lengths[0] * examples.measured)
+        assert torch.allclose(scaled, one.scores(examples.measured), atol=1e-4) == same
+
+
+def test_few_rounds_over_large_sets(problem):
+    examples, text = problem
+    one = fitted("dpa", problem, epochs=2)  # of 3 steps each, as batches of 8 go into 30
+    cut = make_head("dpa", {**QUICK, "epochs": 100, "steps": 7}).fit(examples, text, logit_scale=10.0)
+    for name, tensor in cut.state.items():
+        assert_close(tensor, one.state[name])
+
+
+def test_the_lean_that_validation_prefers(problem):
+    examples, text = problem
+    broken = Examples(examples.features.clone(), examples.labels)
+    broken.features[:, :, 1] = torch.randn(broken.features[:, :, 1].shape, generator=torch.Generator().manual_seed(3))
+    head = make_head("gdpa", QUICK).fit(examples, text, logit_scale=10.0)
+    tuned = head.tuned(broken)
+    assert tuned.options["lean"] > 0
+    assert head.options["lean"] == 0
+    assert (tuned.gates(broken.measured)[:, 0] > head.gates(broken.measured)[:, 0]).all()
+    assert head.tuned(broken, fixed=("lean", "blend")) is head
+    alone = make_head("gdpa", {**head.options, "lean": 50.0}).load_state(head.state)
+    assert_close(alone.gates(examples.measured), torch.tensor([[1.0, 0.0]]).expand(30, 2))
+
+
+def test_the_blend_that_validation_prefers(problem):
+    examples, _ = problem
+    centres = examples.measured.mean((1, 2))
+    names = torch.stack([centres[examples.labels == label].mean(0) for label in range(3)])  # as good as examples
+    wrong = Examples(examples.features, examples.labels.roll(1))
+    head = make_head("dpa", QUICK).fit(wrong, names, logit_scale=10.0)
+    tuned = head.tuned(examples)
+    assert tuned.options["blend"] > 0
+    rate = [(one.scores(examples.measured).argmax(1) == examples.labels).float().mean() for one in (head, tuned)]
+    assert rate[1] > rate[0]
+    assert head.tuned(examples, fixed=("blend",)) is head
+
+
+def test_scale_and_zero_shot_logits(problem):
+    examples, text = problem
+    plain = fitted("dpa", problem, scale="off", blend=0)
+    scores = plain.scores(examples.measured)
+    fixed, learned, blended = (
+        make_head("dpa", {**QUICK, "scale": "off", "blend": 0, **options})
+        for options in ({"scale": "fixed"}, {"scale": "learned"}, {"blend": 0.5})
+    )
+    fixed.load_state(plain.state)
+    assert_close(fixed.scores(examples.measured), 100 * scores)
+    learned.load_state({**plain.state, "log_scale": torch.tensor(2.0).log()})
+    assert_close(learned.scores(examples.measured), 2 * scores)
+    blended.load_state(plain.state)
+    zero_shot = make_head("zero-shot").fit(examples, text, logit_scale=10.0)
+    assert_close(blended.scores(examples.measured), scores + 0.5 * zero_shot.scores(examples.measured))
+    assert fitted("dpa", problem, scale="learned").state["log_scale"].exp() != pytest.approx(1 / 0.07)
+
+
+def test_gates_sum_to_one(problem):
+    examples, _ = problem
+    for options in ({"gate": "scalar", "source": "input"}, {"gate": "channel"}, {"source": "free", "on": "logits"}):
+        gates = fitted("gdpa", problem, **options).gates(examples.measured)
+        assert gates.shape == (30, 2)
+        assert_close(gates.sum(1), torch.ones(30))
+        assert (gates > 0).all()
+    with pytest.raises(OptionError, match="gdpa was not fitted yet"):
+        GDPAHead().gates(examples.measured)
+
+
+def test_a_free_gate_at_a_half_on_features_is_dpa(problem):
+    examples, _ = problem
+    plain = {"scale": "off", "blend": 0}
+    dpa = fitted("dpa", problem, **plain)
+    gdpa = make_head("gdpa", {"source": "free", "on": "features", "gate": "scalar", **plain})
+    gdpa.load_state({**dpa.state, "network.gate.bias": torch.zeros(1, 2)})
+    assert_close(gdpa.scores(examples.measured), dpa.scores(examples.measured))
+    assert_close(gdpa.gates(examples.measured), torch.full((30, 2), 0.5))
+
+
+def test_every_copy_is_seen(problem):
+    examples, text = problem
+    one = Examples(examples.features[:1], examples.labels)
+    first, both = (fitted("dpa", (given, text)) for given in (one, examples))
+    means = [head.state["network.depth.view_norm.running_mean"] for head in (first, both)]
+    assert not torch.allclose(*means)
+
+
+def test_a_last_batch_of_one_shape_is_left_out(problem):
+    examples, text = problem
+    head = make_head("dpa", {**QUICK, "epochs": 3}).fit(examples.take(torch.arange(9)), text, logit_scale=1.0)
+    assert head.state["network.depth.view_norm.num_batches_tracked"] == 3
+    with pytest.raises(OptionError, match="dpa needs at least 2 examples, as batch norm does, got 1"):
+        DPAHead().fit(examples.take(torch.arange(1)), text, logit_scale=1.0)

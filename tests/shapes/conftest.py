@@ -1,0 +1,5 @@
+"""Fixtures of sampled and augmented points."""
+
+from training_fixtures import cloud
+
+__all__ = ["cloud"]

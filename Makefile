@@ -20,9 +20,9 @@ format: $(VENV)/installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-$(VENV)/installed: pyproject.toml
+$(VENV)/installed: pyproject.toml packages/clip2point-shapes/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[test]'
+	$(BIN)/pip install --quiet --editable '.[test]' --editable packages/clip2point-shapes
 	touch $@
 
 clean:

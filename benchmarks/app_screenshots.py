@@ -20,8 +20,8 @@ from playwright.sync_api import sync_playwright
 import clip2point
 from clip2point.app.server import create_app, listen, server_of
 from clip2point.app.service import Service
-from clip2point.samples import write_samples
 from clip2point.search import Library, index_shapes
+from clip2point_shapes import write_samples
 
 CLASSES = ("chair", "stool", "table", "desk", "lamp", "airplane", "guitar")
 SIZE = {"width": 1280, "height": 800}

@@ -27,8 +27,8 @@ from clip2point.model.loading import POCKET
 from clip2point.model.settings import Settings
 from clip2point.rendering import render_depth, view_set
 from clip2point.rendering.shaded import render_color
-from clip2point.samples import classes, generate, styles
 from clip2point.shapes import Mesh, Shape, sample_points, to_unit_sphere
+from clip2point_shapes import classes, generate, styles
 
 STRENGTHS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 SCALES = (1, 2, 5, 10, 20, 50, 100)

@@ -4,7 +4,7 @@
     clip2point pretrain recipes/pocket.yaml --out pocket
     python recipes/pocket_release.py pocket/model
 
-The record has to be made anew whenever the weights, the sample shapes, the readers or the renderer change:
+The record has to be made anew whenever the weights, the demo shapes, the readers or the renderer change:
 ``python recipes/pocket_release.py`` without a folder does that alone.
 """
 
@@ -44,7 +44,7 @@ def release(folder: Path, out: Path = POCKET) -> None:
 
 
 def record(out: Path = POCKET) -> dict[str, Any]:
-    """Write what the model gives for the sample shapes."""
+    """Write what the model gives for the demo shapes."""
     model = load(out, dtype="fp32")
     expected = measure(Recogniser(model.backbone, model.settings, "pocket"), weight_checksums(out))
     with replacing(out / "expected.json") as unfinished:
@@ -61,7 +61,7 @@ def main(folders: list[str]) -> None:
     except Clip2PointError as error:
         raise SystemExit(f"error: {error}") from None
     size = (POCKET / "model.safetensors").stat().st_size
-    print(f"{POCKET}: {size / 1e6:.1f} MB, {expected['accuracy']:.1%} of {len(expected['files'])} sample files")
+    print(f"{POCKET}: {size / 1e6:.1f} MB, {expected['accuracy']:.1%} of {len(expected['files'])} demo shapes")
 
 
 if __name__ == "__main__":

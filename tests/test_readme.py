@@ -11,7 +11,7 @@ from clip2point.cli.main import build_parser, main
 from clip2point.heads import registry
 from clip2point.model.loading import load, save_model
 from clip2point.pretraining.pairs import PairFolder, open_source
-from clip2point.samples import generate, write_mesh
+from clip2point_shapes import generate, write_mesh
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

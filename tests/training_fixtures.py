@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from clip2point.pretraining.pairs import PairFolder, open_source
-from clip2point.samples import generate, write_mesh
+from clip2point_shapes import generate, write_mesh
 
 SHAPES = (("chair", "slatted"), ("table", "dining"), ("bottle", "wine"), ("cone", "plain"), ("chair", "shell"))
 

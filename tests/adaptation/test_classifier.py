@@ -14,7 +14,7 @@ import clip2point
 from clip2point import FewShotClassifier
 from clip2point.adaptation.few_shot import hold_out
 from clip2point.core.errors import DataError, ModelError, OptionError, ShapeError
-from clip2point.samples import generate, write_mesh
+from clip2point_shapes import generate, write_mesh
 
 CLASSES = ("table", "chair", "lamp")
 COUNT = 4

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 import clip2point
-from clip2point.samples import generate, write_mesh
+from clip2point_shapes import generate, write_mesh
 
 NAMES = ("chair", "table", "lamp")
 

@@ -4,8 +4,8 @@ import pytest
 
 from clip2point.app.uploads import MAX_FILES, kept, safe_name
 from clip2point.core.errors import OptionError, ShapeError
-from clip2point.samples import generate, write_mesh
 from clip2point.shapes import load_shape
+from clip2point_shapes import generate, write_mesh
 
 
 @pytest.mark.parametrize(

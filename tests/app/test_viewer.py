@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from clip2point.app.viewer import MAX_ELEMENTS, to_glb
-from clip2point.samples import generate
 from clip2point.shapes import Shape, load_shape
 from clip2point.shapes.orientation import from_y_up
 from clip2point.shapes.shape import Material, Mesh
+from clip2point_shapes import generate
 
 
 def read_back(glb, tmp_path):

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from clip2point.samples import generate, write_mesh
+from clip2point_shapes import generate, write_mesh
 
 CLASSES = ("chair", "lamp", "table")
 COUNT = 5

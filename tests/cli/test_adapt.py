@@ -10,7 +10,7 @@ from clip2point.cli import adapt
 from clip2point.cli import tuning_options as fine_tuning
 from clip2point.cli.main import main
 from clip2point.heads.registry import HEADS
-from clip2point.samples import generate, write_mesh
+from clip2point_shapes import generate, write_mesh
 
 CLASSES = ("chair", "lamp", "table")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clip2point.cli.main import main
-from clip2point.samples import generate, write_mesh
+from clip2point_shapes import generate, write_mesh
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 
 from clip2point.cli.main import main
-from clip2point.samples import generate, write_mesh
+from clip2point_shapes import generate, write_mesh
 
 OBJ = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 3 4\nf 1 4 2\nf 2 3 4\n"
 

@@ -15,8 +15,8 @@ from clip2point.evaluation.zero_shot_run import run_zero_shot
 from clip2point.features.augmented_views import CopySettings
 from clip2point.model import Recogniser
 from clip2point.model.settings import Settings
-from clip2point.samples import generate, write_mesh
 from clip2point.shapes import Shape, sample_points
+from clip2point_shapes import generate, write_mesh
 
 CLASSES = ("chair", "table", "lamp")
 HEADS = ("nearest-mean", "linear")

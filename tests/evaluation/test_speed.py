@@ -7,7 +7,7 @@ def test_every_stage_is_timed_beside_another_way(tiny_clip):
     timings = benchmark(backbones, "ring-2", 64, repeats=1)
     stages = {timing.stage for timing in timings}
     assert stages == {
-        "read an .off mesh",
+        "read a .glb mesh",
         "sample 64 points",
         "render 2 x 224 px",
         "encode 2 x 32 px",

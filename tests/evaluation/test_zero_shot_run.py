@@ -9,8 +9,8 @@ from clip2point.evaluation.zero_shot_run import run_zero_shot
 from clip2point.features import view_features as features
 from clip2point.model import Recogniser
 from clip2point.model.settings import Settings
-from clip2point.samples import generate
 from clip2point.shapes import Shape, sample_points
+from clip2point_shapes import generate
 
 CLASSES = ("chair", "table", "lamp")
 

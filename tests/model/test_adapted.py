@@ -16,8 +16,8 @@ from clip2point.model import Classification, Failure
 from clip2point.model.adapted import Adapted, save_adapted
 from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
 from clip2point.model.conversion import convert
-from clip2point.samples import generate, write_mesh
 from clip2point.shapes import load_shape, sample_points
+from clip2point_shapes import generate, write_mesh
 
 SETTINGS = clip2point.Settings(views="ring-2", points=64, radius=0.08)
 CLASSES = ("chair", "table", "lamp")

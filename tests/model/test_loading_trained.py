@@ -194,7 +194,7 @@ def test_the_shipped_model_has_two_paths_and_an_untrained_one_has_one(untrained_
 
 def test_the_shipped_model_knows_shapes_of_kinds_that_it_was_trained_on():
     """Other shapes than those of its training; far above chance (1 in 40), which a wrong tower or setting is not."""
-    from clip2point.samples import generate
+    from clip2point_shapes import generate
 
     model = clip2point.load(dtype="fp32")
     names = ("chair", "airplane", "toilet", "guitar")

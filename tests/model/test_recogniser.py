@@ -9,8 +9,8 @@ from clip2point.core.errors import OptionError, ShapeError
 from clip2point.model import Classification, Failure, Recogniser, zero_shot_logits
 from clip2point.model.recogniser import _read_ahead
 from clip2point.model.settings import Settings
-from clip2point.samples import generate, write_mesh
 from clip2point.shapes import load_shape, sample_points, to_unit_sphere, to_y_up
+from clip2point_shapes import generate, write_mesh
 
 LABELS = ["chair", "table", "lamp", "night_stand"]
 

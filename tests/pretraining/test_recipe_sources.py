@@ -6,7 +6,7 @@ from clip2point.pretraining.captions import CaptionSettings
 from clip2point.pretraining.pair_set import PairSet
 from clip2point.pretraining.recipe import DataSettings, SourceSettings
 from clip2point.pretraining.recipe_sources import held_out_dataset, pair_folders
-from clip2point.samples import generate, write_mesh
+from clip2point_shapes import generate, write_mesh
 
 
 @pytest.fixture(autouse=True)

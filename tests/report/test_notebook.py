@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from clip2point.model import Classification, Guess
-from clip2point.samples import catalogue
 from clip2point.search import Entry, Hit
 from clip2point.shapes import Shape
+from clip2point_shapes import catalogue
 
 
 def picture(html: str) -> Image.Image:

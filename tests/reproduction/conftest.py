@@ -7,7 +7,7 @@ import pytest
 
 from clip2point.core.labels import MODELNET10, MODELNET40
 from clip2point.data.scanobjectnn import CLASSES
-from clip2point.samples import generate, write_mesh
+from clip2point_shapes import generate, write_mesh
 
 WEIGHTS = ("clip-vit-b-32", "clip-vit-b-16", "clip-vit-l-14", "CLIP-ViT-B-32-laion2B-s34B-b79K")
 SYNSETS = ("02691156", "03001627", "04379243", "03636649")

@@ -9,12 +9,12 @@ from PIL import Image
 
 from clip2point.core.errors import DataError, ModelError, OptionError, ShapeError
 from clip2point.core.labels import MODELNET40
-from clip2point.samples import generate, write_mesh
 from clip2point.search import embedding
 from clip2point.search.contents import content_hash
 from clip2point.search.embedding import embed_files
 from clip2point.search.indexing import index_shapes
 from clip2point.search.library import Library
+from clip2point_shapes import generate, write_mesh
 
 pytest.importorskip("lancedb", reason="needs the extra: pip install 'clip2point[search]'")
 

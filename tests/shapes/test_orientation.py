@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from clip2point.core.errors import OptionError
 from clip2point.shapes import UP_AXES, check_up, to_y_up
+from clip2point.shapes.orientation import from_y_up
 
 AXES = {"x": (1, 0, 0), "y": (0, 1, 0), "z": (0, 0, 1), "-x": (-1, 0, 0), "-y": (0, -1, 0), "-z": (0, 0, -1)}
 
@@ -66,3 +67,16 @@ def test_an_unknown_axis_is_refused_with_the_known_ones():
     with pytest.raises(OptionError, match="unknown up-axis 'auto'"):
         check_up("auto")
     assert check_up("auto", auto=True) == "auto"
+
+
+@pytest.mark.parametrize("up", UP_AXES)
+def test_from_y_up_undoes_to_y_up(up):
+    points = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+    np.testing.assert_array_equal(from_y_up(to_y_up(points, up), up), points)
+    top = from_y_up(np.array([0.0, 1.0, 0.0]), up)
+    assert top["xyz".index(up[-1])] == (-1 if up.startswith("-") else 1)
+
+
+def test_from_y_up_knows_its_axes():
+    with pytest.raises(OptionError, match="unknown up-axis 'w'"):
+        from_y_up(np.zeros((1, 3)), "w")

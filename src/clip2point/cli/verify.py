@@ -15,8 +15,8 @@ def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "verify",
-        help="check a model on sample shapes",
-        description="Classify generated sample shapes and hold every stage against the model's own record.",
+        help="check a model on the demo shapes",
+        description="Classify the demo shapes and hold every stage against the model's own record.",
     )
     options.add_model(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             output.print_json(summary)
         else:
-            print(f"{model.name}: {got['accuracy']:.1%} of {len(got['files'])} sample shapes, {len(CLASSES)} labels.")
+            print(f"{model.name}: {got['accuracy']:.1%} of {len(got['files'])} demo shapes, {len(CLASSES)} labels.")
         output.remark("This model carries no record of what to expect, so nothing could be compared.")
         return 0
     checks = verify(expected, got, str(model.backbone.dtype))

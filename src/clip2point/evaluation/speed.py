@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,10 +23,11 @@ from clip2point.backbones import Backbone
 from clip2point.model import Recogniser
 from clip2point.model.settings import Settings
 from clip2point.rendering import render_depth, render_zbuffer, view_set
-from clip2point.samples import generate, write_mesh
 from clip2point.shapes import Shape, load_shape, sample_points, to_unit_sphere
+from clip2point.shapes.demo_shapes import demo_files
 
-_OBJECTS = 8  # in a batch
+#: Demo shapes of a batch.
+_CLASSES = ("airplane", "bed", "car", "chair", "lamp", "sofa", "table", "vase")
 _RADIUS = 0.02
 
 
@@ -67,18 +67,14 @@ def benchmark(backbones: dict[str, Backbone], views: str, points: int, repeats: 
     Returns:
         One entry for each way of each stage.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        files = []
-        for index, name in enumerate(("chair", "table", "lamp", "airplane") * (_OBJECTS // 4)):
-            files.append(Path(folder) / f"{index}.off")
-            write_mesh(generate(name, seed=index), files[-1])
-        shapes = [load_shape(file, up="z") for file in files]
-        clouds = np.stack([to_unit_sphere(sample_points(shape, points)) for shape in shapes])
-        timings = _reading(files, shapes, points, repeats)
-        timings += _rendering(clouds, views, repeats)
-        for number, backbone in backbones.items():
-            timings += _encoding(clouds, views, number, backbone, repeats)
-            timings += _whole(files, views, points, number, backbone, repeats)
+    files = list(demo_files(_CLASSES).values())
+    shapes = [load_shape(file) for file in files]
+    clouds = np.stack([to_unit_sphere(sample_points(shape, points)) for shape in shapes])
+    timings = _reading(files, shapes, points, repeats)
+    timings += _rendering(clouds, views, repeats)
+    for number, backbone in backbones.items():
+        timings += _encoding(clouds, views, number, backbone, repeats)
+        timings += _whole(files, views, points, number, backbone, repeats)
     return _compared(timings)
 
 
@@ -89,9 +85,9 @@ def peak_memory() -> int:
 
 
 def _reading(files: list[Path], shapes: list[Shape], points: int, repeats: int) -> list[Timing]:
-    """From an .off file to unit-sphere points."""
+    """From a .glb file to unit-sphere points."""
     return [
-        _time("read an .off mesh", "file to Shape", lambda: [load_shape(file) for file in files], len(files), repeats),
+        _time("read a .glb mesh", "file to Shape", lambda: [load_shape(file) for file in files], len(files), repeats),
         _time(
             f"sample {points} points",
             "surface, unit sphere",
@@ -152,7 +148,7 @@ def _whole(files: list[Path], views: str, points: int, number: str, backbone: Ba
         _time(
             "file to embedding",
             f"{backbone.name}, {number}",
-            lambda: model.embed(files, up="z"),
+            lambda: model.embed(files),
             len(files),
             min(repeats, 3),
         )

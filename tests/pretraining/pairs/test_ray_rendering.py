@@ -15,7 +15,7 @@ from clip2point.core.errors import DataError, OptionError
 from clip2point.pretraining.pairs import PairFolder, open_source
 from clip2point.pretraining.pairs.ray_rendering import RayPairFolder
 from clip2point.pretraining.pairs.sources import absolute_spec
-from clip2point.samples import generate, write_mesh
+from clip2point_shapes import generate, write_mesh
 
 SHARD = 3
 PROCESSES = Path("/proc")

@@ -10,7 +10,7 @@ import pytest
 
 from clip2point.core.errors import DataError, OptionError
 from clip2point.pretraining.pairs import PairFolder, open_source, read_shard
-from clip2point.samples import generate, write_mesh
+from clip2point_shapes import generate, write_mesh
 
 SIZE, SHARD = 9, 2
 

@@ -1,5 +1,6 @@
 import pickle
 import re
+import sys
 import zipfile
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from clip2point.core.errors import DataError, OptionError, ShapeError
 from clip2point.pretraining.pairs import open_source
-from clip2point.samples import generate, write_mesh
+from clip2point_shapes import generate, write_mesh
 
 OBJ = b"v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 3 4\nf 1 4 2\nf 2 3 4\n"
 
@@ -105,6 +106,12 @@ def test_samples_have_all_styles_and_grow_without_change():
 def test_samples_in_odd_numbers(spec):
     with pytest.raises(OptionError, match="expected samples:N"):
         open_source(spec)
+
+
+def test_samples_without_the_generators_say_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "clip2point_shapes", None)
+    with pytest.raises(OptionError, match="generators are not installed: run 'pip install clip2point-shapes'"):
+        open_source("samples:1")
 
 
 def test_what_is_no_source(tmp_path):

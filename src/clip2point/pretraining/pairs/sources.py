@@ -57,7 +57,7 @@ def open_source(
         spec: a folder of ShapeNetCore.v2 (``SYNSET/MODEL/models/model_normalized.obj``); a .sh3f or .jar file, or a
             folder with some below it or with an unpacked one; a manifest (see ``read_manifest``),
             ``PATH.yaml#PACKAGE`` for one of its packages; any other folder of meshes, ``folder:PATH`` to have
-            any folder read as such; or ``samples:N``, N shapes of each style of ``clip2point.samples``.
+            any folder read as such; or ``samples:N``, N shapes of each style of ``clip2point_shapes``.
         up: up-axis of a folder of meshes; the other sources know theirs.
         excluded: keys of models to leave out; of ShapeNetCore.v2 the model ids will do.
         seed: of generated models.
@@ -171,12 +171,16 @@ def _mesh(root: Path, path: Path, key: str, up: str) -> Model:
 
 
 def _samples(count: str, seed: int) -> Iterator[Model]:
-    from clip2point import samples
-
     if not count.isdecimal() or not 1 <= int(count) <= _MAX_PER_STYLE:
         raise OptionError(f"samples:{count}: expected samples:N with N from 1 to {_MAX_PER_STYLE:,} shapes of a style")
-    for name in samples.classes():
-        for style in samples.styles(name):
+    try:
+        from clip2point_shapes import classes, styles
+    except ImportError:
+        raise OptionError(
+            f"samples:{count}: the shape generators are not installed: run 'pip install clip2point-shapes'"
+        ) from None
+    for name in classes():
+        for style in styles(name):
             words = in_words(name)
             for number in range(seed * _MAX_PER_STYLE, seed * _MAX_PER_STYLE + int(count)):
                 yield Model(
@@ -197,7 +201,7 @@ def _open_file(path: Path, up: str) -> Shape:
 
 
 def _generate(name: str, style: str, seed: int) -> Shape:
-    from clip2point.samples import generate
+    from clip2point_shapes import generate
 
     mesh = generate(name, style, seed)
     return Shape(mesh.vertices, mesh, f"{name}/{style}")

@@ -178,10 +178,10 @@ class PairFolder:
         return path.is_file() and path.stat().st_size == entry["bytes"] and isinstance(entry["failures"], dict)
 
     def _check(self, recipe: dict[str, Any]) -> None:
-        """Raise OptionError if the folder was begun with other settings."""
-        if recipe == self._recipe:
+        """Raise OptionError if the folder was begun with other settings; another version may go on."""
+        differing = [name for name in self._recipe if name != "version" and recipe.get(name) != self._recipe[name]]
+        if not differing:
             return
-        differing = [name for name in self._recipe if recipe.get(name) != self._recipe[name]]
         known = [name for name in differing if name != "models_sha256"]
         said = ", ".join(f"{name} {recipe.get(name)} (now {self._recipe[name]})" for name in known)
         raise OptionError(

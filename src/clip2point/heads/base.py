@@ -19,6 +19,9 @@ from clip2point.heads.head_options import PathChoice, Settings, make_settings
 
 AnyHead = TypeVar("AnyHead", bound="Head")
 
+#: A ``Head.grid`` over the options of ``PathSettings``; the first is the default.
+PATH_GRID: tuple[Mapping[str, Any], ...] = ({"path": "both"}, {"path": "depth"}, {"path": "image"})
+
 _BATCH = 256  # of shapes; bounds the memory of scoring
 
 
@@ -44,13 +47,16 @@ class Head(ABC):
     #: Whether words are enough for a class, so that there can be scores for any others without another fit.
     words: ClassVar[bool] = False
     #: Whether a class without an example leaves nothing to recognise it by.
-    _needs_all_classes: ClassVar[bool] = True
-    _settings: ClassVar[type[Settings]]
+    needs_all_classes: ClassVar[bool] = True
+    #: Dataclass of the options; without any unless a head has its own.
+    settings_type: ClassVar[type[Settings]] = Settings
+    #: Options that validation chooses between; the first are the defaults.
+    grid: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
 
     settings: Settings
 
     def __init__(self, **options: Any) -> None:
-        self.settings = make_settings(self._settings, self.name, options)
+        self.settings = make_settings(self.settings_type, self.name, options)
         self.state: dict[str, Tensor] = {}
 
     @property
@@ -82,7 +88,7 @@ class Head(ABC):
         # Features of towers may be inference tensors, which cannot be trained on.
         with torch.inference_mode(False), torch.no_grad():
             scale = torch.tensor(float(logit_scale))
-            found = self._fitted(examples, normalize(text_features.float(), dim=-1), scale, seed)
+            found = self.fit_state(examples, normalize(text_features.float(), dim=-1), scale, seed)
         self.state = {name: tensor.detach().contiguous() for name, tensor in found.items()}
         return self
 
@@ -99,8 +105,8 @@ class Head(ABC):
         Raises:
             OptionError: if the head was not fitted, or the features have another shape.
         """
-        self._check_features(features)
-        return torch.cat([self._scored(block.float()) for block in features.split(_BATCH)])
+        self.check_features(features)
+        return torch.cat([self.score_batch(block.float()) for block in features.split(_BATCH)])
 
     def with_classes(self: AnyHead, text_features: Tensor, examples: Examples | None = None) -> AnyHead:
         """A head that knows more classes; the scores of those that it knows already stay as they are.
@@ -117,7 +123,7 @@ class Head(ABC):
         """
         text = self._checked_text(text_features)
         with torch.no_grad():
-            return self._like(self._extended(text, examples))
+            return self.with_state(self.extend_state(text, examples))
 
     def with_words(self: AnyHead, text_features: Tensor) -> AnyHead:
         """A head that answers among other classes than those it was fitted on, by their names alone.
@@ -130,7 +136,7 @@ class Head(ABC):
         """
         if not self.words:
             raise OptionError(f"{self.name} knows classes by examples: it answers among those that it was fitted on")
-        return self._like({"text": self._checked_text(text_features)})
+        return self.with_state({"text": self._checked_text(text_features)})
 
     def tuned(self: AnyHead, examples: Examples, fixed: Collection[str] = ()) -> AnyHead:
         """The same fitted head with those options, of the ones that scoring alone reads, that are best on examples.
@@ -157,7 +163,7 @@ class Head(ABC):
             ModelError: that names a tensor which is missing, too many, misshapen, of another type or not finite.
         """
         try:
-            shapes = self._shapes(state)
+            shapes = self.derive_shapes(state)
         except RuntimeError as error:  # sizes that no tensor can have
             raise ModelError(f"head {self.name}: {reason(error)}") from error
         check_tensors(state, shapes, f"head {self.name}")
@@ -169,33 +175,55 @@ class Head(ABC):
         return self
 
     @abstractmethod
-    def _fitted(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
-        """The state, for unit text features [C, D]; no gradients."""
+    def fit_state(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
+        """Learn a state from checked examples; called by ``fit`` without gradients.
+
+        Args:
+            examples: Labelled view features.
+            text: Unit text features [C, D] of the class names.
+            logit_scale: Scalar factor on cosines before a softmax.
+            seed: Seed of everything random.
+
+        Returns:
+            All that ``score_batch`` needs, as float32 tensors by name.
+        """
 
     @abstractmethod
-    def _scored(self, features: Tensor) -> Tensor:
-        """The scores [N, C] of view features [N, P, V, D]."""
+    def score_batch(self, features: Tensor) -> Tensor:
+        """Return the scores [N, C] of checked view features [N, P, V, D]."""
 
     @abstractmethod
-    def _shapes(self, state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-        """The shapes that the tensors of a state must have, given those from which the sizes are read."""
+    def derive_shapes(self, state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+        """Return the shape that each tensor of a state must have, by name.
 
+        A state from a file is held against it, so sizes are read with ``read_shape`` from as few tensors as possible.
+        """
+
+    @property
     @abstractmethod
-    def _sizes(self) -> tuple[int | None, int]:
-        """V, or None for any, and D of the features that the head was fitted on."""
+    def feature_sizes(self) -> tuple[int | None, int]:
+        """V, or None for any, and D of the view features that the head was fitted on."""
 
-    @abstractmethod
-    def _extended(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
-        """What changes in the state with M more classes, for their unit text features [M, D]; no gradients."""
+    def extend_state(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
+        """Return the tensors of the state that change with M more classes; called without gradients.
 
-    def _like(self: AnyHead, changes: Mapping[str, Tensor], **options: Any) -> AnyHead:
-        """A head of this kind with changes of its state and options."""
+        Args:
+            text: Unit text features [M, D] of the names of the new classes.
+            examples: Their examples, to be checked by ``check_new_examples`` where they are used.
+
+        Raises:
+            OptionError: If the head cannot take new classes, as is the case unless a head overrides this method.
+        """
+        raise OptionError(f"{self.name} cannot take new classes: fit it again on the examples of all classes")
+
+    def with_state(self: AnyHead, changes: Mapping[str, Tensor], **options: Any) -> AnyHead:
+        """Return a head of this kind with changes of its state and options."""
         other = type(self)(**{**self.options, **options})
         other.state = {**self.state, **changes}
         return other
 
-    def _size(self, state: Mapping[str, Tensor], name: str, dimensions: int) -> torch.Size:
-        """The shape of a tensor that tells the sizes of a state."""
+    def read_shape(self, state: Mapping[str, Tensor], name: str, dimensions: int) -> torch.Size:
+        """Return the shape of a tensor of a state; ModelError unless it has that many dimensions, none of them 0."""
         if name not in state:
             raise ModelError(f"head {self.name}: the tensor {name!r} is missing")
         shape = state[name].shape
@@ -206,9 +234,9 @@ class Head(ABC):
             )
         return shape
 
-    def _size_with_views(self, state: Mapping[str, Tensor], name: str, path: PathChoice) -> torch.Size:
-        """The shape [*, V', D] of a tensor that view features read by a path are held against."""
-        shape = self._size(state, name, 3)
+    def read_views_shape(self, state: Mapping[str, Tensor], name: str, path: PathChoice) -> torch.Size:
+        """Return the shape [*, V', D] of a tensor that is compared with view features of a path; else ModelError."""
+        shape = self.read_shape(state, name, 3)
         if path == "both" and shape[1] % len(PATHS):
             raise ModelError(f"head {self.name}: the tensor {name!r} has shape {list(shape)}: expected V' to be even")
         return shape
@@ -217,9 +245,10 @@ class Head(ABC):
         if not self.state:
             raise OptionError(f"{self.name} was not fitted yet: call fit first")
 
-    def _check_features(self, features: Tensor) -> None:
+    def check_features(self, features: Tensor) -> None:
+        """Raise OptionError unless the head was fitted on view features of this shape."""
         self._check_fitted()
-        views, dim = self._sizes()
+        views, dim = self.feature_sizes
         fits = features.ndim == 4 and features.shape[1] == len(PATHS) and features.shape[3] == dim
         if not fits or views not in (None, features.shape[2]):
             raise OptionError(
@@ -229,25 +258,25 @@ class Head(ABC):
     def _checked_text(self, text_features: Tensor) -> Tensor:
         """Unit text features [M, D] of classes for a fitted head."""
         self._check_fitted()
-        dim = self._sizes()[1]
+        dim = self.feature_sizes[1]
         if text_features.ndim != 2 or text_features.shape[1] != dim or not len(text_features):
             raise OptionError(f"expected text features [C, {dim}], got {list(text_features.shape)}")
         if not text_features.isfinite().all():
             raise OptionError("text features have values that are not finite")
         return normalize(text_features.float(), dim=-1)
 
-    def _checked_examples(self, examples: Examples | None, text: Tensor) -> Examples:
-        """Examples of new classes, for a fitted head that knows classes by examples."""
+    def check_new_examples(self, examples: Examples | None, text: Tensor) -> Examples:
+        """Return the examples of new classes once checked; OptionError if there are none or they do not fit."""
         if examples is None:
             raise OptionError(f"{self.name} knows classes by examples: give some of each new class")
         _check_examples(examples, text)
-        self._check_features(examples.measured)
+        self.check_features(examples.measured)
         self._check_all_classes(examples, len(text))
         return examples
 
     def _check_all_classes(self, examples: Examples, classes: int) -> None:
         counts = examples.labels.bincount(minlength=classes)
-        if self._needs_all_classes and not counts.all():
+        if self.needs_all_classes and not counts.all():
             raise OptionError(
                 f"class {int(counts.argmin())} of {classes} (counted from 0) has no example: "
                 f"{self.name} needs at least one of each"
@@ -258,9 +287,10 @@ class WordHead(Head):
     """A head that knows classes by words alone: by the unit text features ``text`` [C, D] in its state."""
 
     words = True
-    _needs_all_classes = False
+    needs_all_classes = False
 
-    def _extended(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
+    def extend_state(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
+        """Return the unit text features of all classes; examples are not looked at."""
         return {"text": torch.cat([self.state["text"], text])}
 
 

@@ -28,11 +28,12 @@ class LogisticRegression(Head):
     """
 
     name = "linear"
-    _settings = LinearSettings
+    settings_type = LinearSettings
+    grid = ({"c": 100.0}, {"c": 10.0}, {"c": 1000.0})
 
     settings: LinearSettings
 
-    def _fitted(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
+    def fit_state(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
         if len(text) < 2:
             raise OptionError(f"{self.name} needs at least 2 classes, got 1")
         unit = unit_views(examples.features, self.settings.path).flatten(0, 1)
@@ -41,11 +42,11 @@ class LogisticRegression(Head):
         weight, bias = _minimum(side_by_side(unit), labels, len(text), penalty)
         return {"weight": weight.unflatten(1, unit.shape[1:]), "bias": bias}
 
-    def _scored(self, features: Tensor) -> Tensor:
+    def score_batch(self, features: Tensor) -> Tensor:
         unit = side_by_side(unit_views(features, self.settings.path))
         return (unit @ self.state["weight"].flatten(1).T + self.state["bias"]).log_softmax(-1)
 
-    def _extended(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
+    def extend_state(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
         # What tells the old classes apart has never seen the new ones. The table of all heads imports this module.
         from clip2point.heads.registry import HEADS
 
@@ -54,11 +55,12 @@ class LogisticRegression(Head):
             f"{self.name} cannot take new classes: fit it again on the examples of all classes, or use one of {others}"
         )
 
-    def _shapes(self, state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-        weight = self._size_with_views(state, "weight", self.settings.path)
+    def derive_shapes(self, state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+        weight = self.read_views_shape(state, "weight", self.settings.path)
         return {"weight": weight, "bias": weight[:1]}
 
-    def _sizes(self) -> tuple[int | None, int]:
+    @property
+    def feature_sizes(self) -> tuple[int | None, int]:
         _, chosen, dim = self.state["weight"].shape
         return views_of(self.settings.path, chosen), dim
 

@@ -29,14 +29,6 @@ _KINDS: tuple[type[Head], ...] = (
 )
 HEADS: Mapping[str, type[Head]] = {kind.name: kind for kind in _KINDS}
 
-_PATHS: tuple[dict[str, Any], ...] = ({"path": "both"}, {"path": "depth"}, {"path": "image"})
-#: The first is the default. The alpha and beta of Tip-Adapter are searched after each fit, see ``Head.tuned``.
-_GRIDS: Mapping[str, tuple[dict[str, Any], ...]] = {
-    "nearest-mean": _PATHS,
-    "linear": ({"c": 100.0}, {"c": 10.0}, {"c": 1000.0}),
-    "tip-adapter": _PATHS,
-}
-
 
 def make_head(name: str, options: Mapping[str, Any] | None = None) -> Head:
     """A head that has not been fitted.
@@ -96,8 +88,7 @@ def grid(name: str) -> list[dict[str, Any]]:
     Raises:
         OptionError: if there is no such head.
     """
-    _kind(name)
-    return [dict(options) for options in _GRIDS.get(name, ({},))]
+    return [dict(options) for options in _kind(name).grid]
 
 
 def _kind(name: str) -> type[Head]:

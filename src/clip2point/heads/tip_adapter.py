@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize, one_hot
 
-from clip2point.heads.base import AnyHead, Head, mean_cosines, side_by_side, unit_views, views_of
+from clip2point.heads.base import PATH_GRID, AnyHead, Head, mean_cosines, side_by_side, unit_views, views_of
 from clip2point.heads.calibration import rate_scores
 from clip2point.heads.examples import Examples
 from clip2point.heads.head_options import TipSettings, TipTrainingSettings
@@ -33,15 +33,17 @@ class TipAdapter(Head):
     """
 
     name = "tip-adapter"
-    _needs_all_classes = False
-    _settings = TipSettings
+    needs_all_classes = False
+    settings_type = TipSettings
+    #: Alpha and beta are searched after each fit, see ``tuned``.
+    grid = PATH_GRID
 
     settings: TipSettings
 
     def tuned(self: AnyHead, examples: Examples, fixed: Collection[str] = ()) -> AnyHead:
         """The same cache with the alpha and the beta that are best on examples, by accuracy, then by cross-entropy."""
         assert isinstance(self, TipAdapter)
-        self._check_features(examples.measured)
+        self.check_features(examples.measured)
         own, labels = self.settings, examples.labels
         alphas = [own.alpha] if "alpha" in fixed else sorted({own.alpha, *_ALPHAS})
         betas = [own.beta] if "beta" in fixed else sorted({own.beta, *_BETAS})
@@ -57,13 +59,13 @@ class TipAdapter(Head):
             ]
         )
         beta, alpha = tied[int(losses.argmin())]
-        return self._like({}, alpha=alpha, beta=betas[beta])
+        return self.with_state({}, alpha=alpha, beta=betas[beta])
 
-    def _fitted(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
+    def fit_state(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
         votes = one_hot(examples.labels, len(text)) * (len(text) / len(examples))
         return {"keys": self._keys(examples), "votes": votes, "text": text, "logit_scale": logit_scale}
 
-    def _scored(self, features: Tensor) -> Tensor:
+    def score_batch(self, features: Tensor) -> Tensor:
         cosines, likeness = self._compared(features)
         return cosines + self.settings.alpha * _votes(likeness, self.settings.beta, self.state["votes"])
 
@@ -73,8 +75,8 @@ class TipAdapter(Head):
         cosines = self.state["logit_scale"] * mean_cosines(unit, self.state["text"])
         return cosines, side_by_side(unit) @ self.state["keys"].flatten(1).T
 
-    def _extended(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
-        examples = self._checked_examples(examples, text)
+    def extend_state(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
+        examples = self.check_new_examples(examples, text)
         votes = one_hot(examples.labels, len(text)) * (len(text) / len(examples))
         return {
             "keys": torch.cat([self.state["keys"], self._keys(examples)]),
@@ -87,8 +89,8 @@ class TipAdapter(Head):
         mean = unit_views(examples.features, self.settings.path).mean(0)
         return normalize(mean.flatten(1), dim=-1).view_as(mean)
 
-    def _shapes(self, state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-        keys, text = self._size_with_views(state, "keys", self.settings.path), self._size(state, "text", 2)
+    def derive_shapes(self, state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+        keys, text = self.read_views_shape(state, "keys", self.settings.path), self.read_shape(state, "text", 2)
         return {
             "keys": keys,
             "votes": (keys[0], text[0]),
@@ -96,7 +98,8 @@ class TipAdapter(Head):
             "logit_scale": (),
         }
 
-    def _sizes(self) -> tuple[int | None, int]:
+    @property
+    def feature_sizes(self) -> tuple[int | None, int]:
         _, chosen, dim = self.state["keys"].shape
         return views_of(self.settings.path, chosen), dim
 
@@ -105,12 +108,13 @@ class TipAdapterF(TipAdapter):
     """Tip-Adapter-F: the keys, not the votes, are trained on the examples, from these themselves on."""
 
     name = "tip-adapter-f"
-    _settings = TipTrainingSettings
+    settings_type = TipTrainingSettings
+    grid = ({},)
 
     settings: TipTrainingSettings
 
-    def _fitted(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
-        state = super()._fitted(examples, text, logit_scale, seed)
+    def fit_state(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
+        state = super().fit_state(examples, text, logit_scale, seed)
         return {**state, "keys": self._trained(examples, state, seed).view_as(state["keys"])}
 
     @torch.enable_grad()

@@ -52,25 +52,26 @@ class TrainedHead(WordHead):
     part once, by a random one of its copies.
     """
 
-    _settings: ClassVar[type[Settings]] = TrainingSettings
+    settings_type: ClassVar[type[Settings]] = TrainingSettings
     #: A tensor [V] of the network.
-    _views: ClassVar[str]
+    views_tensor: ClassVar[str]
 
     settings: TrainingSettings
 
     @abstractmethod
-    def _network(self, views: int, dim: int) -> nn.Module:
+    def build_network(self, views: int, dim: int) -> nn.Module:
         """The untrained adapter for V views of D dimensions on each path."""
 
     @abstractmethod
-    def _cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
+    def compute_cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
         """Cosines [N, C] of view features [N, P, V, D], read by the adapter, with unit text features [C, D]."""
 
-    def _path(self) -> PathChoice:
+    @property
+    def zero_shot_path(self) -> PathChoice:
         """Whose zero-shot logits are blended in: the depth tower's, as for a model without a head."""
         return "depth"
 
-    def _fitted(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
+    def fit_state(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
         if len(examples) < 2:
             raise OptionError(f"{self.name} needs at least 2 examples, as batch norm does, got 1")
         given = {"text": text, "logit_scale": logit_scale}
@@ -89,27 +90,27 @@ class TrainedHead(WordHead):
             optimizer.param_groups[0]["lr"] = own.lr * (1 + math.cos(math.pi * step / len(batches))) / 2
             batch = features[copies * len(examples) + rows]
             optimizer.zero_grad()
-            self._loss(scorer, batch, examples.labels[rows], given).backward()
+            self.compute_loss(scorer, batch, examples.labels[rows], given).backward()
             optimizer.step()
 
-    def _loss(self, scorer: Scorer, batch: Tensor, labels: Tensor, given: Mapping[str, Tensor]) -> Tensor:
+    def compute_loss(self, scorer: Scorer, batch: Tensor, labels: Tensor, given: Mapping[str, Tensor]) -> Tensor:
         """Of view features [B, P, V, D] with labels [B]."""
         return cross_entropy(scorer(batch, given["text"]), labels)
 
-    def _scored(self, features: Tensor) -> Tensor:
+    def score_batch(self, features: Tensor) -> Tensor:
         own = self._adapted(features)
         return own + self.settings.blend * self._zero_shot(features) if self.settings.blend else own
 
     def tuned(self: AnyHead, examples: Examples, fixed: Collection[str] = ()) -> AnyHead:
         """The same network with the blend that is best on examples, by accuracy, then by cross-entropy."""
         assert isinstance(self, TrainedHead)
-        self._check_features(examples.measured)
+        self.check_features(examples.measured)
         if "blend" in fixed:
             return self
         with torch.no_grad():
             own, zero_shot = self._adapted(examples.measured), self._zero_shot(examples.measured)
         blends = list(dict.fromkeys((*_BLENDS, self.settings.blend)))
-        return self._like({}, blend=blends[_best([own + blend * zero_shot for blend in blends], examples.labels)])
+        return self.with_state({}, blend=blends[_best([own + blend * zero_shot for blend in blends], examples.labels)])
 
     def _adapted(self, features: Tensor) -> Tensor:
         """The scores [N, C] of the network alone."""
@@ -123,28 +124,29 @@ class TrainedHead(WordHead):
 
     def _zero_shot(self, features: Tensor) -> Tensor:
         """Zero-shot logits [N, C]."""
-        return self.state["logit_scale"] * mean_cosines(unit_views(features, self._path()), self.state["text"])
+        return self.state["logit_scale"] * mean_cosines(unit_views(features, self.zero_shot_path), self.state["text"])
 
     def _scorer(self, views: int, dim: int) -> Scorer:
-        return Scorer(self._network(views, dim), self._cosines, self.settings.scale)
+        return Scorer(self.build_network(views, dim), self.compute_cosines, self.settings.scale)
 
     def _empty(self, state: Mapping[str, Tensor]) -> Scorer:
         """What a state belongs to, without weights: for inference, on the meta device."""
-        (views,), (_, dim) = self._size(state, _NETWORK + self._views, 1), self._size(state, "text", 2)
+        (views,), (_, dim) = self.read_shape(state, _NETWORK + self.views_tensor, 1), self.read_shape(state, "text", 2)
         with torch.device("meta"):
-            return self._scorer(self._views_of(views), dim).eval()
+            return self._scorer(self.count_views(views), dim).eval()
 
-    def _views_of(self, count: int) -> int:
+    def count_views(self, count: int) -> int:
         """V, for a network of as many views."""
         return count
 
-    def _shapes(self, state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    def derive_shapes(self, state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
         network = {name: tuple(tensor.shape) for name, tensor in self._empty(state).state_dict().items()}
-        return {**network, "text": self._size(state, "text", 2), "logit_scale": ()}
+        return {**network, "text": self.read_shape(state, "text", 2), "logit_scale": ()}
 
-    def _sizes(self) -> tuple[int | None, int]:
-        views = len(self.state[_NETWORK + self._views])
-        return self._views_of(views), self.state["text"].shape[1]
+    @property
+    def feature_sizes(self) -> tuple[int | None, int]:
+        views = len(self.state[_NETWORK + self.views_tensor])
+        return self.count_views(views), self.state["text"].shape[1]
 
 
 class Scorer(nn.Module):
@@ -176,12 +178,12 @@ class DPAHead(TrainedHead):
     """The dual-path adapter of CLIP2Point's public code."""
 
     name = "dpa"
-    _views = "depth.ratio"
+    views_tensor = "depth.ratio"
 
-    def _network(self, views: int, dim: int) -> nn.Module:
+    def build_network(self, views: int, dim: int) -> nn.Module:
         return DPA(views, dim)
 
-    def _cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
+    def compute_cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
         return network(features[:, 0], features[:, 1]) @ text.T
 
 
@@ -189,8 +191,8 @@ class GDPAHead(TrainedHead):
     """The gated dual-path adapter of the paper, as this project reconstructs it."""
 
     name = "gdpa"
-    _settings = GDPATrainingSettings
-    _views = "depth.ratio"
+    settings_type = GDPATrainingSettings
+    views_tensor = "depth.ratio"
 
     settings: GDPATrainingSettings
 
@@ -207,7 +209,7 @@ class GDPAHead(TrainedHead):
         Raises:
             OptionError: as ``scores``.
         """
-        self._check_features(features)
+        self.check_features(features)
         network = self._empty(self.state).network
         tensors = {name: self.state[_NETWORK + name] for name in network.state_dict()}
         pair = self._read(features.float()).unbind(1)
@@ -216,26 +218,26 @@ class GDPAHead(TrainedHead):
 
     def tuned(self: AnyHead, examples: Examples, fixed: Collection[str] = ()) -> AnyHead:
         """The same paths with the lean, then with the blend, that are best on examples."""
-        self._check_features(examples.measured)
+        self.check_features(examples.measured)
         heads = [self]
         if "lean" not in fixed:
             leans = dict.fromkeys((*_LEANS, self.options["lean"]))
-            heads = [self._like({}, lean=lean, **({} if "blend" in fixed else {"blend": 0.0})) for lean in leans]
+            heads = [self.with_state({}, lean=lean, **({} if "blend" in fixed else {"blend": 0.0})) for lean in leans]
         best = heads[_best([head.scores(examples.measured) for head in heads], examples.labels)]
         return super(GDPAHead, best).tuned(examples, fixed)
 
-    def _loss(self, scorer: Scorer, batch: Tensor, labels: Tensor, given: Mapping[str, Tensor]) -> Tensor:
+    def compute_loss(self, scorer: Scorer, batch: Tensor, labels: Tensor, given: Mapping[str, Tensor]) -> Tensor:
         network = scorer.network
         assert isinstance(network, GDPA)
         logits = scorer.factor() * network.all_logits(batch[:, 0], batch[:, 1], given["text"])
         fused, depth, clip = (cross_entropy(part, labels) for part in logits.unbind(1))
         return fused + self.settings.path_loss * (depth + clip)
 
-    def _network(self, views: int, dim: int) -> nn.Module:
+    def build_network(self, views: int, dim: int) -> nn.Module:
         chosen = {option.name: getattr(self.settings, option.name) for option in fields(GDPASettings)}
         return GDPA(views, dim, GDPASettings(**chosen))
 
-    def _cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
+    def compute_cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
         assert isinstance(network, GDPA)
         return network.logits(features[:, 0], features[:, 1], text)
 
@@ -244,21 +246,22 @@ class InterViewHead(TrainedHead):
     """The inter-view adapter of PointCLIP."""
 
     name = "inter-view"
-    _settings = InterViewSettings
-    _views = "view_weights"
+    settings_type = InterViewSettings
+    views_tensor = "view_weights"
 
     settings: InterViewSettings
 
-    def _path(self) -> PathChoice:
+    @property
+    def zero_shot_path(self) -> PathChoice:
         return "image" if self.settings.path == "image" else "depth"
 
-    def _network(self, views: int, dim: int) -> nn.Module:
+    def build_network(self, views: int, dim: int) -> nn.Module:
         return InterView(views * (2 if self.settings.path == "both" else 1), dim)
 
-    def _views_of(self, count: int) -> int:
+    def count_views(self, count: int) -> int:
         return count // 2 if self.settings.path == "both" else count
 
-    def _cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
+    def compute_cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
         return network(unit_views(features, self.settings.path)) @ text.T
 
 
@@ -266,16 +269,17 @@ class DepthPathHead(TrainedHead):
     """One half of DPA: the global view of the depth tower's features alone."""
 
     name = "depth-path"
-    _views = "ratio"
+    views_tensor = "ratio"
 
-    def _path(self) -> PathChoice:
+    @property
+    def zero_shot_path(self) -> PathChoice:
         return "depth"
 
-    def _network(self, views: int, dim: int) -> nn.Module:
+    def build_network(self, views: int, dim: int) -> nn.Module:
         return GlobalView(views, dim)
 
-    def _cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
-        chosen = features[:, PATHS.index(self._path())]
+    def compute_cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
+        chosen = features[:, PATHS.index(self.zero_shot_path)]
         return normalize(network(chosen), dim=-1) @ text.T
 
 
@@ -284,7 +288,8 @@ class ImagePathHead(DepthPathHead):
 
     name = "image-path"
 
-    def _path(self) -> PathChoice:
+    @property
+    def zero_shot_path(self) -> PathChoice:
         return "image"
 
 

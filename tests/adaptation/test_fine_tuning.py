@@ -7,15 +7,15 @@ import pytest
 import torch
 
 import clip2point
-from clip2point.adaptation.fine_tuning import FineTuningSettings, SelectionSettings, fine_tune
+from clip2point.adaptation.fine_tuning import FineTuningSettings, fine_tune
 from clip2point.adaptation.shape_batches import ShapeBatches, ViewingSettings, draw_shapes
 from clip2point.core.errors import OptionError
 from clip2point.data import open_dataset, sample_dataset
 from clip2point.features.view_features import encode_views
 from clip2point.model.settings import Settings
-from clip2point.pretraining.recipe import OptimizerSettings, ScheduleSettings, TrainingSettings
 from clip2point.shapes.augmentation import AugmentationSettings
 from clip2point.training.metrics_log import read_metrics
+from clip2point.training.settings import OptimizerSettings, ScheduleSettings, SelectionSettings, TrainingSettings
 
 pytest.importorskip("lightning_fabric")
 POINTS = 64
@@ -62,14 +62,14 @@ class Crash:
     def __init__(self, at):
         self.at = at
 
-    def begin(self, step, total):
+    def on_start(self, step, total):
         self.began = (step, total)
 
-    def step(self, metrics):
+    def on_step(self, metrics):
         if metrics.step == self.at:
             raise RuntimeError("crash")
 
-    validated = step
+    on_validation = on_step
 
 
 def tower(model):
@@ -145,12 +145,12 @@ def test_a_crashed_run_goes_on_as_if_it_had_not(model, shapes, toys, how, tmp_pa
     train, validation = shapes, toys["test"]
     whole = fine_tune(model, train, validation, settings, tmp_path / "whole")
     with pytest.raises(RuntimeError, match="crash"):
-        fine_tune(model, train, validation, settings, tmp_path / "parts", observer=Crash(5))
+        fine_tune(model, train, validation, settings, tmp_path / "parts", callback=Crash(5))
     with pytest.raises(OptionError, match="a training was begun here"):
         fine_tune(model, train, validation, settings, tmp_path / "parts")
-    observer = Crash(None)
-    parts = fine_tune(model, train, validation, settings, tmp_path / "parts", resume=True, observer=observer)
-    assert observer.began == (4, 8)
+    callback = Crash(None)
+    parts = fine_tune(model, train, validation, settings, tmp_path / "parts", resume=True, callback=callback)
+    assert callback.began == (4, 8)
     assert not changed(whole, parts)
     weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "parts")]
     assert weights[0] == weights[1]

@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from clip2point.core.errors import ModelError, OptionError
-from clip2point.pretraining.recipe import Recipe, TrainingSettings, ValidationSettings
-from clip2point.pretraining.validation import Validated
+from clip2point.pretraining.recipe import Recipe, ValidationSettings
 from clip2point.training.distributed import make_fabric
 from clip2point.training.loop import Training
 from clip2point.training.metrics_log import MetricsLog, read_metrics
+from clip2point.training.settings import TrainingSettings
 from clip2point.training.state import StateFolder
+from clip2point.training.validation import ValidationResult
 
 pytest.importorskip("lightning_fabric")
 
@@ -53,14 +54,14 @@ class At:
     def __init__(self, step, action):
         self.at, self.action = step, action
 
-    def begin(self, step, total):
+    def on_start(self, step, total):
         self.began = (step, total)
 
-    def step(self, metrics):
+    def on_step(self, metrics):
         if metrics.step == self.at:
             self.action()
 
-    validated = step
+    on_validation = on_step
 
 
 RECIPE = Recipe(training=TrainingSettings(epochs=3, batch_size=4, average_decay=0.9, checkpoint_steps=4))
@@ -70,13 +71,13 @@ def crash():
     raise RuntimeError("crash")
 
 
-def train(folder, recipe=RECIPE, *, observer=None, resume=False, batches=None, validate=None, pairs="p"):
+def train(folder, recipe=RECIPE, *, callback=None, resume=False, batches=None, validate=None, pairs="p"):
     fabric = make_fabric("cpu")
     states = StateFolder(folder, recipe.to_dict(), pairs)
     training = Training(fabric, Model(), batches or Batches(), recipe, states, validate, resume=resume)
     log = MetricsLog(folder, training.step)
     try:
-        return training, training.run(log, observer)
+        return training, training.run(log, callback)
     finally:
         log.close()
 
@@ -92,12 +93,12 @@ def test_a_crashed_run_goes_on_as_if_it_had_not(tmp_path, optimizer):
     assert finished
     assert whole.step == whole.total == 15
     with pytest.raises(RuntimeError, match="crash"):
-        train(tmp_path / "parts", recipe, observer=At(10, crash))
+        train(tmp_path / "parts", recipe, callback=At(10, crash))
     assert len(read_metrics(tmp_path / "parts")) == 10
-    observer = At(0, None)
-    parts, finished = train(tmp_path / "parts", recipe, observer=observer, resume=True)
+    callback = At(0, None)
+    parts, finished = train(tmp_path / "parts", recipe, callback=callback, resume=True)
     assert finished
-    assert observer.began == (8, 15)
+    assert callback.began == (8, 15)
     expected, found = whole.tower_state(), parts.tower_state()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     assert without_speed(tmp_path / "parts") == without_speed(tmp_path / "whole")
@@ -107,7 +108,7 @@ def test_a_crashed_run_goes_on_as_if_it_had_not(tmp_path, optimizer):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_after_the_step_with_a_checkpoint(tmp_path, number):
     before = signal.getsignal(number)
-    training, finished = train(tmp_path, observer=At(3, lambda: os.kill(os.getpid(), number)))
+    training, finished = train(tmp_path, callback=At(3, lambda: os.kill(os.getpid(), number)))
     assert not finished
     assert training.step in (3, 4)
     assert signal.getsignal(number) is before
@@ -141,10 +142,10 @@ def test_the_best_weights_are_kept_and_resuming_knows_them(tmp_path):
 
     def validate(tower):
         seen.append(tower)
-        return Validated(accuracies[len(seen) - 1], 0.1, 1.0, 10.0)
+        return ValidationResult(accuracies[len(seen) - 1], 0.1, 1.0, 10.0)
 
     with pytest.raises(RuntimeError, match="crash"):
-        train(tmp_path, recipe, validate=validate, observer=At(12, crash))
+        train(tmp_path, recipe, validate=validate, callback=At(12, crash))
     train(tmp_path, recipe, validate=validate, resume=True)
     states = StateFolder(tmp_path, recipe.to_dict(), "p")
     best = states.load_best()

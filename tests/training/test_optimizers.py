@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from clip2point.core.errors import OptionError
-from clip2point.pretraining.recipe import OptimizerSettings, ScheduleSettings
 from clip2point.training import optimizers
 from clip2point.training.optimizers import (
     Lamb,
@@ -15,6 +14,7 @@ from clip2point.training.optimizers import (
     update_average,
     warmup_cosine,
 )
+from clip2point.training.settings import OptimizerSettings, ScheduleSettings
 
 SHAPES = [(4, 3), (3,), (2, 3, 2, 2), ()]
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,12 +29,12 @@ from clip2point.features.view_features import encode_views
 from clip2point.heads.metrics import measure_predictions
 from clip2point.model import Recogniser, view_cosines
 from clip2point.model.loading import save_model
-from clip2point.pretraining.recipe import OptimizerSettings, ScheduleSettings, TrainingSettings
-from clip2point.pretraining.validation import Validated
 from clip2point.training.distributed import make_fabric
-from clip2point.training.loop import Observer, Training, Validate
+from clip2point.training.loop import Callback, Training
 from clip2point.training.metrics_log import MetricsLog
+from clip2point.training.settings import OptimizerSettings, ScheduleSettings, SelectionSettings, TrainingSettings
 from clip2point.training.state import StateFolder, check_folder
+from clip2point.training.validation import Validate, ValidationResult
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -43,23 +43,6 @@ MODEL = "model"
 
 #: Begins the names of the tower's tensors in the state of a classifier.
 _NETWORK = "network."
-
-
-@dataclass(frozen=True)
-class SelectionSettings:
-    """By what the best weights are chosen, on the validation shapes.
-
-    Attributes:
-        choose_by: what the best weights are best in.
-        every_epochs: epochs from one validation to the next; there is one more at the end.
-    """
-
-    choose_by: Literal["accuracy", "cross_entropy"] = "accuracy"
-    every_epochs: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.every_epochs > 0:
-            raise OptionError(f"every_epochs is {self.every_epochs}: expected above 0")
 
 
 @dataclass(frozen=True)
@@ -134,7 +117,7 @@ class ViewClassifier(nn.Module):
 
 
 class FineTuningModel(nn.Module):
-    """What is trained; a ``Trainee``.
+    """What is trained; a ``TrainingModule``.
 
     Args:
         tower: with its classifier, both of which are averaged and validated.
@@ -170,7 +153,7 @@ def fine_tune(
     device: str | None = None,
     devices: int = 1,
     nodes: int = 1,
-    observer: Observer | None = None,
+    callback: Callback | None = None,
     progress: Progress | None = None,
 ) -> Recogniser:
     """Train the depth tower of a model on labelled shapes.
@@ -187,7 +170,7 @@ def fine_tune(
         device: see ``make_fabric``, as for the next two; the model's own if not given.
         devices: on each machine.
         nodes: machines.
-        observer: hears of every step, on the process that writes the files.
+        callback: hears of every step, on the process that writes the files.
         progress: wraps an iterable of a given length, to show how far the drawing of points is.
 
     Returns:
@@ -210,9 +193,9 @@ def fine_tune(
     fabric.launch()
     job = _Job(model, train, validation, settings, fabric, progress if fabric.is_global_zero else None)
     if out is not None:
-        return _run(job, out, resume, observer, keep=True)
+        return _run(job, out, resume, callback, keep=True)
     with TemporaryDirectory(prefix="clip2point-") as folder:
-        return _run(job, Path(folder), resume, observer, keep=False)
+        return _run(job, Path(folder), resume, callback, keep=False)
 
 
 def _check_data(train: Dataset, validation: Dataset | None) -> None:
@@ -226,14 +209,14 @@ def _check_data(train: Dataset, validation: Dataset | None) -> None:
         )
 
 
-def _run(job: _Job, out: Path, resume: bool, observer: Observer | None, *, keep: bool) -> Recogniser:
+def _run(job: _Job, out: Path, resume: bool, callback: Callback | None, *, keep: bool) -> Recogniser:
     """Train, and make a model of the best weights, or of the last ones without validation."""
     fabric, leads = job.fabric, job.fabric.is_global_zero
     states = StateFolder(out, job.identity)
-    training = Training(fabric, job.trainee, job.batches(), job.settings, states, job.measure, resume=resume)
+    training = Training(fabric, job.module, job.batches(), job.settings, states, job.measure, resume=resume)
     log = MetricsLog(out, training.step) if leads else None
     try:
-        finished = training.run(log, observer if leads else None)
+        finished = training.run(log, callback if leads else None)
     finally:
         if log is not None:
             log.close()
@@ -277,7 +260,7 @@ class _Job:
             seed=seed,
         )
         rows = model.class_features(train.classes).float().cpu()
-        self.trainee = FineTuningModel(
+        self.module = FineTuningModel(
             ViewClassifier(self._network, rows, model.backbone.logit_scale), settings.label_smoothing
         )
 
@@ -340,7 +323,7 @@ class _Job:
         backbone.logit_scale = state["log_scale"].exp().item()
         return Recogniser(backbone, self._model.settings, name or self._model.name)
 
-    def _validated(self, state: Mapping[str, Tensor]) -> Validated:
+    def _validated(self, state: Mapping[str, Tensor]) -> ValidationResult:
         """Measure a classifier, given by its state."""
         assert self._shapes is not None
         model = self.tuned(state)
@@ -348,4 +331,6 @@ class _Job:
         scale, labels = model.backbone.logit_scale, torch.from_numpy(self._shapes.labels)
         logits = scale * view_cosines(features, state["rows"]).mean(1).double()
         metrics = measure_predictions(logits.softmax(-1).numpy(), self._shapes.labels, self._shapes.classes)
-        return Validated(metrics.accuracy, metrics.mean_class_accuracy, cross_entropy(logits, labels).item(), scale)
+        return ValidationResult(
+            metrics.accuracy, metrics.mean_class_accuracy, cross_entropy(logits, labels).item(), scale
+        )

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             devices=arguments.devices,
             nodes=arguments.nodes,
             base=arguments.recipe.parent if arguments.recipe else None,
-            observer=console,
+            callback=console,
             progress=output.progress_of("Preparing pairs"),
         )
     return _finish(outcome, arguments.out)

@@ -40,7 +40,7 @@ class TrainingConsole:
         if kind is None:  # what went wrong must not be hidden by a second error
             self._draw()
 
-    def begin(self, step: int, total: int) -> None:
+    def on_start(self, step: int, total: int) -> None:
         """Show the bar."""
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -56,7 +56,7 @@ class TrainingConsole:
             self._task = self._bar.add_task("Training", completed=step, total=total)
             self._bar.start()
 
-    def step(self, metrics: StepMetrics) -> None:
+    def on_step(self, metrics: StepMetrics) -> None:
         """Show the losses."""
         parts = {name: value for name, value in metrics.losses.items() if name != "total"}
         said = (
@@ -69,9 +69,9 @@ class TrainingConsole:
             output.remark(f"step {metrics.step:,} of {self._total:,}, epoch {metrics.epoch:.2f}: {said}")
             self._said = time.monotonic()
 
-    def validated(self, metrics: StepMetrics) -> None:
+    def on_validation(self, metrics: StepMetrics) -> None:
         """Show the accuracies."""
-        self.step(metrics)
+        self.on_step(metrics)
         assert metrics.accuracy is not None
         output.remark(f"epoch {metrics.epoch:.2f}: {metrics.accuracy:.1%} of the validation shapes named rightly")
         self._draw()

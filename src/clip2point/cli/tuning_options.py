@@ -113,6 +113,6 @@ def fine_tune_in(
         return fine_tune(
             *(model, train, validation, settings, folder),
             resume=resume,
-            observer=console,
+            callback=console,
             progress=output.progress_of(train.name),
         )

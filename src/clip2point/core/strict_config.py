@@ -17,6 +17,22 @@ _Section = TypeVar("_Section")
 _MAX_BYTES = 1 << 18
 
 
+def expect(holds: bool, key: str, value: object, expected: str) -> None:
+    """Check one value of a settings class.
+
+    Args:
+        holds: Outcome of the check.
+        key: Name of the field.
+        value: Its value, for the message.
+        expected: What a right value looks like, for the message.
+
+    Raises:
+        OptionError: If the check does not hold.
+    """
+    if not holds:
+        raise OptionError(f"{key} is {value}: expected {expected}")
+
+
 def to_plain(value: Any) -> Any:
     """JSON types: dataclasses as dicts, tuples as lists."""
     if is_dataclass(value):

@@ -6,20 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from clip2point.core.errors import OptionError
-from clip2point.core.strict_config import read_section, to_plain
+from clip2point.core.strict_config import expect, read_section, to_plain
 from clip2point.core.yaml_files import parse_yaml
 from clip2point.model.settings import Settings
 from clip2point.pretraining.batches import RenderingSettings
 from clip2point.pretraining.captions import CaptionSettings
 from clip2point.pretraining.module import LossSettings
 from clip2point.shapes.augmentation import AugmentationSettings
+from clip2point.training.settings import OptimizerSettings, ScheduleSettings, TrainingSettings
 
 #: Name of the validation data set that is made of the models left out of the training.
 HELD_OUT = "held-out"
-
-#: Number formats of training, as Lightning Fabric names them.
-Precision = Literal["32-true", "bf16-mixed"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,8 @@ class SourceSettings:
 
     def __post_init__(self) -> None:
         plain = self.name.replace("-", "").replace("_", "")
-        _expect(plain.isalnum() and plain.isascii(), "name", repr(self.name), "letters, digits, - and _")
-        _expect(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4294967295")
+        expect(plain.isalnum() and plain.isascii(), "name", repr(self.name), "letters, digits, - and _")
+        expect(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4294967295")
 
 
 @dataclass(frozen=True)
@@ -61,94 +58,7 @@ class DataSettings:
     balance: float = 0.0
 
     def __post_init__(self) -> None:
-        _expect(0 <= self.balance <= 1, "balance", self.balance, "0 to 1")
-
-
-@dataclass(frozen=True)
-class OptimizerSettings:
-    """The optimiser.
-
-    Attributes:
-        name: "adamw" or "lamb".
-        lr: highest learning rate.
-        weight_decay: decoupled.
-        betas: decay rates of the running means of gradients and of their squares.
-        eps: added to the root of the latter.
-        decay_vectors: whether biases and the weights of norms decay, too.
-        clip: longest gradient, over all tensors together; longer ones are shortened. 0 for no limit.
-    """
-
-    name: Literal["adamw", "lamb"] = "adamw"
-    lr: float = 3e-4
-    weight_decay: float = 0.05
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-    decay_vectors: bool = False
-    clip: float = 1.0
-
-    def __post_init__(self) -> None:
-        _expect(0 < self.lr <= 1, "lr", self.lr, "above 0, at most 1")
-        _expect(0 <= self.weight_decay < 1, "weight_decay", self.weight_decay, "from 0 to below 1")
-        _expect(all(0 <= beta < 1 for beta in self.betas), "betas", self.betas, "two numbers from 0 to below 1")
-        _expect(0 < self.eps < 1, "eps", self.eps, "above 0, below 1")
-        _expect(self.clip >= 0, "clip", self.clip, "0 (no limit) or more")
-
-
-@dataclass(frozen=True)
-class ScheduleSettings:
-    """How the learning rate changes from step to step.
-
-    Attributes:
-        name: "warmup-cosine" (up linearly, then down along a cosine until the end) or "cosine-restarts" (down along a
-            cosine, again and again).
-        warmup_epochs: of the former.
-        restart_epochs: length of a round of the latter.
-        min_lr: lowest learning rate.
-    """
-
-    name: Literal["warmup-cosine", "cosine-restarts"] = "warmup-cosine"
-    warmup_epochs: float = 1.0
-    restart_epochs: float = 2.0
-    min_lr: float = 1e-6
-
-    def __post_init__(self) -> None:
-        _expect(self.warmup_epochs >= 0, "warmup_epochs", self.warmup_epochs, "0 or more")
-        _expect(self.restart_epochs > 0, "restart_epochs", self.restart_epochs, "above 0")
-        _expect(self.min_lr >= 0, "min_lr", self.min_lr, "0 or more")
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """The length of the training and the state that it keeps.
-
-    Attributes:
-        epochs: rounds through the data.
-        batch_size: pairs of a step, or shapes in fine-tuning, over all devices together.
-        seed: of every draw.
-        precision: "32-true", or "bf16-mixed" (matrix products in bfloat16).
-        average_decay: share that an exponential moving average of the weights keeps at each step; the average is what
-            is validated and exported. 0 for none.
-        checkpoint_steps: steps from one checkpoint to the next; 0 to go by the time alone.
-        checkpoint_minutes: minutes from one checkpoint to the next, at most.
-        half: whether the finished model stores its kernels and matrices in fp16, which halves its size.
-    """
-
-    epochs: int = 20
-    batch_size: int = 64
-    seed: int = 0
-    precision: Precision = "32-true"
-    average_decay: float = 0.999
-    checkpoint_steps: int = 0
-    checkpoint_minutes: float = 10.0
-    half: bool = False
-
-    def __post_init__(self) -> None:
-        _expect(1 <= self.epochs <= 1_000_000, "epochs", self.epochs, "1 to 1000000")
-        _expect(2 <= self.batch_size <= 1_000_000, "batch_size", self.batch_size, "2 to 1000000")
-        _expect(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4294967295")
-        _expect(0 <= self.average_decay < 1, "average_decay", self.average_decay, "from 0 to below 1")
-        _expect(self.checkpoint_steps >= 0, "checkpoint_steps", self.checkpoint_steps, "0 or more")
-        _expect(self.checkpoint_minutes > 0, "checkpoint_minutes", self.checkpoint_minutes, "above 0")
+        expect(0 <= self.balance <= 1, "balance", self.balance, "0 to 1")
 
 
 @dataclass(frozen=True)
@@ -178,11 +88,11 @@ class ValidationSettings:
     allow_test: bool = False
 
     def __post_init__(self) -> None:
-        _expect(self.every_epochs > 0, "every_epochs", self.every_epochs, "above 0")
-        _expect(self.limit is None or self.limit > 0, "limit", self.limit, "1 or more")
+        expect(self.every_epochs > 0, "every_epochs", self.every_epochs, "above 0")
+        expect(self.limit is None or self.limit > 0, "limit", self.limit, "1 or more")
         if self.dataset == HELD_OUT:
             given = [name for name in ("root", "split", "up", "limit") if getattr(self, name) is not None]
-            _expect(not given, "dataset", HELD_OUT, f"no {' and no '.join(given)} beside it, it has its own")
+            expect(not given, "dataset", HELD_OUT, f"no {' and no '.join(given)} beside it, it has its own")
 
 
 @dataclass(frozen=True)
@@ -250,8 +160,3 @@ def recipe_from_dict(values: Any, source: str) -> Recipe:
         OptionError: see ``read_recipe``.
     """
     return read_section(Recipe, {} if values is None else values, source)
-
-
-def _expect(fine: bool, key: str, value: object, expected: str) -> None:
-    if not fine:
-        raise OptionError(f"{key} is {value}: expected {expected}")

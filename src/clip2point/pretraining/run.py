@@ -27,7 +27,7 @@ from clip2point.pretraining.recipe import HELD_OUT, Recipe
 from clip2point.pretraining.recipe_sources import held_out_dataset, pair_folders
 from clip2point.pretraining.validation import Validation, open_validation
 from clip2point.training.distributed import make_fabric
-from clip2point.training.loop import Observer, Training
+from clip2point.training.loop import Callback, Training
 from clip2point.training.metrics_log import MetricsLog
 from clip2point.training.state import StateFolder, check_folder
 
@@ -65,7 +65,7 @@ def pretrain(
     devices: int = 1,
     nodes: int = 1,
     base: Path | None = None,
-    observer: Observer | None = None,
+    callback: Callback | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Train the depth tower of a backbone on image-depth pairs.
@@ -78,7 +78,7 @@ def pretrain(
         devices: on each machine.
         nodes: machines.
         base: folder that relative paths of ``data.sources`` count from; the working directory if not given.
-        observer: hears of every step, on the process that writes the files.
+        callback: hears of every step, on the process that writes the files.
         progress: wraps an iterable of a given length, to show how far the preparation of the pairs is.
 
     Raises:
@@ -105,7 +105,7 @@ def pretrain(
     _write_recipe(out, recipe)
     log = MetricsLog(out, training.step)
     try:
-        finished = training.run(log, observer)
+        finished = training.run(log, callback)
     finally:
         log.close()
     model = out / MODEL if finished else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 import torch
@@ -17,32 +16,10 @@ from clip2point.heads.metrics import measure_predictions
 from clip2point.model import Recogniser, view_cosines
 from clip2point.pretraining.pairs.source_model import to_keys
 from clip2point.pretraining.recipe import ValidationSettings
+from clip2point.training.validation import ValidationResult
 
 #: Factors that are tried, each about a tenth above the one before.
 _SCALES = tuple(round(10 ** (step / 25), 1) for step in range(13, 63))
-
-
-@dataclass(frozen=True)
-class Validated:
-    """What validation found.
-
-    Attributes:
-        accuracy: share of shapes that were named rightly, in [0, 1].
-        mean_class_accuracy: mean of the accuracies of the classes.
-        cross_entropy: of the confidences, scaled to fit best: the steadier measure where shapes are few.
-        scale: the factor on mean cosines that does so (temperature scaling, Guo et al. 2017).
-    """
-
-    accuracy: float
-    mean_class_accuracy: float
-    cross_entropy: float
-    scale: float
-
-    def to_dict(self) -> dict[str, float]:
-        """The measures, as JSON types."""
-        measures = asdict(self)
-        del measures["scale"]
-        return measures
 
 
 def open_validation(settings: ValidationSettings, trained_on: Collection[str]) -> Dataset:
@@ -91,10 +68,10 @@ class Validation:
         self._sampled = sample_dataset(dataset, base.settings.points)
         self._text = base.class_features(dataset.classes).cpu()
 
-    def __call__(self, tower: Mapping[str, Tensor]) -> Validated:
+    def __call__(self, tower: Mapping[str, Tensor]) -> ValidationResult:
         """Measure a depth tower, given by its state."""
         features = torch.from_numpy(encode_views(self._with_tower(tower), self._sampled))
         scores, labels = view_cosines(features, self._text).mean(1).double(), torch.from_numpy(self._sampled.labels)
         metrics = measure_predictions(scores.softmax(-1).numpy(), self._sampled.labels, self._sampled.classes)
         loss, scale = min((cross_entropy(scores * scale, labels).item(), scale) for scale in _SCALES)
-        return Validated(metrics.accuracy, metrics.mean_class_accuracy, loss, scale)
+        return ValidationResult(metrics.accuracy, metrics.mean_class_accuracy, loss, scale)

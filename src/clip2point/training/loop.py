@@ -7,7 +7,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,20 +18,18 @@ import torch
 from torch import Tensor, nn
 
 from clip2point.core.errors import ModelError, OptionError, reason
-from clip2point.pretraining.recipe import OptimizerSettings, ScheduleSettings, TrainingSettings
-from clip2point.pretraining.validation import Validated
 from clip2point.training.distributed import any_rank, gather, share_batch_norm
 from clip2point.training.metrics_log import MetricsLog, StepMetrics
 from clip2point.training.optimizers import learning_rate, make_optimizer, set_lr, update_average
+from clip2point.training.settings import OptimizerSettings, ScheduleSettings, TrainingSettings
 from clip2point.training.state import StateFolder
+from clip2point.training.validation import Validate
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-Validate = Callable[[Mapping[str, Tensor]], Validated]
 
-
-class Selection(Protocol):
+class ValidationConfig(Protocol):
     """By what the best weights are chosen, and how often that is looked at."""
 
     @property
@@ -45,7 +43,7 @@ class Selection(Protocol):
         ...
 
 
-class Plan(Protocol):
+class TrainingConfig(Protocol):
     """What a training goes by: a recipe, or settings with the same sections."""
 
     @property
@@ -64,7 +62,7 @@ class Plan(Protocol):
         ...
 
     @property
-    def validation(self) -> Selection | None:
+    def validation(self) -> ValidationConfig | None:
         """None for no validation."""
         ...
 
@@ -85,7 +83,7 @@ class Batches(Protocol):
         ...
 
 
-class Trainee(Protocol):
+class TrainingModule(Protocol):
     """A model to be trained.
 
     Attributes:
@@ -99,18 +97,18 @@ class Trainee(Protocol):
         ...
 
 
-class Observer(Protocol):
+class Callback(Protocol):
     """Hears of what happens."""
 
-    def begin(self, step: int, total: int) -> None:
+    def on_start(self, step: int, total: int) -> None:
         """The training begins, or goes on, after ``step`` of ``total`` steps."""
         ...
 
-    def step(self, metrics: StepMetrics) -> None:
+    def on_step(self, metrics: StepMetrics) -> None:
         """A step is done."""
         ...
 
-    def validated(self, metrics: StepMetrics) -> None:
+    def on_validation(self, metrics: StepMetrics) -> None:
         """A step is done, and the weights were validated after it."""
         ...
 
@@ -120,9 +118,9 @@ class Training:
 
     Args:
         fabric: after its launch.
-        model: a ``Trainee`` whose forward takes a batch and gives features.
+        model: a ``TrainingModule`` whose forward takes a batch and gives features.
         batches: of this rank.
-        plan: optimiser, schedule, length and validation.
+        config: optimiser, schedule, length and validation.
         states: where checkpoints go.
         validate: gives the accuracy of a tower; called on rank 0 only. None for no validation.
         resume: whether to go on from the last checkpoint.
@@ -133,27 +131,27 @@ class Training:
         fabric: Fabric,
         model: Any,
         batches: Batches,
-        plan: Plan,
+        config: TrainingConfig,
         states: StateFolder,
         validate: Validate | None,
         *,
         resume: bool = False,
     ) -> None:
         self._fabric, self._batches, self._states, self._validate = fabric, batches, states, validate
-        self._plan = plan
-        self._settings = plan.training
+        self._config = config
+        self._settings = config.training
         self.total = self._settings.epochs * batches.steps_per_epoch
         self.step = 0
         self._best = -math.inf
         self._rate = learning_rate(
-            plan.schedule, plan.optimizer.lr, steps_per_epoch=batches.steps_per_epoch, epochs=self._settings.epochs
+            config.schedule, config.optimizer.lr, steps_per_epoch=batches.steps_per_epoch, epochs=self._settings.epochs
         )
         model = share_batch_norm(fabric, model)
         decay = self._settings.average_decay
         self._average: nn.Module | None = copy.deepcopy(model.tower).requires_grad_(False) if decay else None
         self._model: Any
-        self._model, self._optimizer = fabric.setup(model, make_optimizer(model, plan.optimizer))
-        self._trainee: Trainee = self._model.module
+        self._model, self._optimizer = fabric.setup(model, make_optimizer(model, config.optimizer))
+        self._module: TrainingModule = self._model.module
         self._weights = [weight for weight in self._model.parameters() if weight.requires_grad]
         if self._average is not None:
             self._average.to(fabric.device)
@@ -162,15 +160,15 @@ class Training:
 
     def tower_state(self) -> dict[str, Tensor]:
         """The weights that are validated and exported: the average if there is one."""
-        tower = self._trainee.tower if self._average is None else self._average
+        tower = self._module.tower if self._average is None else self._average
         return {name: tensor.detach().cpu().clone() for name, tensor in tower.state_dict().items()}
 
-    def run(self, log: MetricsLog | None = None, observer: Observer | None = None) -> bool:
+    def run(self, log: MetricsLog | None = None, callback: Callback | None = None) -> bool:
         """Train until the end, or until the process is asked to stop (Ctrl-C, SIGTERM).
 
         Args:
             log: of metrics; on rank 0.
-            observer: hears of every step; on rank 0.
+            callback: hears of every step; on rank 0.
 
         Returns:
             Whether the end was reached; a checkpoint is written either way.
@@ -178,8 +176,8 @@ class Training:
         Raises:
             OptionError: if the loss or its gradient is not finite.
         """
-        if observer is not None:
-            observer.begin(self.step, self.total)
+        if callback is not None:
+            callback.on_start(self.step, self.total)
         saved = began = time.monotonic()
         with _stop_request() as stop:
             for batch in self._prefetched():
@@ -191,8 +189,8 @@ class Training:
                         metrics = self._validated(metrics)
                     if log is not None:
                         log.add(metrics)
-                    if observer is not None:
-                        (observer.validated if validated else observer.step)(metrics)
+                    if callback is not None:
+                        (callback.on_validation if validated else callback.on_step)(metrics)
                     if stopped or validated or self._checkpoint_is_due(saved):
                         self._states.save(self._state())
                         saved = time.monotonic()
@@ -218,17 +216,17 @@ class Training:
         torch.manual_seed(_step_seed(self._settings.seed, self.step, self._fabric.global_rank))
         lr = self._rate(self.step)
         set_lr(self._optimizer, lr)
-        losses = self._trainee.losses(gather(self._fabric, self._model(batch)))
+        losses = self._module.losses(gather(self._fabric, self._model(batch)))
         self._optimizer.zero_grad()
         self._fabric.backward(losses["total"])
-        length = nn.utils.clip_grad_norm_(self._weights, self._plan.optimizer.clip or float("inf"))
+        length = nn.utils.clip_grad_norm_(self._weights, self._config.optimizer.clip or float("inf"))
         # One transfer for all values: each one makes the host wait for the device.
         *values, gradient = torch.stack([*(loss.detach().float() for loss in losses.values()), length]).tolist()
         parts = dict(zip(losses, values, strict=True))
         self._check(parts, gradient)
         self._optimizer.step()
         if self._average is not None:
-            update_average(self._average, self._trainee.tower, self._settings.average_decay, self.step)
+            update_average(self._average, self._module.tower, self._settings.average_decay, self.step)
         self.step += 1
         return StepMetrics(
             step=self.step,
@@ -247,14 +245,14 @@ class Training:
         said = ", ".join(f"{name} {value:g}" for name, value in losses.items())
         raise OptionError(
             f"step {self.step + 1}: the loss or its gradient is not finite ({said}, gradient {gradient:g}); lower "
-            f"optimizer.lr ({self._plan.optimizer.lr:g}), set optimizer.clip, or train in precision 32-true, and "
+            f"optimizer.lr ({self._config.optimizer.lr:g}), set optimizer.clip, or train in precision 32-true, and "
             "begin anew in another folder"
         )
 
     def _validation_is_due(self) -> bool:
-        if self._validate is None or self._plan.validation is None:
+        if self._validate is None or self._config.validation is None:
             return False
-        every = max(1, round(self._plan.validation.every_epochs * self._batches.steps_per_epoch))
+        every = max(1, round(self._config.validation.every_epochs * self._batches.steps_per_epoch))
         return self.step % every == 0 or self.step == self.total
 
     def _checkpoint_is_due(self, saved: float) -> bool:
@@ -267,8 +265,8 @@ class Training:
         assert self._validate is not None
         tower = self.tower_state()
         found = self._validate(tower)
-        assert self._plan.validation is not None
-        merit = found.accuracy if self._plan.validation.choose_by == "accuracy" else -found.cross_entropy
+        assert self._config.validation is not None
+        merit = found.accuracy if self._config.validation.choose_by == "accuracy" else -found.cross_entropy
         if merit > self._best:
             self._best = merit
             self._states.save_best({"tower": tower, "step": self.step, **found.to_dict()})

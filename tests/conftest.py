@@ -24,8 +24,8 @@ def in_threads():
     """Lets one worker of a pair folder be a thread until a patch is undone: a process takes seconds to begin."""
     from clip2point.core import workers
 
-    def patched(patch, make=workers._pool):
-        patch.setattr(workers, "_pool", lambda count: ThreadPoolExecutor(1) if count == 1 else make(count))
+    def patched(patch, make=workers._start_pool):
+        patch.setattr(workers, "_start_pool", lambda count: ThreadPoolExecutor(1) if count == 1 else make(count))
 
     return patched
 

@@ -65,7 +65,7 @@ def test_a_revision_may_be_asked_for(hub, tiny_clip, kind):
     commit = hub.publish("org/clip", old, branch="v1.0")
     hub.publish("org/clip", tiny_clip)
     repository = Repository(f"org/clip@{'v1.0' if kind == 'branch' else commit}")
-    folder = repository.fetch(repository.needed())
+    folder = repository.fetch(repository.list_files())
     assert (folder / "model.safetensors").read_bytes() == b"old"
     assert folder.name == commit
 
@@ -222,7 +222,7 @@ def test_mirror_cache_and_offline_mode_by_the_variables_of_the_environment(hub, 
     hub.publish("org/clip", {"config.json": b"{}", "model.safetensors": b"weights"})
     code = (
         "from clip2point.core.repositories import Repository\n"
-        "r = Repository('org/clip'); print(r.fetch(r.needed()))\n"
+        "r = Repository('org/clip'); print(r.fetch(r.list_files()))\n"
         "import sys; assert 'torch' not in sys.modules"
     )
     environment = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "home")}

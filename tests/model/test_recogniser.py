@@ -144,7 +144,7 @@ def test_text_features_are_computed_once(model, monkeypatch):
 
 @pytest.mark.parametrize(
     ("labels", "message"),
-    [([], "no labels"), (["a", " "], "an empty label"), (["chair", "chair "], "the label 'chair' is given twice")],
+    [([], "no labels"), (["a", " "], "an empty label"), (["chair", "chair "], "the label 'chair' is repeated")],
 )
 def test_senseless_labels_are_refused(model, files, labels, message):
     with pytest.raises(OptionError, match=message):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from clip2point.core.errors import OptionError
-from clip2point.core.strict_config import changed_key
+from clip2point.core.strict_config import find_changed_key
 from clip2point.pretraining.recipe import Recipe, read_recipe, recipe_from_dict
 
 FOLDER = Path(__file__).parents[2] / "recipes"
@@ -37,8 +37,8 @@ def test_what_is_left_out_has_the_default(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("optimiser: {}", "unknown key optimiser: .*the nearest is optimizer"),
-        ("training: {epoch: 3}", r"unknown key training.epoch: .*the nearest is epochs"),
+        ("optimiser: {}", "unexpected key optimiser: .*the nearest is optimizer"),
+        ("training: {epoch: 3}", r"unexpected key training.epoch: .*the nearest is epochs"),
         ("training: {epochs: yes}", r"training.epochs is True: expected a whole number"),
         ("training: {epochs: 1.5}", r"training.epochs is 1.5: expected a whole number"),
         ("training: {epochs: 0}", r"training.epochs is 0: expected 1 to"),
@@ -81,8 +81,8 @@ def test_missing_and_huge_files(tmp_path):
 def test_the_first_changed_key_is_named():
     before = Recipe().to_dict()
     now = Recipe().to_dict()
-    assert changed_key(before, now) is None
+    assert find_changed_key(before, now) is None
     now["optimizer"]["lr"] = 0.5
-    assert changed_key(before, now) == "optimizer.lr was 0.0003 and is now 0.5"
+    assert find_changed_key(before, now) == "optimizer.lr was 0.0003 and is now 0.5"
     del now["optimizer"]["lr"]
-    assert changed_key(before, now) == "optimizer.lr was 0.0003 and is now 'not set'"
+    assert find_changed_key(before, now) == "optimizer.lr was 0.0003 and is now 'not set'"

@@ -124,7 +124,7 @@ def test_without_a_recipe_the_defaults_train(tiny_clip, pairs, tmp_path, capsys)
         ("validation: {{dataset: 'folder:{meshes}', up: y}}", "are among the pairs"),
         ("validation: {{dataset: 'npz:{shapes}'}}", "set validation.allow_test"),
         ("training: {{batch_size: 9}}", "at most the number of models"),
-        ("training: {{batchsize: 9}}", "unknown key training.batchsize"),
+        ("training: {{batchsize: 9}}", "unexpected key training.batchsize"),
         ("data: {{pairs: []}}", "data.pairs is empty"),
         ("data: {{pairs: [nowhere]}}", "nowhere: holds no pairs"),
         ("backbone: nobody", "unknown model 'nobody'"),

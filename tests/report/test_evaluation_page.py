@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from clip2point.core.errors import OptionError
+from clip2point.core.version import software_versions
 from clip2point.evaluation.published import published_rows
 from clip2point.heads.metrics import measure_predictions, summarise
-from clip2point.report.evaluation_page import EvaluationReport, current_versions, write_evaluation_page
+from clip2point.report.evaluation_page import EvaluationReport, write_evaluation_page
 
 CLASSES = ["<b>chair", "table $x", "椅子", "never"]
 
@@ -35,7 +36,7 @@ def make_report(seeds=(0,), perfect=False, samples=30):
         protocol="zero-shot",
         command="clip2point evaluate modelnet40 --report 'a & b'",
         settings={"points": 1024, "templates": ["image of a {}"]},
-        versions=current_versions(),
+        versions=software_versions(),
         hashes={"weights": "0123abcd"},
         seeds=list(seeds),
         metrics=metrics,
@@ -192,4 +193,4 @@ def test_reports_that_do_not_fit_together_are_refused():
 
 
 def test_versions_name_what_numbers_depend_on():
-    assert set(current_versions()) == {"clip2point", "python", "torch", "numpy", "numba", "platform"}
+    assert set(software_versions()) == {"clip2point", "python", "torch", "numpy", "numba", "platform"}

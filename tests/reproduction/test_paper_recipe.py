@@ -114,7 +114,7 @@ def test_a_good_one_is_read(tmp_path):
     [
         ("- a", "the recipe is a list of 1: expected keys and values"),
         ("", "the recipe is empty"),
-        (GOOD.replace("title", "titel"), "unknown key titel: .*the nearest is title"),
+        (GOOD.replace("title", "titel"), "unexpected key titel: .*the nearest is title"),
         (GOOD.replace("data: ModelNet40\n", ""), "data is missing: expected a value"),
         (GOOD.replace("A result", "[1]"), "title is a list of 1: expected text"),
         (GOOD + "pretraining: [1]", "pretraining is a list of 1: expected sections"),

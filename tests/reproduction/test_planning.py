@@ -189,5 +189,5 @@ def test_the_stamp_knows_models_by_what_is_in_them(place, tiny_clip, tiny_siglip
 
 def test_changes_that_make_no_sense_are_named(place):
     recipe = PaperRecipe("t", "clip-vit-b-32", PRETRAIN.command, "d", "t", name="larger-x", pretraining={"los": {}})
-    with pytest.raises(OptionError, match="recipe larger-x, pretraining: unknown key los"):
+    with pytest.raises(OptionError, match="recipe larger-x, pretraining: unexpected key los"):
         plan(recipe, **place)

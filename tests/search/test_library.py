@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clip2point.core.errors import DataError, OptionError
-from clip2point.core.locks import locked
+from clip2point.core.locks import hold_lock
 from clip2point.search import library as rooms
 from clip2point.search.entry import COLUMNS, Entry
 from clip2point.search.identity import embedding_fingerprint, lasting_name
@@ -226,15 +226,15 @@ def test_without_lancedb_the_extra_is_named(tmp_path, plain, monkeypatch):
 
 def test_a_lock_is_held_against_others_and_goes_with_its_process(tmp_path):
     path = tmp_path / "lock"
-    holder = "import os, sys; from pathlib import Path; from clip2point.core.locks import locked\n"
-    holder += "with locked(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
-    with locked(path):
-        with pytest.raises(BlockingIOError), locked(path):
+    holder = "import os, sys; from pathlib import Path; from clip2point.core.locks import hold_lock\n"
+    holder += "with hold_lock(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
+    with hold_lock(path):
+        with pytest.raises(BlockingIOError), hold_lock(path):
             pass
         blocked = subprocess.run([sys.executable, "-c", holder, path], capture_output=True, check=False)
         assert b"BlockingIOError" in blocked.stderr
     killed = subprocess.run([sys.executable, "-c", holder, path], capture_output=True, check=False)
     assert killed.returncode != 0
     assert killed.stderr == b""
-    with locked(path):
+    with hold_lock(path):
         assert list(tmp_path.iterdir()) == [path]

@@ -351,7 +351,7 @@ def _tokenizer_folder(source: str) -> Path:
     if Path(source).is_dir():
         return Path(source)
     repository = Repository(source)
-    return repository.fetch(repository.needed(weights=False))
+    return repository.fetch(repository.list_files(weights=False))
 
 
 _CONVERT_WITH_CLIP = "convert the checkpoint again and give the CLIP file too: --clip ViT-B-32.pt"

@@ -210,7 +210,7 @@ def load_hub_backbone(
     folder = Path(location)
     if not folder.is_dir():
         repository = Repository(location)
-        folder = repository.fetch(repository.needed())
+        folder = repository.fetch(repository.list_files())
     try:
         model, tokenizer, processor = _load(folder)
     except ModelError:

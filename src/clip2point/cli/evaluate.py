@@ -119,9 +119,9 @@ def _run_zero_shot(arguments: argparse.Namespace) -> int:
     measured = _measure(arguments, options.load_model(arguments), dataset)
     _remark_on_up(measured)
     if arguments.report:
-        from clip2point.report.evaluation_page import write_evaluation_page
+        from clip2point.report.evaluation_page import describe_measurement, write_evaluation_page
 
-        page = write_evaluation_page(arguments.report, measured.report(compare=arguments.compare))
+        page = write_evaluation_page(arguments.report, describe_measurement(measured, compare=arguments.compare))
         output.remark(f"Report: {page}")
     if arguments.json:
         quoted = {"quoted_not_measured": [row.to_dict() for row in measured.quoted()]} if arguments.compare else {}

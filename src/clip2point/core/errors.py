@@ -1,8 +1,8 @@
-"""The errors that a user can meet. Each message says what is wrong, where, what was expected and what to do."""
+"""Errors for users. Each message says what is wrong, in which file, what was expected and what to do."""
 
 
 class Clip2PointError(Exception):
-    """Base of all errors that stem from input, files or settings rather than from a bug."""
+    """Base class of errors in input, files or settings, as opposed to bugs."""
 
 
 class ShapeError(Clip2PointError):
@@ -14,7 +14,7 @@ class ModelError(Clip2PointError):
 
 
 class OptionError(Clip2PointError):
-    """An option or argument with a value that makes no sense."""
+    """An invalid option or argument."""
 
 
 class DataError(Clip2PointError):
@@ -26,5 +26,5 @@ class CacheError(Clip2PointError):
 
 
 def reason(error: BaseException) -> str:
-    """What an error of another library says, in one line."""
+    """Return the first line of another library's error message, without a full stop."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and their checksums."""
+"""Atomic writing of files, and checksums."""
 
 from __future__ import annotations
 
@@ -11,16 +11,26 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path`` to write to; it takes the place of ``path`` once all is written.
+    """Write a file under a temporary name that replaces ``path`` once the block has ended without an error.
 
     Args:
-        path: what is to be written; its folder is made if need be.
+        path: File to write; its folder is created if need be.
 
     Yields:
-        The temporary name. What is written under it is removed if the block raises.
+        Temporary path beside ``path``; whatever lies there is removed if the block raises.
 
     Raises:
-        OSError: if the folder cannot be written to.
+        OSError: The folder cannot be written to.
+
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "labels.txt"
+        >>> with replacing(path) as unfinished:
+        ...     _ = unfinished.write_text("chair")
+        ...     path.exists()
+        False
+        >>> path.read_text()
+        'chair'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -32,7 +42,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def sha256(path: Path) -> str:
-    """Checksum of a file, as hexadecimal digits."""
+    """Return the SHA-256 checksum of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         digest = hashlib.sha256()
         while block := file.read(1 << 20):

@@ -21,10 +21,14 @@ MODELNET10: tuple[str, ...] = (
 
 
 def check_labels(labels: Sequence[str]) -> list[str]:
-    """Labels without surrounding blanks.
+    """Return labels without surrounding blanks.
 
     Raises:
-        OptionError: if there are none, or one is empty or given twice.
+        OptionError: There is no label, or one is empty or repeated.
+
+    Examples:
+        >>> check_labels([" chair", "table "])
+        ['chair', 'table']
     """
     cleaned = [label.strip() for label in labels]
     if not cleaned:
@@ -34,6 +38,6 @@ def check_labels(labels: Sequence[str]) -> list[str]:
     seen: set[str] = set()
     for label in cleaned:
         if label in seen:
-            raise OptionError(f"the label {label!r} is given twice")
+            raise OptionError(f"the label {label!r} is repeated")
         seen.add(label)
     return cleaned

@@ -1,41 +1,30 @@
-"""One writer at a time, whatever becomes of it."""
+"""Locks that keep a second writer out."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock for as long as the block runs; the system lets go of it when the process ends, however it ends.
+def hold_lock(path: Path) -> Iterator[None]:
+    """Hold a lock while the block runs; the system releases it when the process ends, however it ends.
 
     Args:
-        path: of the lock file, which is made if need be and stays.
+        path: Lock file, created if need be.
 
     Raises:
-        BlockingIOError: if another process, or this one, holds the lock.
-        OSError: if the file cannot be made.
+        BlockingIOError: Another process, or this one, holds the lock.
+        OSError: The file cannot be created.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    lock = FileLock(path, timeout=0)
     try:
-        _lock(handle)
+        lock.acquire()
+    except Timeout:
+        raise BlockingIOError(f"{path}: locked by another writer") from None
+    with lock:
+        lock.release()  # of the two holds, the block's own remains
         yield
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
-        except OSError:
-            raise BlockingIOError("locked") from None
-    else:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Ray clusters: a connection to one, and a function mapped over rows on it.
+"""Ray clusters: a connection, and a function mapped over rows.
 
 Needs the extra: ``pip install 'clip2point[ray]'``.
 """
@@ -19,15 +19,15 @@ LOCAL = "local"
 
 
 @contextmanager
-def connection(address: str, workers: int | None) -> Iterator[None]:
-    """A connection to a cluster for as long as the block runs, or the one that the program has.
+def connect(address: str, workers: int | None) -> Iterator[None]:
+    """Connect to a cluster while the block runs, or use the connection that the program has already.
 
     Args:
-        address: of its head, "auto", or ``LOCAL``.
-        workers: processes of a local one; as many as there are cores if not given.
+        address: Address of the head (HOST:PORT), "auto", or ``LOCAL``.
+        workers: Processes of a local cluster; None for one per core.
 
     Raises:
-        OptionError: if Ray is not installed, or there is no cluster.
+        OptionError: Ray is not installed, or there is no cluster.
     """
     # Ray reads these when it starts; errors reach the user as ours and need no second telling.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -44,7 +44,7 @@ def connection(address: str, workers: int | None) -> Iterator[None]:
         {"num_cpus": workers or available_cores(), "include_dashboard": False} if address == LOCAL else {}
     )
     try:
-        _knock(address)
+        _check_reachable(address)
         ray.init(address=address, log_to_driver=False, logging_level="error", **own)
     except (OSError, RuntimeError, ValueError) as error:
         raise OptionError(
@@ -57,25 +57,28 @@ def connection(address: str, workers: int | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def _knock(address: str) -> None:
-    """Raise OSError or ValueError if nobody listens at an address: Ray itself would wait for minutes."""
+def _check_reachable(address: str) -> None:
+    """Raise OSError or ValueError if nothing listens at an address: Ray itself would wait for minutes."""
     if address not in (LOCAL, "auto"):
         host, _, port = address.rpartition(":")
         socket.create_connection((host, int(port)), timeout=10).close()
 
 
-def mapped(
+def map_rows(
     function: Callable[[dict[str, Any]], dict[str, Any]], rows: list[dict[str, Any]], workers: int | None
 ) -> Generator[dict[str, Any], None, None]:
-    """What a function makes of each row on the machines of the cluster, in the order of their ends.
+    """Call a function for each row on the machines of the cluster.
 
     Args:
-        function: takes one core.
-        rows: at least one; each is a task of its own.
-        workers: tasks at a time; as many as there are cores if not given.
+        function: Function of one row; each call occupies one core.
+        rows: One or more rows; each is a task of its own.
+        workers: Number of tasks at a time; None for as many as the cluster has cores.
+
+    Yields:
+        Result of each row, in the order of completion.
 
     Raises:
-        DataError: if Ray gives up.
+        DataError: Ray gave up.
     """
     import ray
     from ray.exceptions import RayError

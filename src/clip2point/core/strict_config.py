@@ -1,4 +1,4 @@
-"""Settings in mappings, read strictly into dataclasses: each key must be a field, each value of the annotated type."""
+"""Strict configs: mappings into dataclasses, with no unexpected key and each value of the annotated type."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from clip2point.core.errors import OptionError
-from clip2point.core.yaml_files import said
+from clip2point.core.yaml_files import describe_value
 
 _Section = TypeVar("_Section")
 
@@ -34,14 +34,14 @@ def expect(holds: bool, key: str, value: object, expected: str) -> None:
 
 
 def to_plain(value: Any) -> Any:
-    """JSON types: dataclasses as dicts, tuples as lists."""
+    """Convert to JSON types: dataclasses to dicts, tuples to lists."""
     if is_dataclass(value):
         return {item.name: to_plain(getattr(value, item.name)) for item in fields(value)}
     return [to_plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
-def changed_key(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """The first key, as "section.key: before, now", in which two recipes as dicts differ."""
+def find_changed_key(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """Describe the first key in which two configs differ ("section.key was 1 and is now 2"); None if none does."""
     old, new = dict(_leaves(before)), dict(_leaves(now))
     for key in [*new, *old]:
         if old.get(key) != new.get(key):
@@ -58,26 +58,36 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def read_section(kind: type[_Section], values: Any, source: str, prefix: str = "") -> _Section:
-    """Make a dataclass of a mapping with its fields.
+    """Make a dataclass from a mapping.
 
     Args:
-        kind: the dataclass; its fields are text, numbers, Literals, tuples, optional values and further dataclasses.
-        values: by field; what is left out has the default.
-        source: name of the file, for messages.
-        prefix: of the keys in messages.
+        kind: Dataclass with fields that are strings, numbers, Literals, tuples, optional values or dataclasses.
+        values: Values by field; a missing one takes its default.
+        source: Name of the file, for messages.
+        prefix: Prefix of the keys in messages.
 
     Raises:
-        OptionError: if a key is unknown or missing, a value is of the wrong type, or the dataclass refuses it; the
+        OptionError: A key is unexpected or missing, a value is of the wrong type, or the dataclass rejects it; the
             message names file and key.
+
+    Examples:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Schedule:
+        ...     epochs: int = 8
+        >>> read_section(Schedule, {"epochs": 3}, "recipe.yaml")
+        Schedule(epochs=3)
     """
     if not isinstance(values, Mapping):
-        raise OptionError(f"{source}: {prefix.rstrip('.') or 'the recipe'} is {said(values)}: expected keys and values")
+        raise OptionError(
+            f"{source}: {prefix.rstrip('.') or 'the recipe'} is {describe_value(values)}: expected keys and values"
+        )
     known: dict[str, Field[Any]] = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     for key in values:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, 1, cutoff=0.5)
             raise OptionError(
-                f"{source}: unknown key {prefix}{str(key)[:80]}: expected one of {', '.join(known)}"
+                f"{source}: unexpected key {prefix}{str(key)[:80]}: expected one of {', '.join(known)}"
                 + (f"; the nearest is {near[0]}" if near else "")
             )
     for name, item in known.items():
@@ -93,7 +103,7 @@ def read_section(kind: type[_Section], values: Any, source: str, prefix: str = "
 
 
 def _value(hint: Any, value: Any, source: str, key: str) -> Any:
-    """A value of the annotated type."""
+    """Return a value of the annotated type."""
     if is_dataclass(hint):
         return read_section(hint, value, source, f"{key}.")  # type: ignore[arg-type]
     origin, arguments = get_origin(hint), get_args(hint)
@@ -102,7 +112,9 @@ def _value(hint: Any, value: Any, source: str, key: str) -> Any:
         return None if value is None else _value(inner, value, source, key)
     if origin is Literal:
         if value not in arguments:
-            raise OptionError(f"{source}: {key} is {said(value)}: expected one of {', '.join(map(str, arguments))}")
+            raise OptionError(
+                f"{source}: {key} is {describe_value(value)}: expected one of {', '.join(map(str, arguments))}"
+            )
         return value
     if origin is tuple:
         return _tuple(arguments, value, source, key)
@@ -113,7 +125,7 @@ def _tuple(arguments: tuple[Any, ...], value: Any, source: str, key: str) -> tup
     of_any_length = len(arguments) == 2 and arguments[1] is Ellipsis
     if not isinstance(value, list | tuple) or not (of_any_length or len(value) == len(arguments)):
         length = "" if of_any_length else f" of {len(arguments)}"
-        raise OptionError(f"{source}: {key} is {said(value)}: expected a list{length}")
+        raise OptionError(f"{source}: {key} is {describe_value(value)}: expected a list{length}")
     hints = [arguments[0]] * len(value) if of_any_length else arguments
     pairs = enumerate(zip(hints, value, strict=True))
     return tuple(_value(hint, item, source, f"{key}[{number}]") for number, (hint, item) in pairs)
@@ -127,4 +139,4 @@ def _scalar(hint: Any, value: Any, source: str, key: str) -> Any:
     if hint is not float and fits and isinstance(value, hint):
         return value
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-    raise OptionError(f"{source}: {key} is {said(value)}: expected {words[hint]}")
+    raise OptionError(f"{source}: {key} is {describe_value(value)}: expected {words[hint]}")

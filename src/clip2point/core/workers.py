@@ -1,4 +1,4 @@
-"""Many processes, results in order, and no item that can take the others down."""
+"""Worker processes: results in order, and a crash costs its own item only."""
 
 from __future__ import annotations
 
@@ -22,56 +22,56 @@ _AHEAD = 4
 def map_in_order(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int, died: Callable[[Item], Result]
 ) -> Generator[Result, None, None]:
-    """Call a function for all items, in processes with one thread each.
+    """Call a function for each item, in processes with one thread each.
 
     Args:
-        function: can be pickled, as can the items and results.
-        items: few of them are taken ahead of the results.
-        workers: how many processes.
-        died: makes the result of an item that ends its process (out of memory, a crash in native code).
+        function: Function that can be pickled, as can its items and results.
+        items: Items, of which only a few are taken ahead of the results.
+        workers: Number of processes.
+        died: Maker of the result of an item that ends its process (out of memory, a crash in native code).
 
     Yields:
-        A result for each item, in order.
+        Result of each item, in order.
     """
-    pool = _pool(workers)
+    pool = _start_pool(workers)
     flight: deque[tuple[Item, Future[Result]]] = deque()
     try:
         for item in items:
             try:
                 future = pool.submit(function, item)
             except BrokenProcessPool:
-                pool = _pool(workers)
+                pool = _start_pool(workers)
                 future = pool.submit(function, item)
             flight.append((item, future))
             if len(flight) >= _AHEAD * workers:
-                yield _result(function, *flight.popleft(), died)
+                yield _wait_for(function, *flight.popleft(), died)
         while flight:
-            yield _result(function, *flight.popleft(), died)
+            yield _wait_for(function, *flight.popleft(), died)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _result(
+def _wait_for(
     function: Callable[[Item], Result], item: Item, future: Future[Result], died: Callable[[Item], Result]
 ) -> Result:
-    """The result of an item; if its pool broke, it tries again alone, which tells who broke it."""
+    """Return the result of an item; after a broken pool the item runs once more alone, to find the one that crashed."""
     try:
         return future.result()
     except BrokenProcessPool:
-        with _pool(1) as alone:
+        with _start_pool(1) as alone:
             try:
                 return alone.submit(function, item).result()
             except BrokenProcessPool:
                 return died(item)
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
+def _start_pool(workers: int) -> ProcessPoolExecutor:
     # Processes are spawned and not forked: the threads of numba and torch do not survive a fork.
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _set_up_worker)
 
 
-def _begin() -> None:
-    """Set a worker up: one thread of numba, Ctrl-C left to the parent, no life after the parent's."""
+def _set_up_worker() -> None:
+    """Set a worker up: one numba thread, Ctrl-C left to the parent, and an end when the parent ends."""
     os.environ["NUMBA_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow_parent, daemon=True).start()

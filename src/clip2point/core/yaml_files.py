@@ -1,4 +1,4 @@
-"""YAML files that people write: recipes and manifests. Nothing in them can run code or unfold to something large."""
+"""YAML files that people write, such as recipes. No code runs, and no aliases unfold a small file into a large one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def parse_yaml(path: Path, what: str) -> Any:
     """Read a YAML file: scalars, lists and mappings only.
 
     Args:
-        path: of the file.
-        what: the file should be, with an article, for messages.
+        path: File to read.
+        what: Expected kind of file with an article ("a recipe"), for messages.
 
     Raises:
-        OptionError: if it cannot be read, is too large, or is not such YAML.
+        OptionError: The file cannot be read, is too large, or is not such YAML.
     """
     import yaml
 
@@ -32,7 +32,7 @@ def parse_yaml(path: Path, what: str) -> Any:
     if len(data) > _MAX_BYTES:
         raise OptionError(f"{path}: has more than {_MAX_BYTES:,} bytes: expected {what} in YAML")
     try:
-        return yaml.load(data, _strict_loader())
+        return yaml.load(data, _make_strict_loader())
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         place = getattr(error, "problem_mark", None)
         line = f", line {place.line + 1}" if place else ""
@@ -40,8 +40,8 @@ def parse_yaml(path: Path, what: str) -> Any:
         raise OptionError(f"{path}{line}: is not YAML that {what} can be read from ({why}); correct it") from None
 
 
-def _strict_loader() -> Any:
-    """PyYAML's safe loader, but 1e-4 is a number, no key may come twice, and there are no references."""
+def _make_strict_loader() -> Any:
+    """Return PyYAML's safe loader with 1e-4 as a number, and without duplicate keys and aliases."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -65,8 +65,13 @@ def _strict_loader() -> Any:
     return Loader
 
 
-def said(value: Any) -> str:
-    """A value in a message; long ones are named by their type."""
+def describe_value(value: Any) -> str:
+    """Return a value as messages show it: a long one by its type.
+
+    Examples:
+        >>> describe_value([1, 2, 3])
+        'a list of 3'
+    """
     if value is None:
         return "empty"
     if isinstance(value, Mapping):

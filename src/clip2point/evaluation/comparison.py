@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2point.core.version import software_versions
 from clip2point.data.parts import Parts
 from clip2point.evaluation.point_training import POINT_TRAINING
 from clip2point.evaluation.published import Published, published_rows
@@ -204,9 +204,7 @@ class Comparison:
     @property
     def versions(self) -> dict[str, str]:
         """Of the software that the figures depend on."""
-        from clip2point.report.evaluation_page import current_versions
-
-        return {**current_versions(), "scikit-learn": version("scikit-learn")}
+        return software_versions("scikit-learn")
 
     @property
     def remarks(self) -> list[str]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from clip2point.core.version import software_versions
 from clip2point.data import Dataset
 from clip2point.evaluation.published import Published, published_rows
 from clip2point.evaluation.zero_shot_run import Run, run_zero_shot
-from clip2point.features.view_features import Progress, depth_maps
+from clip2point.features.view_features import Progress
 from clip2point.heads.metrics import Metrics, Summary, measure_predictions, summarise
 from clip2point.model import Recogniser
-
-if TYPE_CHECKING:
-    from clip2point.report.evaluation_page import EvaluationReport
 
 #: By which a model is measured, without a head that learned from examples and with one.
 PROTOCOL, LEARNED = "zero-shot", "learned head"
@@ -75,8 +72,6 @@ class Measurement:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types: the metrics of the first seed, and mean and deviation over all."""
-        from clip2point.report.evaluation_page import current_versions
-
         return {
             **self.metrics[0].to_dict(),
             "model": self.model.name,
@@ -89,48 +84,9 @@ class Measurement:
             "settings": self.settings,
             "failures": [{"source": name, "error": error} for name, error in self.failures],
             "command": self.command,
-            "versions": current_versions(),
+            "versions": software_versions(),
             "hashes": self.hashes,
         }
-
-    def report(self, *, compare: bool = False) -> EvaluationReport:
-        """What the HTML page shows.
-
-        Args:
-            compare: whether to show the papers' figures beside the measured ones.
-        """
-        from clip2point.rendering.image_files import to_pixels
-        from clip2point.report.contact_sheet import view_headings
-        from clip2point.report.evaluation_page import EvaluationReport, current_versions
-
-        sampled = self.runs[0].sampled
-
-        def pictures(indices: Sequence[int]) -> list[list[Any]]:
-            return [list(views) for views in to_pixels(depth_maps(self.model, sampled, indices).cpu().numpy())]
-
-        return EvaluationReport(
-            title=f"{self.model.name} on {self.dataset.name}, {self.dataset.split}",
-            model=self.model.name,
-            dataset=self.dataset.name,
-            split=self.dataset.split,
-            protocol=self.protocol,
-            command=self.command,
-            settings=self.settings,
-            versions=current_versions(),
-            hashes=self.hashes,
-            seeds=self.seeds,
-            metrics=list(self.metrics),
-            summary=self.summary,
-            probabilities=self.runs[0].probabilities,
-            labels=sampled.labels,
-            names=sampled.names,
-            classes=self.dataset.classes,
-            failures=list(self.failures),
-            remarks=[self.dataset.note] if self.dataset.note else [],
-            published=self.quoted() if compare else (),
-            view_names=view_headings(self.model.views.angles),
-            pictures=pictures,
-        )
 
 
 def evaluate(

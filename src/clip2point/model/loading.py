@@ -17,7 +17,7 @@ from clip2point.backbones import Backbone
 from clip2point.backbones.depth_tower import check_tensors as check_exactly
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.core.files import sha256
-from clip2point.core.repositories import Repository, cached_folder
+from clip2point.core.repositories import Repository, find_cached_folder
 from clip2point.model.checkpoint import (
     Checkpoint,
     check_tensors,
@@ -160,7 +160,7 @@ def model_folder(model: str | Path) -> Path:
     if model == "pocket":
         return POCKET
     if str(model).startswith(_HUB):
-        return cached_folder(str(model).removeprefix(_HUB)) or Path(model)
+        return find_cached_folder(str(model).removeprefix(_HUB)) or Path(model)
     return Path(model)
 
 
@@ -177,12 +177,12 @@ def fetch_model(name: str) -> Path:
         ModelError: that says in one sentence why it cannot be had.
     """
     repository = Repository(name)
-    folder = repository.fetch(repository.needed())
+    folder = repository.fetch(repository.list_files())
     if is_checkpoint(folder):
         for entry in {"base", "tokenizer"} & read_config(folder).keys():
             below = str(read_config(folder)[entry]).removeprefix("./")
             if any(file.startswith(f"{below}/") for file in repository.files):
-                repository.fetch(repository.needed(below, weights=entry == "base"))
+                repository.fetch(repository.list_files(below, weights=entry == "base"))
     return folder
 
 

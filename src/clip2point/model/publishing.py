@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clip2point.core.errors import ModelError
-from clip2point.core.repositories import LOGIN, SETTINGS, WEIGHTS, hub_state, hub_status, quiet, split_name
+from clip2point.core.repositories import LOGIN, SETTINGS, WEIGHTS, describe_hub, http_status, silence_client, split_name
 from clip2point.model.cards import model_card
 from clip2point.model.checkpoint import Checkpoint, is_checkpoint, read_checkpoint
 
@@ -116,7 +116,7 @@ def _commit(repository: str, files: dict[str, Path | bytes], private: bool) -> t
         raise ModelError(f"{repository}: nobody is logged in: {LOGIN} and a token that may write, or set HF_TOKEN")
     api = HfApi()
     try:
-        with quiet():
+        with silence_client():
             api.create_repo(repository, private=private or None, exist_ok=True)
             # Of a repository that existed, nobody asked whether it is private.
             if private and not api.model_info(repository).private:
@@ -128,6 +128,6 @@ def _commit(repository: str, files: dict[str, Path | bytes], private: bool) -> t
     except ModelError:
         raise
     except Exception as error:
-        advice = f"{LOGIN} and a token that may write there" if hub_status(error) in (401, 403) else "try again"
-        raise ModelError(f"{repository}: {hub_state(error)}, and the model was not pushed: {advice}") from error
+        advice = f"{LOGIN} and a token that may write there" if http_status(error) in (401, 403) else "try again"
+        raise ModelError(f"{repository}: {describe_hub(error)}, and the model was not pushed: {advice}") from error
     return f"{api.endpoint}/{repository}", commit.oid

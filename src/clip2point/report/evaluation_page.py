@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2point.core.errors import OptionError
-from clip2point.core.version import __version__
+from clip2point.core.version import software_versions
+from clip2point.evaluation.measurement import Measurement
 from clip2point.evaluation.published import Published
+from clip2point.features.view_features import depth_maps
 from clip2point.heads.metrics import Metrics, Summary, reliability
-from clip2point.rendering.image_files import png_bytes, write_bytes
-from clip2point.report.contact_sheet import Row, contact_sheet
+from clip2point.rendering.image_files import png_bytes, to_pixels, write_bytes
+from clip2point.report.contact_sheet import Row, contact_sheet, view_headings
 from clip2point.report.html import data_url, embedded, write_html
 from clip2point.report.plots import (
     plot_class_accuracy,
@@ -138,14 +138,44 @@ class _Confusion:
         return {"truth": self.truth, "answer": self.answer, "count": self.count, "of": self.of, "examples": examples}
 
 
-def current_versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
-    return {
-        "clip2point": __version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "numpy", "numba")},
-        "platform": platform.platform(),
-    }
+def describe_measurement(measurement: Measurement, *, compare: bool = False) -> EvaluationReport:
+    """Collect what the page shows of a measurement.
+
+    Args:
+        measurement: Model, data and figures.
+        compare: True to show the papers' figures beside the measured ones.
+
+    Returns:
+        The report, which renders depth maps only for the samples that the page shows.
+    """
+    model, dataset, sampled = measurement.model, measurement.dataset, measurement.runs[0].sampled
+
+    def render_pictures(indices: Sequence[int]) -> list[list[Any]]:
+        return [list(views) for views in to_pixels(depth_maps(model, sampled, indices).cpu().numpy())]
+
+    return EvaluationReport(
+        title=f"{model.name} on {dataset.name}, {dataset.split}",
+        model=model.name,
+        dataset=dataset.name,
+        split=dataset.split,
+        protocol=measurement.protocol,
+        command=measurement.command,
+        settings=measurement.settings,
+        versions=software_versions(),
+        hashes=measurement.hashes,
+        seeds=measurement.seeds,
+        metrics=list(measurement.metrics),
+        summary=measurement.summary,
+        probabilities=measurement.runs[0].probabilities,
+        labels=sampled.labels,
+        names=sampled.names,
+        classes=dataset.classes,
+        failures=list(measurement.failures),
+        remarks=[dataset.note] if dataset.note else [],
+        published=measurement.quoted() if compare else (),
+        view_names=view_headings(model.views.angles),
+        pictures=render_pictures,
+    )
 
 
 def write_evaluation_page(folder: Path, report: EvaluationReport) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 from clip2point.core.errors import OptionError
 from clip2point.core.strict_config import read_section
-from clip2point.core.yaml_files import parse_yaml, said
+from clip2point.core.yaml_files import describe_value, parse_yaml
 from clip2point.evaluation.published import Published, published_rows
 
 #: What a command may leave to whoever runs it, in braces.
@@ -149,7 +149,9 @@ def read_paper_recipe(path: Path) -> PaperRecipe:
     if changes is not None:
         values = {key: value for key, value in values.items() if key != "pretraining"}
         if not isinstance(changes, Mapping):
-            raise OptionError(f"{path}: pretraining is {said(changes)}: expected sections and values, or {{}}")
+            raise OptionError(
+                f"{path}: pretraining is {describe_value(changes)}: expected sections and values, or {{}}"
+            )
     recipe = replace(read_section(PaperRecipe, values, str(path)), name=path.stem, pretraining=changes)
     _check(recipe, path)
     return recipe

@@ -296,7 +296,7 @@ def _on_the_hub(name: str) -> tuple[list[Missing], list[str]]:
     from huggingface_hub import constants
 
     from clip2point.backbones.hub import ALIASES
-    from clip2point.core.repositories import cached_folder
+    from clip2point.core.repositories import find_cached_folder
 
     if name not in ALIASES and not name.startswith("hf:"):
         why = (
@@ -305,7 +305,7 @@ def _on_the_hub(name: str) -> tuple[list[Missing], list[str]]:
         return [Missing("model", why)], []
     repository = ALIASES.get(name, name.removeprefix("hf:"))
     try:
-        if cached_folder(repository) is not None:
+        if find_cached_folder(repository) is not None:
             return [], []
     except ModelError as error:
         return [Missing("model", str(error))], []

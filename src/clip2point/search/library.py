@@ -20,7 +20,7 @@ import numpy as np
 
 from clip2point.core.errors import DataError, ModelError, OptionError, reason
 from clip2point.core.labels import MODELNET40, check_labels
-from clip2point.core.locks import locked
+from clip2point.core.locks import hold_lock
 from clip2point.search.entry import COLUMNS, Entry, Float32, from_batch, table_schema, to_table, to_vectors
 from clip2point.search.identity import embedding_fingerprint, lasting_name
 
@@ -367,7 +367,7 @@ def _connect(path: Path) -> Any:
 @contextmanager
 def _only_writer(path: Path) -> Iterator[None]:
     try:
-        with locked(path / _LOCK):
+        with hold_lock(path / _LOCK):
             yield
     except BlockingIOError:
         raise DataError(f"{path}: another run is writing to this library; wait until it has ended") from None

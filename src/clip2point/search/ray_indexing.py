@@ -17,7 +17,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from clip2point.core.errors import Clip2PointError, DataError, reason
-from clip2point.core.ray_cluster import LOCAL, connection, mapped
+from clip2point.core.ray_cluster import LOCAL, connect, map_rows
 from clip2point.search.embedding import Job, Unreadable, embed_files
 from clip2point.search.entry import Entry
 from clip2point.search.identity import embedding_fingerprint, lasting_name
@@ -89,7 +89,7 @@ class RayEmbedder:
         if not jobs:
             return
         task = pickle.dumps(_Task(self._model, self._settings, self._fingerprint, tuple(labels)))
-        with connection(self._address, self._workers), closing(_rows(task, jobs, self._workers)) as rows:
+        with connect(self._address, self._workers), closing(_rows(task, jobs, self._workers)) as rows:
             for row in rows:
                 if row["error"]:
                     raise DataError(row["error"])
@@ -103,7 +103,7 @@ def _rows(task: bytes, jobs: Sequence[Job], workers: int | None) -> Generator[di
     workers = workers or int(ray.cluster_resources().get("CPU", 1))
     size = min(_FILES, -(-len(jobs) // workers))
     parts = [{"jobs": pickle.dumps(jobs[start : start + size])} for start in range(0, len(jobs), size)]
-    yield from mapped(partial(_embed, task), parts, min(workers, len(parts)))
+    yield from map_rows(partial(_embed, task), parts, min(workers, len(parts)))
 
 
 def _embed(task: bytes, row: dict[str, Any]) -> dict[str, Any]:

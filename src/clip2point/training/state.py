@@ -10,7 +10,7 @@ import torch
 
 from clip2point.core.errors import ModelError, OptionError, reason
 from clip2point.core.files import replacing
-from clip2point.core.strict_config import changed_key
+from clip2point.core.strict_config import find_changed_key
 
 _VERSION = 1
 _CHECKPOINTS, _LAST, _BEST = "checkpoints", "last.pt", "best.pt"
@@ -46,7 +46,7 @@ class StateFolder:
         state = _read(path)
         if state.get("version") != _VERSION or not isinstance(state.get("identity"), dict):
             raise ModelError(f"{path}: is no training state of this version; begin anew in another folder")
-        if changed := changed_key(state["identity"], self._identity):
+        if changed := find_changed_key(state["identity"], self._identity):
             raise OptionError(
                 f"{path}: was made with another recipe: {changed}; give the same recipe to go on, or another folder "
                 "to begin anew"

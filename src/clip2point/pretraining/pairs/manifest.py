@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from clip2point.core.errors import DataError, OptionError
-from clip2point.core.yaml_files import parse_yaml, said
+from clip2point.core.yaml_files import describe_value, parse_yaml
 from clip2point.pretraining.pairs.catalogues import find_catalogues, read_catalogues
 from clip2point.pretraining.pairs.debian import Package, unpack_package
 from clip2point.pretraining.pairs.source_model import Model, to_keys
@@ -108,7 +108,7 @@ def _check(entry: Any, kinds: Mapping[str, type], where: str) -> None:
         if kind is None:
             raise DataError(f"{where}: has an unknown entry {key!r}: expected some of {', '.join(kinds)}")
         if type(value) is not kind:
-            raise DataError(f"{where}: {key} is {said(value)}: expected {_KINDS[kind]}")
+            raise DataError(f"{where}: {key} is {describe_value(value)}: expected {_KINDS[kind]}")
     for key, axes in (("up", UP_AXES), ("front", tuple(_TO_FRONT))):
         if entry.get(key, axes[0]) not in axes:
             raise DataError(f"{where}: {key} is {entry[key]!r}: expected one of {', '.join(axes)}")

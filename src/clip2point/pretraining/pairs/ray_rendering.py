@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from clip2point.core.errors import Clip2PointError, DataError, reason
-from clip2point.core.ray_cluster import LOCAL, connection, mapped
+from clip2point.core.ray_cluster import LOCAL, connect, map_rows
 from clip2point.core.workers import map_in_order
 from clip2point.pretraining.pairs.rendering import render_pair
 from clip2point.pretraining.pairs.shards import PairFolder, died
@@ -103,7 +103,7 @@ class RayPairFolder(PairFolder):
         todo = self._todo()
         if not todo:
             return
-        with connection(self._address, workers):
+        with connect(self._address, workers):
             self._begin()
             job = pickle.dumps(_Job(self.path.absolute(), self._reopen, self._recipe))
             with closing(_rows(job, todo, workers)) as rows:
@@ -158,7 +158,7 @@ class _Share(PairFolder):
 
 def _rows(job: bytes, todo: list[int], workers: int | None) -> Generator[dict[str, Any], None, None]:
     """The pipeline: numbers of shards in, a row for each that is written out, in the order of their ends."""
-    yield from mapped(partial(_make, job), [{"shard": number} for number in todo], workers)
+    yield from map_rows(partial(_make, job), [{"shard": number} for number in todo], workers)
 
 
 def _make(job: bytes, row: dict[str, Any]) -> dict[str, Any]:

@@ -221,9 +221,9 @@ def _explain_failure(error: Exception, name: str, repository: str) -> str:
             "folder with space"
         )
     return (
-        f"{name}: {describe_hub(error)}, and the cache {constants.HF_HUB_CACHE} does not hold the model: try again with "
-        "a network, set HF_ENDPOINT to the address of a mirror, or download the model elsewhere and give its folder; "
-        f"{_INSTEAD}"
+        f"{name}: {describe_hub(error)}, and the cache {constants.HF_HUB_CACHE} does not hold the model: try again "
+        "with a network, set HF_ENDPOINT to the address of a mirror, or download the model elsewhere and give its "
+        f"folder; {_INSTEAD}"
     )
 
 

@@ -59,7 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         ),
         right=("ms an object", "objects/s"),
     )
-    print(f"{threads} threads, peak memory {memory / 2**20:.0f} MiB. Times vary with the machine; compare the ratios.")
+    peak = f", peak memory {memory / 2**20:.0f} MiB" if memory else ""
+    print(f"{threads} threads{peak}. Times vary with the machine; compare the ratios.")
     return 0
 
 

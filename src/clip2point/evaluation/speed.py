@@ -6,7 +6,6 @@ Absolute times depend on the machine and on what else it does; the ratios of one
 from __future__ import annotations
 
 import math
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -78,8 +77,12 @@ def benchmark(backbones: dict[str, Backbone], views: str, points: int, repeats: 
     return _compared(timings)
 
 
-def peak_memory() -> int:
-    """Largest resident size of this process so far, in bytes."""
+def peak_memory() -> int | None:
+    """Largest resident size of this process so far, in bytes; None on Windows, which is not asked."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -58,7 +58,6 @@ def main(out: Path) -> None:
     ):
         samples = Path(temporary, "samples")
         write_samples(samples, classes=CLASSES)
-        (samples / "samples.csv").unlink()
         model = clip2point.load("pocket")
         library = Library.create(Path(temporary, "library"), model)
         index_shapes(library, model, [samples])

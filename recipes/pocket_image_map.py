@@ -28,7 +28,7 @@ from clip2point.model.settings import Settings
 from clip2point.rendering import render_depth, view_set
 from clip2point.rendering.shaded import render_color
 from clip2point.shapes import Mesh, Shape, sample_points, to_unit_sphere
-from clip2point_shapes import classes, generate, styles
+from clip2point_shapes import generate, list_classes, list_styles
 
 STRENGTHS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 SCALES = (1, 2, 5, 10, 20, 50, 100)
@@ -76,7 +76,7 @@ def ridge_map(rows: Tensor, targets: Tensor) -> Tensor:
 
 def generated_meshes() -> list[tuple[str, Mesh]]:
     """One mesh of every style of every class, with its class name."""
-    return [(name, generate(name, style, SEED)) for name in classes() for style in styles(name)]
+    return [(name, generate(name, style, SEED)) for name in list_classes() for style in list_styles(name)]
 
 
 def main() -> None:
@@ -107,9 +107,9 @@ def main() -> None:
         "map.text_mean": text_mean.float(),
     }
     backbone = PocketBackbone(tensors, logit_scale=1.0, dtype="fp32")
-    text = class_features(backbone, classes())
+    text = class_features(backbone, list_classes())
     scores = view_cosines(backbone.encode_depth(depth), text).mean(1)
-    truth = torch.tensor([classes().index(name) for name, _ in meshes])
+    truth = torch.tensor([list_classes().index(name) for name, _ in meshes])
     losses = {scale: cross_entropy(scores * scale, truth).item() for scale in SCALES}
     scale = min(losses, key=lambda s: losses[s])
     print(f"{len(meshes)} generated shapes: {(scores.argmax(1) == truth).double().mean():.1%} right, scale {scale}")

@@ -24,7 +24,7 @@ def picture(html: str) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def chair() -> Shape:
-    mesh = catalogue.generate("chair", catalogue.styles("chair")[0], 0)
+    mesh = catalogue.generate("chair", catalogue.list_styles("chair")[0], 0)
     return Shape(mesh.vertices, mesh, source="chair.obj")
 
 

@@ -6,7 +6,7 @@ import pytest
 from clip2point.core.errors import OptionError
 from clip2point.shapes.shape import Mesh
 from clip2point_shapes import catalogue as catalogue_module
-from clip2point_shapes import classes, generate, styles
+from clip2point_shapes import generate, list_classes, list_styles
 
 MODELNET40 = [
     "airplane",
@@ -69,7 +69,7 @@ SIZE = {
     "tent": (1.8, 5.5),
     "vase": (0.2, 0.8),
 }
-ALL = [(name, style) for name in classes() for style in styles(name)]
+ALL = [(name, style) for name in list_classes() for style in list_styles(name)]
 
 
 def check_valid(mesh: Mesh) -> None:
@@ -90,9 +90,9 @@ def check_valid(mesh: Mesh) -> None:
 
 
 def test_all_classes_of_modelnet40_are_there():
-    assert sorted(MODELNET40) == list(classes())
-    assert all(len(styles(name)) >= 2 for name in classes())
-    assert set(styles("chair")) >= {"slatted", "office", "armchair", "shell", "cantilever"}
+    assert sorted(MODELNET40) == list(list_classes())
+    assert all(len(list_styles(name)) >= 2 for name in list_classes())
+    assert set(list_styles("chair")) >= {"slatted", "office", "armchair", "shell", "cantilever"}
 
 
 @pytest.mark.parametrize(("name", "style"), ALL)
@@ -145,7 +145,7 @@ def test_style_none_draws_among_the_styles():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("chiar",), r"no samples of class 'chiar': expected one of airplane, .*xbox"),
+        (("chiar",), r"no generator of class 'chiar': expected one of airplane, .*xbox"),
         (("chair", "baroque"), r"no style 'baroque' of chair: expected one of slatted, office"),
         (("chair", "office", -1), r"seed -1 is negative"),
     ],
@@ -154,4 +154,4 @@ def test_unknown_names_are_listed(arguments, message):
     with pytest.raises(OptionError, match=message):
         generate(*arguments)
     with pytest.raises(OptionError, match="expected one of airplane"):
-        styles("nothing")
+        list_styles("nothing")

@@ -11,7 +11,7 @@ import trimesh
 
 from clip2point.core.errors import OptionError
 from clip2point.shapes.orientation import to_y_up
-from clip2point_shapes import generate, styles, write_samples
+from clip2point_shapes import generate, list_styles, write_samples
 
 ENDINGS = {".off", ".obj", ".ply", ".stl", ".glb", ".xyz", ".pcd", ".npy", ".npz"}
 CLASSES = ("chair", "lamp", "bottle", "cup", "table")
@@ -28,16 +28,16 @@ def samples(folder):
 
 
 def test_every_style_is_there_once(samples):
-    assert [(sample.label, sample.style) for sample in samples] == [(c, s) for c in CLASSES for s in styles(c)]
+    assert [(sample.label, sample.style) for sample in samples] == [(c, s) for c in CLASSES for s in list_styles(c)]
     assert all(sample.path.stem == f"{sample.label}_{sample.style}" for sample in samples)
 
 
 def test_manifest_names_every_file(folder, samples):
-    with (folder / "samples.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    with (folder / "samples.tsv").open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
     assert list(rows[0]) == ["file", "label", "style", "up", "kind"]
     assert [tuple(row.values()) for row in rows] == [(s.path.name, s.label, s.style, s.up, s.kind) for s in samples]
-    written = {path.name for path in folder.iterdir() if path.suffix not in (".csv", ".mtl")}
+    written = {path.name for path in folder.iterdir() if path.suffix not in (".tsv", ".mtl")}
     assert written == {row["file"] for row in rows}
 
 
@@ -72,7 +72,7 @@ def test_several_of_a_style(tmp_path):
 
 
 def test_bad_requests(tmp_path):
-    with pytest.raises(OptionError, match="no samples of class 'unicorn'"):
+    with pytest.raises(OptionError, match="no generator of class 'unicorn'"):
         write_samples(tmp_path / "a", classes=["unicorn"])
     with pytest.raises(OptionError, match="per_style 0"):
         write_samples(tmp_path / "a", per_style=0)

@@ -7,7 +7,7 @@ import pytest
 
 from clip2point_shapes import primitives as p
 from clip2point_shapes.curves import circle, rounded_rectangle, smooth
-from clip2point_shapes.solid import Solid, along, around, four, join, pair
+from clip2point_shapes.solid import Solid, join, mirror, mirror_twice, repeat, repeat_around
 
 
 def is_watertight(solid: Solid) -> bool:
@@ -125,7 +125,7 @@ def test_sheet_has_the_volume_of_area_times_thickness():
 
 def test_transforms_keep_volume_and_direction():
     solid = p.rod((0, 0, 0), (1, 2, 3), 0.1)
-    for moved in (solid.move(1, 2, 3), solid.turn(10, 20, 30), solid.scale(x=-1), solid.scale(x=-1, y=-1, z=-1)):
+    for moved in (solid.move(1, 2, 3), solid.rotate(10, 20, 30), solid.scale(x=-1), solid.scale(x=-1, y=-1, z=-1)):
         assert is_watertight(moved)
         assert moved.volume == pytest.approx(solid.volume)
     assert solid.scale(2, 3, 0.5).volume == pytest.approx(3 * solid.volume)
@@ -133,18 +133,18 @@ def test_transforms_keep_volume_and_direction():
 
 def test_turn_goes_about_x_then_y_then_z():
     point = Solid(np.array([[0.0, 1.0, 0.0]]), np.empty((0, 3), np.int64))
-    np.testing.assert_allclose(point.turn(x=90).vertices, [[0, 0, 1]], atol=1e-12)
-    np.testing.assert_allclose(point.turn(x=90, y=90).vertices, [[1, 0, 0]], atol=1e-12)
-    np.testing.assert_allclose(point.turn(x=90, y=90, z=90).vertices, [[0, 1, 0]], atol=1e-12)
+    np.testing.assert_allclose(point.rotate(x=90).vertices, [[0, 0, 1]], atol=1e-12)
+    np.testing.assert_allclose(point.rotate(x=90, y=90).vertices, [[1, 0, 0]], atol=1e-12)
+    np.testing.assert_allclose(point.rotate(x=90, y=90, z=90).vertices, [[0, 1, 0]], atol=1e-12)
 
 
 def test_copies_add_up():
     box = p.box(1, 1, 1).move(2, 0, 2)
     assert join([box, box]).volume == pytest.approx(2)
-    assert pair(box).volume == pytest.approx(2)
-    assert four(box).volume == pytest.approx(4)
-    assert around(box, 5).volume == pytest.approx(5)
-    row = along(box, (0, 0, 0), (9, 0, 0), 4)
+    assert mirror(box).volume == pytest.approx(2)
+    assert mirror_twice(box).volume == pytest.approx(4)
+    assert repeat_around(box, 5).volume == pytest.approx(5)
+    row = repeat(box, (0, 0, 0), (9, 0, 0), 4)
     assert row.volume == pytest.approx(4)
     assert row.vertices[:, 0].max() == pytest.approx(11.5)
 

@@ -27,7 +27,7 @@ def demo_files(classes: Sequence[str] = DEMO_CLASSES) -> dict[str, Path]:
     """Return the shipped files: GLB meshes in metres, y up, front towards -z.
 
     Args:
-        classes: Class names among :data:`DEMO_CLASSES`.
+        classes: Class names among ``DEMO_CLASSES``.
 
     Returns:
         Path of the file of each class, in the given order.
@@ -49,7 +49,7 @@ def demo_shapes(classes: Sequence[str] = DEMO_CLASSES) -> list[tuple[str, Shape]
     """Read the shipped shapes.
 
     Args:
-        classes: Class names among :data:`DEMO_CLASSES`.
+        classes: Class names among ``DEMO_CLASSES``.
 
     Returns:
         Class name and mesh of each, in the given order.
@@ -70,7 +70,7 @@ def write_demo_shapes(folder: str | Path, classes: Sequence[str] = DEMO_CLASSES)
 
     Args:
         folder: Target folder, created if missing; files of the same names are replaced.
-        classes: Class names among :data:`DEMO_CLASSES`.
+        classes: Class names among ``DEMO_CLASSES``.
 
     Returns:
         Path of the copy of each class, ``FOLDER/CLASS.glb``.

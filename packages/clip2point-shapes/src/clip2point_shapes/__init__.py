@@ -1,21 +1,23 @@
-"""Samples: endless parametric shapes of everyday things, and the files, clouds and scans made from them.
+"""Parametric shapes of everyday things, drawn from a seed, and the files, clouds and scans made from them.
 
-Everything here is drawn by this package's own code from a seed, so it is free to use, ship and train on.
-Importing this room needs nothing but NumPy.
+Everything here is drawn by this package's own code, so it is free to use, ship and train on. Importing it needs nothing
+but NumPy.
 """
 
-from clip2point_shapes.catalogue import classes, generate, styles
+from clip2point_shapes.catalogue import generate, list_classes, list_styles
 from clip2point_shapes.export import write_cloud, write_mesh
-from clip2point_shapes.folder import SampleFile, write_samples
-from clip2point_shapes.scans import one_sided_scan
+from clip2point_shapes.folder import SampleFile, ShapeFile, write_samples, write_shapes
+from clip2point_shapes.scans import scan_one_side
 
 __all__ = [
     "SampleFile",
-    "classes",
+    "ShapeFile",
     "generate",
-    "one_sided_scan",
-    "styles",
+    "list_classes",
+    "list_styles",
+    "scan_one_side",
     "write_cloud",
     "write_mesh",
     "write_samples",
+    "write_shapes",
 ]

@@ -10,7 +10,7 @@ from clip2point_shapes.assembly import Assembly, paint
 from clip2point_shapes.cars import wheel
 from clip2point_shapes.curves import aerofoil, ellipse, smooth
 from clip2point_shapes.primitives import box, ellipsoid, lathe, loft, rod, rounded_box
-from clip2point_shapes.solid import Solid, pair
+from clip2point_shapes.solid import Solid, mirror
 
 Rng = np.random.Generator
 
@@ -20,13 +20,13 @@ class _Wing:
     """A wing half: root at ``at`` (nose of the section), reaching out along +x.
 
     Attributes:
-        at: x, y, z of the root's nose.
-        span: reach along x.
-        root: chord at the root.
-        tip: chord at the tip.
-        sweep: how far the tip's nose lies behind the root's.
-        rise: how far the tip lies above the root.
-        thickness: as a share of the chord.
+        at: Position (x, y, z) of the root's nose, metres.
+        span: Reach along x, metres.
+        root: Chord at the root, metres.
+        tip: Chord at the tip, metres.
+        sweep: Distance of the tip's nose behind the root's, metres.
+        rise: Height of the tip above the root, metres.
+        thickness: Greatest thickness as a fraction of the chord.
     """
 
     at: tuple[float, float, float]
@@ -38,6 +38,7 @@ class _Wing:
     thickness: float = 0.12
 
     def solid(self) -> Solid:
+        """Return the closed surface of the wing half."""
         rings = []
         for t in (0.0, 0.5, 0.97, 1.0):
             chord = self.root + (self.tip - self.root) * t
@@ -56,9 +57,9 @@ class _Wing:
 
 
 def _fin(at: tuple[float, float, float], height: float, root: float, tip: float, sweep: float) -> Solid:
-    """An upright tail fin: a wing half turned on end."""
+    """An upright tail fin: a wing half rotated upright."""
     wing = _Wing((0, 0, 0), height, root, tip, sweep, thickness=0.1).solid()
-    return wing.turn(z=90).move(*at)
+    return wing.rotate(z=90).move(*at)
 
 
 def _hull(stations: list[tuple[float, float, float, float]], count: int = 20, power: float = 2.0) -> Solid:
@@ -95,12 +96,12 @@ def _airliner(rng: Rng) -> Assembly:
     root, sweep = length * u(0.17, 0.2), span * u(0.42, 0.55)
     wing_z = -length * u(0.1, 0.14)
     wing = _Wing((r * 0.3, -r * 0.55, wing_z), span, root, root * u(0.2, 0.28), sweep, span * u(0.08, 0.13))
-    plane.add(paint_white, pair(wing.solid()))
+    plane.add(paint_white, mirror(wing.solid()))
     if rng.random() < 0.6:
         x, y, z = r * 0.3 + span, -r * 0.55 + wing.rise, wing_z + sweep
         plane.add(
             tip,
-            pair(_fin((x - 0.1, y, z + wing.tip * 0.2), span * 0.09, wing.tip * 0.75, wing.tip * 0.35, span * 0.06)),
+            mirror(_fin((x - 0.1, y, z + wing.tip * 0.2), span * 0.09, wing.tip * 0.75, wing.tip * 0.35, span * 0.06)),
         )
     engine_radius = radius * u(0.45, 0.6)
     for share in (0.3, 0.6) if rng.random() < 0.35 else (0.33,):
@@ -117,7 +118,7 @@ def _airliner(rng: Rng) -> Assembly:
             (e * 0.45, e * 1.0),
             (e * 0.78, e * 0.5),
         ]
-        plane.add(metal, pair(lathe(nacelle, 20, closed=True).turn(x=90).move(x, y, z)))
+        plane.add(metal, mirror(lathe(nacelle, 20, closed=True).rotate(x=90).move(x, y, z)))
         spinner = lathe(
             [
                 (0, e * 0.1),
@@ -129,8 +130,8 @@ def _airliner(rng: Rng) -> Assembly:
             ],
             16,
         )
-        plane.add(paint(rng, "black"), pair(spinner.turn(x=90).move(x, y, z)))
-        plane.add(paint_white, pair(box(e * 0.25, e * 0.9, e * 2.6).move(x, y + e * 0.7, z + e * 2.2)))
+        plane.add(paint(rng, "black"), mirror(spinner.rotate(x=90).move(x, y, z)))
+        plane.add(paint_white, mirror(box(e * 0.25, e * 0.9, e * 2.6).move(x, y + e * 0.7, z + e * 2.2)))
     fin_root = length * 0.12
     plane.add(
         tip,
@@ -139,7 +140,7 @@ def _airliner(rng: Rng) -> Assembly:
     stabiliser = _Wing(
         (r * 0.1, r * 0.5, tail - length * 0.1), span * 0.36, length * 0.08, length * 0.035, span * 0.2, span * 0.03
     )
-    plane.add(paint_white, pair(stabiliser.solid()))
+    plane.add(paint_white, mirror(stabiliser.solid()))
     return plane
 
 
@@ -166,16 +167,16 @@ def _propeller_plane(rng: Rng) -> Assembly:
     wing_y = r * 1.3 if high else -r * 0.6
     wing_z = nose + u(1.2, 1.5)
     wing = _Wing((0, wing_y, wing_z), span, chord, chord * u(0.6, 1.0), u(0, 0.25), u(0.1, 0.45))
-    plane.add(body, pair(wing.solid()))
+    plane.add(body, mirror(wing.solid()))
     if high:
         strut = rod((r * 0.8, -r * 0.7, wing_z + 0.5), (span * 0.55, wing_y + wing.rise * 0.5, wing_z + 0.5), 0.035)
-        plane.add(trim, pair(strut))
+        plane.add(trim, mirror(strut))
     plane.add(trim, _fin((0, 0.2, tail - 1.15), u(1.1, 1.4), 1.1, 0.6, 0.55))
-    plane.add(body, pair(_Wing((0.02, 0.25, tail - 0.95), span * 0.32, 0.85, 0.6, 0.2).solid()))
-    plane.add(trim, lathe([(0, 0), (r * 0.28, -0.02), (r * 0.2, 0.2), (0, 0.32)], 16).turn(x=-90).move(z=nose))
-    blade = rounded_box(0.14, u(0.85, 1.0), 0.035, 0.015).turn(y=25)
+    plane.add(body, mirror(_Wing((0.02, 0.25, tail - 0.95), span * 0.32, 0.85, 0.6, 0.2).solid()))
+    plane.add(trim, lathe([(0, 0), (r * 0.28, -0.02), (r * 0.2, 0.2), (0, 0.32)], 16).rotate(x=-90).move(z=nose))
+    blade = rounded_box(0.14, u(0.85, 1.0), 0.035, 0.015).rotate(y=25)
     count = int(rng.integers(2, 4))
-    plane.add(dark, *(blade.turn(z=360 * i / count + 20).move(z=nose - 0.1) for i in range(count)))
+    plane.add(dark, *(blade.rotate(z=360 * i / count + 20).move(z=nose - 0.1) for i in range(count)))
     tyre, rim = wheel(0.24, 0.16)
     ground = -r - 0.62
     for x, z in ((1.05, wing_z + chord * 0.55), (0.0, nose + 0.45)):
@@ -203,14 +204,14 @@ def _fighter(rng: Rng) -> Assembly:
     plane.add(grey, _hull(stations, power=2.4))
     plane.add(paint(rng, "screen"), ellipsoid(r * 0.48, r * 0.6, length * 0.1).move(0, r * 0.6, nose + length * 0.28))
     intake = rounded_box(r * 0.62, r * 0.9, length * 0.36, 0.12)
-    plane.add(grey, pair(intake.move(r * 1.05, -r * 0.6, -length * 0.04)))
+    plane.add(grey, mirror(intake.move(r * 1.05, -r * 0.6, -length * 0.04)))
     chord = length * u(0.36, 0.44)
     wing_z = tail - length * 0.12 - chord
     wing = _Wing((r * 0.8, 0, wing_z), span, chord, chord * u(0.14, 0.25), chord * u(0.6, 0.72), 0.0, 0.05)
-    plane.add(grey, pair(wing.solid()))
+    plane.add(grey, mirror(wing.solid()))
     plane.add(
         grey,
-        pair(
+        mirror(
             _Wing(
                 (r * 0.9, 0, tail - length * 0.13), span * 0.5, length * 0.13, length * 0.05, length * 0.09, -0.1, 0.05
             ).solid()
@@ -219,8 +220,8 @@ def _fighter(rng: Rng) -> Assembly:
     fin_root = length * 0.16
     height = u(2.0, 2.6)
     if rng.random() < 0.6:
-        fin = _fin((0, 0, 0), height, fin_root, fin_root * 0.4, fin_root * 0.7).turn(z=-u(8, 22))
-        plane.add(grey, pair(fin.move(r * 0.85, r * 0.4, tail - fin_root * 1.25)))
+        fin = _fin((0, 0, 0), height, fin_root, fin_root * 0.4, fin_root * 0.7).rotate(z=-u(8, 22))
+        plane.add(grey, mirror(fin.move(r * 0.85, r * 0.4, tail - fin_root * 1.25)))
         nozzles = [-r * 0.55, r * 0.55]
     else:
         plane.add(
@@ -232,13 +233,13 @@ def _fighter(rng: Rng) -> Assembly:
         plane.add(
             dark,
             lathe([(e, 0), (e * 0.8, 1.1), (e * 0.7, 1.1), (e * 0.8, 0)], 20, closed=True)
-            .turn(x=90)
+            .rotate(x=90)
             .move(x, 0, tail - 0.8),
         )
     if rng.random() < 0.6:
-        missile = lathe([(0, -1.5), (0.1, -1.2), (0.1, 1.4), (0, 1.4)], 12).turn(x=90)
+        missile = lathe([(0, -1.5), (0.1, -1.2), (0.1, 1.4), (0, 1.4)], 12).rotate(x=90)
         place = (r * 0.8 + span * 0.98, 0.0, wing_z + wing.sweep + 0.4)
-        plane.add(paint(rng, "white"), pair(missile.move(*place)))
+        plane.add(paint(rng, "white"), mirror(missile.move(*place)))
     return plane
 
 
@@ -259,10 +260,10 @@ def _glider(rng: Rng) -> Assembly:
     plane.add(white, _hull(stations))
     plane.add(paint(rng, "screen"), ellipsoid(r * 0.78, r * 0.75, 0.85).move(0, r * 0.65, nose + 1.3))
     chord = u(0.75, 0.95)
-    plane.add(white, pair(_Wing((0, r * 0.6, nose + 1.9), span, chord, chord * 0.38, 0.25, u(0.3, 0.7)).solid()))
+    plane.add(white, mirror(_Wing((0, r * 0.6, nose + 1.9), span, chord, chord * 0.38, 0.25, u(0.3, 0.7)).solid()))
     high = u(1.0, 1.25)
     plane.add(white, _fin((0, 0.12, tail - 0.85), high, 0.85, 0.55, 0.35))
-    plane.add(white, pair(_Wing((0, 0.12 + high, tail - 0.5), 1.3, 0.5, 0.32, 0.12).solid()))
+    plane.add(white, mirror(_Wing((0, 0.12 + high, tail - 0.5), 1.3, 0.5, 0.32, 0.12).solid()))
     return plane
 
 

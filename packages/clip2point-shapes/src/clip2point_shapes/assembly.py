@@ -7,7 +7,7 @@ import numpy as np
 from clip2point.shapes.shape import Material, Mesh
 from clip2point_shapes.solid import Solid, join
 
-#: Base colours (red, green, blue in [0, 1]) of each stuff; a shape draws one and shifts it a little.
+#: Base colours (red, green, blue in [0, 1]) of each stuff; a shape draws one and varies it a little.
 PALETTE: dict[str, tuple[tuple[float, float, float], ...]] = {
     "wood": ((0.55, 0.36, 0.2), (0.4, 0.25, 0.14), (0.72, 0.53, 0.33), (0.83, 0.68, 0.48), (0.3, 0.18, 0.11)),
     "metal": ((0.72, 0.73, 0.75), (0.55, 0.56, 0.58), (0.82, 0.82, 0.84), (0.3, 0.31, 0.33)),
@@ -35,7 +35,12 @@ _ALPHA = {"glass": 0.45}
 
 
 def paint(rng: np.random.Generator, stuff: str) -> Material:
-    """Draw a material of the given stuff, a key of ``PALETTE``."""
+    """Draw a material of the given stuff, a key of ``PALETTE``.
+
+    Examples:
+        >>> paint(np.random.default_rng(0), "glass").color[3]
+        0.45
+    """
     colors = PALETTE[stuff]
     color = np.clip(np.array(colors[rng.integers(len(colors))]) + rng.uniform(-0.04, 0.04, 3), 0.0, 1.0)
     red, green, blue = (round(float(channel), 3) for channel in color)
@@ -45,7 +50,7 @@ def paint(rng: np.random.Generator, stuff: str) -> Material:
 class Assembly:
     """Solids with their materials, collected part by part.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from clip2point_shapes.primitives import box
         >>> stool = Assembly().add(paint(np.random.default_rng(0), "wood"), box(0.3, 0.4, 0.3))
@@ -58,7 +63,7 @@ class Assembly:
 
     @property
     def parts(self) -> tuple[tuple[Solid, Material], ...]:
-        """The solids with their materials, in the order in which they were added."""
+        """Solids with their materials, in the order of their addition."""
         return tuple(self._parts)
 
     def add(self, material: Material, *solids: Solid) -> Assembly:
@@ -67,15 +72,15 @@ class Assembly:
         return self
 
     def include(self, other: Assembly, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Assembly:
-        """Add all parts of another assembly, shifted by (x, y, z), and return the assembly itself."""
+        """Add all parts of another assembly, moved by (x, y, z), and return the assembly itself."""
         self._parts += [(solid.move(x, y, z), material) for solid, material in other._parts]
         return self
 
-    def turn(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Assembly:
-        """Return a new assembly with all parts turned about the origin (see Solid.turn)."""
-        turned = Assembly()
-        turned._parts = [(solid.turn(x, y, z), material) for solid, material in self._parts]
-        return turned
+    def rotate(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Assembly:
+        """Return a new assembly with all parts rotated about the origin (see Solid.rotate)."""
+        rotated = Assembly()
+        rotated._parts = [(solid.rotate(x, y, z), material) for solid, material in self._parts]
+        return rotated
 
     def mesh(self) -> Mesh:
         """Join all parts into one mesh that stands on y = 0, centred on the y axis; equal materials are shared."""

@@ -8,7 +8,7 @@ from clip2point.shapes.shape import Material
 from clip2point_shapes.assembly import Assembly, paint
 from clip2point_shapes.curves import ellipse, rounded_rectangle, shift, smooth
 from clip2point_shapes.primitives import beam, box, cylinder, ellipsoid, lathe, loft, rod, rounded_box, tube
-from clip2point_shapes.solid import Float64, Solid, four, join, pair
+from clip2point_shapes.solid import Float64, Solid, join, mirror, mirror_twice
 
 Rng = np.random.Generator
 
@@ -19,7 +19,7 @@ def _level(outline: Float64, y: float, z: float = 0.0) -> Float64:
 
 
 def _egg(width: float, length: float, count: int = 32) -> Float64:
-    """The outline of a toilet seat: round at the front (second axis positive), flatter at the back."""
+    """Return the outline of a toilet seat: round at the front (second axis positive), flatter at the back."""
     outline = ellipse(width / 2, length / 2, count)
     back = outline[:, 1] < 0
     outline[back] = ellipse(width / 2, length / 2, count, 3.2)[back]
@@ -39,11 +39,11 @@ def _seat(white: Material, toilet: Assembly, width: float, length: float, y: flo
     solid = loft(lid)
     hinge = length / 2 * 0.95
     angle = 97.0 if lid_open else 0.0
-    toilet.add(white, solid.move(z=-hinge).turn(x=angle).move(y=y + 0.024, z=hinge))
+    toilet.add(white, solid.move(z=-hinge).rotate(x=angle).move(y=y + 0.024, z=hinge))
 
 
 def _bowl(width: float, length: float, height: float, foot: list[tuple[float, float, float, float]]) -> Solid:
-    """A toilet bowl: up from the foot (width share, length share, shift back, height share), down inside."""
+    """A toilet bowl: up from the foot (width fraction, length fraction, shift back, height fraction), down inside."""
     rings = [_level(_egg(width * a, length * b), height * h, back * length) for a, b, back, h in smooth(foot, 4)]
     rings += [_level(_egg(width, length), height), _level(_egg(width, length) * 0.72, height)]
     rings += [
@@ -52,7 +52,7 @@ def _bowl(width: float, length: float, height: float, foot: list[tuple[float, fl
     return loft(rings)
 
 
-def _two_piece(rng: Rng) -> Assembly:
+def _two_piece_toilet(rng: Rng) -> Assembly:
     """A floor-standing toilet: waisted pedestal, oval seat, cistern with lever behind it."""
     u = rng.uniform
     width, length, height = u(0.35, 0.38), u(0.44, 0.5), u(0.38, 0.42)
@@ -83,7 +83,7 @@ def _two_piece(rng: Rng) -> Assembly:
     return toilet
 
 
-def _skirted(rng: Rng) -> Assembly:
+def _skirted_toilet(rng: Rng) -> Assembly:
     """A one-piece toilet: bowl and low cistern flow into each other, closed sides."""
     u = rng.uniform
     width, length, height = u(0.36, 0.39), u(0.46, 0.52), u(0.38, 0.42)
@@ -109,7 +109,7 @@ def _skirted(rng: Rng) -> Assembly:
     return toilet
 
 
-def _wall_hung(rng: Rng) -> Assembly:
+def _wall_hung_toilet(rng: Rng) -> Assembly:
     """A wall-hung toilet on its boxed-in wall with a flush plate."""
     u = rng.uniform
     width, length, height = u(0.35, 0.38), u(0.44, 0.5), u(0.4, 0.44)
@@ -182,15 +182,19 @@ def _clawfoot(rng: Rng) -> Assembly:
         ),
         0.024,
     )
-    tub.add(brass, four(claw), four(ellipsoid(0.045, 0.028, 0.045, 12).move(length * 0.345, 0.028, width * 0.37)))
+    tub.add(
+        brass,
+        mirror_twice(claw),
+        mirror_twice(ellipsoid(0.045, 0.028, 0.045, 12).move(length * 0.345, 0.028, width * 0.37)),
+    )
     if rng.random() < 0.6:
         for stuff, solid in _tap(brass, 0.22, 0.18):
-            tub.add(stuff, solid.turn(y=-90).move(-length / 2 - 0.02, height - 0.02))
-            tub.add(stuff, pair(rod((0.09, 0, 0), (0.09, height, 0), 0.012)).turn(y=90).move(-length / 2 - 0.02))
+            tub.add(stuff, solid.rotate(y=-90).move(-length / 2 - 0.02, height - 0.02))
+            tub.add(stuff, mirror(rod((0.09, 0, 0), (0.09, height, 0), 0.012)).rotate(y=90).move(-length / 2 - 0.02))
     return tub
 
 
-def _built_in(rng: Rng) -> Assembly:
+def _built_in_tub(rng: Rng) -> Assembly:
     """A rectangular built-in bathtub: straight apron, broad rim, rounded trough, tap at one end."""
     u = rng.uniform
     length, width, height = u(1.5, 1.8), u(0.7, 0.85), u(0.48, 0.58)
@@ -209,7 +213,7 @@ def _built_in(rng: Rng) -> Assembly:
     tub = Assembly().add(white, _tub(outer, inside))
     tub.add(white, rounded_box(length * 0.8, height * 0.6, 0.02, 0.008).move(0, height * 0.18, -width / 2))
     for stuff, solid in _tap(chrome, 0.16, 0.18):
-        tub.add(stuff, solid.turn(y=-90).move(-length / 2 + 0.06, height))
+        tub.add(stuff, solid.rotate(y=-90).move(-length / 2 + 0.06, height))
     if rng.random() < 0.35:
         pole = smooth(
             [
@@ -221,7 +225,7 @@ def _built_in(rng: Rng) -> Assembly:
             4,
         )
         tub.add(
-            chrome, tube(pole, 0.011), cylinder(0.02, 0.03, 0.09).turn(z=180).move(-length / 2 + 0.3, height + 1.18)
+            chrome, tube(pole, 0.011), cylinder(0.02, 0.03, 0.09).rotate(z=180).move(-length / 2 + 0.3, height + 1.18)
         )
     return tub
 
@@ -289,7 +293,7 @@ def _vanity(rng: Rng) -> Assembly:
     width, depth, height = u(0.7, 1.0), u(0.45, 0.52), u(0.76, 0.84)
     wood, white, chrome = paint(rng, "wood"), paint(rng, "white"), paint(rng, "metal")
     sink = Assembly().add(wood, box(width - 0.02, height - 0.15, depth - 0.02).move(y=0.12))
-    sink.add(wood, four(box(0.045, 0.13, 0.045).move(width / 2 - 0.04, 0, depth / 2 - 0.04)))
+    sink.add(wood, mirror_twice(box(0.045, 0.13, 0.045).move(width / 2 - 0.04, 0, depth / 2 - 0.04)))
     for side in (-1, 1):
         sink.add(
             wood,
@@ -365,7 +369,7 @@ def _kitchen_sink(rng: Rng) -> Assembly:
 
 
 STYLES = {
-    "toilet": {"two_piece": _two_piece, "skirted": _skirted, "wall_hung": _wall_hung},
-    "bathtub": {"clawfoot": _clawfoot, "built_in": _built_in, "modern": _modern_tub},
+    "toilet": {"two_piece": _two_piece_toilet, "skirted": _skirted_toilet, "wall_hung": _wall_hung_toilet},
+    "bathtub": {"clawfoot": _clawfoot, "built_in": _built_in_tub, "modern": _modern_tub},
     "sink": {"pedestal": _pedestal_sink, "vanity": _vanity, "kitchen": _kitchen_sink},
 }

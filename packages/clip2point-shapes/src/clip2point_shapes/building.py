@@ -16,7 +16,7 @@ from clip2point_shapes.primitives import (
     rounded_box,
     tube,
 )
-from clip2point_shapes.solid import Solid, along, join, pair
+from clip2point_shapes.solid import Solid, join, mirror, repeat
 
 Rng = np.random.Generator
 
@@ -24,7 +24,7 @@ Rng = np.random.Generator
 def _frame(width: float, height: float, jamb: float, depth: float) -> Solid:
     """A door frame around an opening of the given size."""
     return join(
-        [pair(box(jamb, height + jamb, depth).move((width + jamb) / 2)), box(width, jamb, depth).move(y=height)]
+        [mirror(box(jamb, height + jamb, depth).move((width + jamb) / 2)), box(width, jamb, depth).move(y=height)]
     )
 
 
@@ -32,7 +32,7 @@ def _lever(side: float) -> Solid:
     """A door handle at the origin on both faces, pointing towards ``side`` (-1 or 1)."""
     parts = [
         rounded_box(0.04, 0.2, 0.06, 0.008).move(y=-0.1),
-        cylinder(0.01, 0.14, segments=12).turn(x=90).move(z=-0.07),
+        cylinder(0.01, 0.14, segments=12).rotate(x=90).move(z=-0.07),
     ]
     parts += [rod((0, 0, z), (side * 0.12, 0, z), 0.01) for z in (-0.07, 0.07)]
     return join(parts)
@@ -76,7 +76,7 @@ def _panel_door(rng: Rng) -> Assembly:
         )
         leaf.add(metal, knob.move(width / 2 - 0.07, 1.0))
     ajar = u(15, 65) if rng.random() < 0.35 else 0.0
-    hinged = Assembly().include(leaf, x=width / 2).turn(y=ajar)
+    hinged = Assembly().include(leaf, x=width / 2).rotate(y=ajar)
     return Assembly().add(wood, _frame(width, height, jamb, 0.12)).include(hinged, x=-width / 2)
 
 
@@ -91,15 +91,15 @@ def _double_door(rng: Rng) -> Assembly:
         _leaf(door, wood, (width / 2 - 0.008, height - 0.01), (1, rows), side * width / 4)
         door.add(
             metal,
-            pair(rod((0.06, 0.9, -0.07), (0.06, 1.3, -0.07), 0.012)),
-            *(pair(rod((0.06, y, -0.07), (0.06, y, 0), 0.008)) for y in (0.93, 1.27)),
+            mirror(rod((0.06, 0.9, -0.07), (0.06, 1.3, -0.07), 0.012)),
+            *(mirror(rod((0.06, y, -0.07), (0.06, y, 0), 0.008)) for y in (0.93, 1.27)),
         )
     w = width / 2 + jamb
     if rng.random() < 0.5:
         fan = shift(np.concatenate([arc(w, 0, 180, 21), arc(w - jamb, 180, 0, 21)]), 0, height + jamb)
         door.add(wood, extrude(fan, 0.16), extrude(shift(arc(w - 0.02, 0, 180, 21), 0, height + jamb), 0.02))
         spoke = rod((0, height + jamb, 0), (0, height + jamb + w - 0.04, 0), 0.018)
-        door.add(wood, *(spoke.move(y=-height - jamb).turn(z=t).move(y=height + jamb) for t in (-60, -30, 0, 30, 60)))
+        door.add(wood, *(spoke.move(y=-height - jamb).rotate(z=t).move(y=height + jamb) for t in (-60, -30, 0, 30, 60)))
     else:
         door.add(
             wood,
@@ -118,7 +118,7 @@ def _glazed_door(rng: Rng) -> Assembly:
     stile, foot = 0.12, u(0.25, 0.6)
     door.add(
         wood,
-        pair(box(stile, height, 0.045).move(width / 2 - stile / 2)),
+        mirror(box(stile, height, 0.045).move(width / 2 - stile / 2)),
         box(width, stile, 0.045).move(y=height - stile),
         box(width, foot, 0.042),
     )
@@ -145,11 +145,11 @@ def _straight_stairs(rng: Rng) -> Assembly:
     else:
         # The side view is drawn in x-y; a quarter turn lets the flight climb towards +z.
         string = [(0.0, 0.0), (0.25, 0.0), (count * run, count * rise - 0.25), (count * run, count * rise), (0.0, 0.12)]
-        stairs.add(wood, pair(extrude(string, 0.05).turn(y=-90).move(width / 2 - 0.025)))
+        stairs.add(wood, mirror(extrude(string, 0.05).rotate(y=-90).move(width / 2 - 0.025)))
     tread = box(width if solid else width - 0.05, 0.035, run + 0.03)
     stairs.add(
         wood,
-        along(tread, (0, rise - 0.03, run / 2 - 0.015), (0, count * rise - 0.03, (count - 0.5) * run - 0.015), count),
+        repeat(tread, (0, rise - 0.03, run / 2 - 0.015), (0, count * rise - 0.03, (count - 0.5) * run - 0.015), count),
     )
     if rng.random() < 0.75:
         x, high = width / 2 - 0.04, 0.88
@@ -157,7 +157,7 @@ def _straight_stairs(rng: Rng) -> Assembly:
         rail = join(
             [
                 rod(start, end, 0.028),
-                along(
+                repeat(
                     rod((x, rise, run / 2), (x, rise + high, run / 2), 0.014),
                     (0, 0, 0),
                     (0, (count - 1) * rise, (count - 1) * run),
@@ -166,26 +166,26 @@ def _straight_stairs(rng: Rng) -> Assembly:
             ]
         )
         rail = join([rail, box(0.08, high + rise + 0.08, 0.08).move(x, 0, run / 2 - 0.06)])
-        stairs.add(paint(rng, "metal" if rng.random() < 0.4 else "wood"), pair(rail) if rng.random() < 0.5 else rail)
+        stairs.add(paint(rng, "metal" if rng.random() < 0.4 else "wood"), mirror(rail) if rng.random() < 0.5 else rail)
     return stairs
 
 
 def _spiral_stairs(rng: Rng) -> Assembly:
     """A spiral staircase: wedge treads around a post, balusters and a helical hand rail."""
     u = rng.uniform
-    count, radius, rise, turn = int(rng.integers(11, 15)), u(0.75, 0.95), u(0.19, 0.22), u(24, 30)
+    count, radius, rise, rotation = int(rng.integers(11, 15)), u(0.75, 0.95), u(0.19, 0.22), u(24, 30)
     metal, wood = paint(rng, "black"), paint(rng, "wood")
     stairs = Assembly().add(metal, cylinder(0.06, count * rise + 0.95))
-    half = np.radians(turn / 2 + 2)
+    half = np.radians(rotation / 2 + 2)
     wedge = [(0.05, -0.04), (radius, -radius * np.tan(half)), (radius, radius * np.tan(half)), (0.05, 0.04)]
-    tread = extrude(wedge, 0.04).turn(x=-90)
+    tread = extrude(wedge, 0.04).rotate(x=-90)
     for i in range(count):
-        angle = i * turn
+        angle = i * rotation
         y = (i + 1) * rise
-        stairs.add(wood, tread.turn(y=angle).move(y=y))
-        stairs.add(metal, rod((radius - 0.04, y, 0), (radius - 0.04, y + 0.9, 0), 0.011).turn(y=angle))
+        stairs.add(wood, tread.rotate(y=angle).move(y=y))
+        stairs.add(metal, rod((radius - 0.04, y, 0), (radius - 0.04, y + 0.9, 0), 0.011).rotate(y=angle))
     t = np.linspace(0, count - 1, 6 * count)
-    theta = np.radians(t * turn)
+    theta = np.radians(t * rotation)
     rail = np.column_stack([(radius - 0.04) * np.cos(theta), (t + 1) * rise + 0.9, -(radius - 0.04) * np.sin(theta)])
     return stairs.add(metal, tube(rail, 0.022))
 

@@ -9,7 +9,7 @@ import numpy as np
 from clip2point_shapes.assembly import Assembly, paint
 from clip2point_shapes.curves import arc, shift
 from clip2point_shapes.primitives import box, ellipsoid, lathe, loft, rod, rounded_box
-from clip2point_shapes.solid import Float64, Solid, pair
+from clip2point_shapes.solid import Float64, Solid, mirror
 
 Rng = np.random.Generator
 
@@ -18,11 +18,16 @@ def wheel(radius: float, width: float) -> tuple[Solid, Solid]:
     """Make a wheel about the origin whose axle lies along x.
 
     Args:
-        radius: of the tyre, metres.
-        width: of the tyre, metres.
+        radius: Radius of the tyre, metres.
+        width: Width of the tyre, metres.
 
     Returns:
-        The tyre and the rim, to be painted apart.
+        Tyre and rim, to be painted apart.
+
+    Examples:
+        >>> tyre, rim = wheel(0.3, 0.2)
+        >>> (tyre.vertices.max(axis=0) - tyre.vertices.min(axis=0)).round(2).tolist()
+        [0.2, 0.6, 0.6]
     """
     half, shoulder = width / 2, radius * 0.93
     inner = radius * 0.66
@@ -42,7 +47,7 @@ def wheel(radius: float, width: float) -> tuple[Solid, Solid]:
         (inner * 0.85, half * 0.4),
         (0, half * 0.6),
     ]
-    return lathe(tyre, 26, closed=True).turn(z=-90), lathe(dish, 20).turn(z=-90)
+    return lathe(tyre, 26, closed=True).rotate(z=-90), lathe(dish, 20).rotate(z=-90)
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,13 @@ class _CarPlan:
     """Side view of a car, in metres; z runs from the front bumper (0) to the rear one (length).
 
     Attributes:
-        length: overall length.
-        width: overall width.
-        deck: (z, y) corners of the body's upper edge, bonnet to boot, without the bumpers.
-        cabin: (z, y) corners of the cabin's side view, counted from the foot of the windscreen backwards.
-        wheel: radius of a wheel.
-        axles: z of both axles.
-        clearance: height of the floor over the ground.
+        length: Overall length, metres.
+        width: Overall width, metres.
+        deck: Corners (z, y) of the body's upper edge, bonnet to boot, without the bumpers.
+        cabin: Corners (z, y) of the cabin's side view, counted from the foot of the windscreen backwards.
+        wheel: Radius of a wheel, metres.
+        axles: Positions of both axles along z.
+        clearance: Height of the floor over the ground.
     """
 
     length: float
@@ -69,7 +74,7 @@ class _CarPlan:
 
 
 def _side_view(plan: _CarPlan) -> Float64:
-    """The outline [K, 2] of the body seen from the side as (z, y), with the wheel arches cut out."""
+    """Return the outline [K, 2] of the body seen from the side as (z, y), with the wheel arches cut out."""
     low, bumper = plan.clearance, plan.clearance + 0.12
     outline: list[tuple[float, float]] = [(0.08, low)]
     for axle in plan.axles:
@@ -104,7 +109,7 @@ def _car(rng: Rng, plan: _CarPlan) -> Assembly:
     glass = paint(rng, "screen")
 
     def inset(y: float) -> float:
-        """Half the width of the cabin, which narrows from the belt line up to the roof."""
+        """Return half the width of the cabin, which narrows from the belt line up to the roof."""
         return float(half * (0.95 - 0.17 * (y - belt) / (roof - belt)))
 
     rings = [
@@ -119,23 +124,24 @@ def _car(rng: Rng, plan: _CarPlan) -> Assembly:
     car.add(colour, loft(rings))
     for (z0, y0), (z1, y1) in zip(cabin, np.roll(cabin, -1, axis=0), strict=True):
         if abs(y1 - y0) > 0.2:
-            car.add(colour, pair(rod((inset(y0) - 0.01, y0, z0), (inset(y1) - 0.01, y1, z1), 0.035)))
+            car.add(colour, mirror(rod((inset(y0) - 0.01, y0, z0), (inset(y1) - 0.01, y1, z1), 0.035)))
     centre = cabin[:, 0].min() * 0.45 + cabin[:, 0].max() * 0.55
-    car.add(colour, pair(rod((inset(belt), belt, centre), (inset(roof), roof, centre), 0.03)))
+    car.add(colour, mirror(rod((inset(belt), belt, centre), (inset(roof), roof, centre), 0.03)))
     tyre, rim = wheel(plan.wheel, 0.22)
     for z in plan.axles:
-        car.add(dark, pair(tyre.move(half - 0.12, plan.wheel, z))).add(
-            chrome, pair(rim.move(half - 0.12, plan.wheel, z))
+        car.add(dark, mirror(tyre.move(half - 0.12, plan.wheel, z))).add(
+            chrome, mirror(rim.move(half - 0.12, plan.wheel, z))
         )
     nose, tail = plan.deck[0][1], plan.deck[-1][1]
     lamp = ellipsoid(0.13, 0.07, 0.06, 12)
-    car.add(paint(rng, "white"), pair(lamp.move(half * 0.72, nose - 0.1, 0.05)))
+    car.add(paint(rng, "white"), mirror(lamp.move(half * 0.72, nose - 0.1, 0.05)))
     car.add(
-        paint(rng, "petal"), pair(rounded_box(0.2, 0.12, 0.06, 0.02).move(half * 0.76, tail - 0.2, plan.length - 0.02))
+        paint(rng, "petal"),
+        mirror(rounded_box(0.2, 0.12, 0.06, 0.02).move(half * 0.76, tail - 0.2, plan.length - 0.02)),
     )
     car.add(dark, rounded_box(plan.width * 0.5, 0.12, 0.05, 0.02).move(0, nose - 0.28, 0.015))
-    mirror = rounded_box(0.16, 0.11, 0.09, 0.03).move(half + 0.05, belt + 0.03, cabin[:, 0].min() + 0.45)
-    return car.add(colour, pair(mirror))
+    wing_mirror = rounded_box(0.16, 0.11, 0.09, 0.03).move(half + 0.05, belt + 0.03, cabin[:, 0].min() + 0.45)
+    return car.add(colour, mirror(wing_mirror))
 
 
 def _sedan(rng: Rng) -> Assembly:
@@ -215,8 +221,8 @@ def _sports_car(rng: Rng) -> Assembly:
     car = _car(rng, _CarPlan(length, u(1.82, 1.95), deck, cabin, 0.33, (length * 0.2, length * 0.8), 0.12))
     if rng.random() < 0.6:
         paint_dark = paint(rng, "black")
-        car.add(paint_dark, rounded_box(1.55, 0.03, 0.26, 0.012).turn(x=-6).move(0, belt + 0.24, length - 0.18))
-        car.add(paint_dark, pair(box(0.03, 0.25, 0.16).move(0.55, belt, length - 0.2)))
+        car.add(paint_dark, rounded_box(1.55, 0.03, 0.26, 0.012).rotate(x=-6).move(0, belt + 0.24, length - 0.18))
+        car.add(paint_dark, mirror(box(0.03, 0.25, 0.16).move(0.55, belt, length - 0.2)))
     return car
 
 
@@ -251,7 +257,7 @@ def _pickup(rng: Rng) -> Assembly:
     bed = length - cab - 0.06
     panel = rounded_box(0.07, side, bed, 0.02).move(width / 2 - 0.06, floor - 0.04, cab + 0.05 + bed / 2)
     tailgate = rounded_box(width - 0.08, side, 0.06, 0.02).move(0, floor - 0.04, length - 0.03)
-    return car.add(colour, pair(panel), tailgate)
+    return car.add(colour, mirror(panel), tailgate)
 
 
 def _van(rng: Rng) -> Assembly:

@@ -58,19 +58,28 @@ _CATALOGUE: dict[str, dict[str, Style]] = {
 }
 
 
-def classes() -> tuple[str, ...]:
-    """Return the names of all classes, in the spelling of ModelNet40, sorted."""
+def list_classes() -> tuple[str, ...]:
+    """Return the names of all classes, in the spelling of ModelNet40, sorted.
+
+    Examples:
+        >>> len(list_classes()), list_classes()[:3]
+        (40, ('airplane', 'bathtub', 'bed'))
+    """
     return tuple(sorted(_CATALOGUE))
 
 
-def styles(name: str) -> tuple[str, ...]:
+def list_styles(name: str) -> tuple[str, ...]:
     """Return the styles of a class: genuinely different designs of the same thing.
 
     Raises:
-        OptionError: if there is no such class.
+        OptionError: If there is no such class.
+
+    Examples:
+        >>> list_styles("toilet")
+        ('two_piece', 'skirted', 'wall_hung')
     """
     if name not in _CATALOGUE:
-        raise OptionError(f"no samples of class {name!r}: expected one of {', '.join(classes())}")
+        raise OptionError(f"no generator of class {name!r}: expected one of {', '.join(list_classes())}")
     return tuple(_CATALOGUE[name])
 
 
@@ -78,23 +87,28 @@ def generate(name: str, style: str | None = None, seed: int = 0) -> Mesh:
     """Draw a shape: the same arguments give the same mesh, another seed other proportions and colours.
 
     Args:
-        name: one of ``classes``.
-        style: one of ``styles``, or None to let the seed choose.
-        seed: any non-negative integer.
+        name: Class, one of ``list_classes()``.
+        style: Style, one of ``list_styles(name)``, or None to let the seed choose.
+        seed: Any non-negative integer.
 
     Returns:
         A mesh in metres, y up, front towards -z, standing on y = 0 and centred on the y axis.
 
     Raises:
-        OptionError: if the class, the style or the seed does not exist.
+        OptionError: If the class, the style or the seed does not exist.
+
+    Examples:
+        >>> stool = generate("stool", "round", seed=3)
+        >>> bool(0.4 < stool.vertices[:, 1].max() < 0.9)
+        True
     """
-    known = styles(name)
+    styles = list_styles(name)
     if seed < 0:
         raise OptionError(f"seed {seed} is negative: expected 0 or more")
     if style is None:
-        style = known[int(np.random.default_rng((seed, zlib.crc32(name.encode()))).integers(len(known)))]
-    elif style not in known:
-        raise OptionError(f"no style {style!r} of {name}: expected one of {', '.join(known)}")
-    # The generator depends on nothing but the three names, so that a new class or style changes no other shape.
+        style = styles[int(np.random.default_rng((seed, zlib.crc32(name.encode()))).integers(len(styles)))]
+    elif style not in styles:
+        raise OptionError(f"no style {style!r} of {name}: expected one of {', '.join(styles)}")
+    # The random numbers depend on nothing but these three, so that a new class or style changes no other shape.
     rng = np.random.default_rng((seed, zlib.crc32(f"{name}/{style}".encode())))
     return _CATALOGUE[name][style](rng).mesh()

@@ -19,12 +19,12 @@ from clip2point_shapes.primitives import (
     torus,
     tube,
 )
-from clip2point_shapes.solid import Float64, along, around, four, pair
+from clip2point_shapes.solid import Float64, mirror, mirror_twice, repeat, repeat_around
 
 Rng = np.random.Generator
 
 
-def _slatted(rng: Rng) -> Assembly:
+def _slatted_chair(rng: Rng) -> Assembly:
     """A dining chair: four legs, the back ones rising into posts with slats between them."""
     u = rng.uniform
     width, depth, seat, back = u(0.4, 0.48), u(0.38, 0.46), u(0.43, 0.48), u(0.4, 0.58)
@@ -33,12 +33,12 @@ def _slatted(rng: Rng) -> Assembly:
     top = (x, seat + back, z + lean)
     wood = paint(rng, "wood")
     chair = Assembly()
-    chair.add(wood, pair(beam((x, 0, -z), (x, seat, -z), leg, leg)))
-    chair.add(wood, pair(beam((x, 0, z), (x, seat, z), leg, leg)), pair(beam((x, seat, z), top, leg, leg)))
-    chair.add(wood, along(box(width - leg, 0.05, 0.02), (0, seat - 0.07, -z), (0, seat - 0.07, z), 2))
-    chair.add(wood, pair(box(0.02, 0.05, depth - leg).move(x, seat - 0.07)))
+    chair.add(wood, mirror(beam((x, 0, -z), (x, seat, -z), leg, leg)))
+    chair.add(wood, mirror(beam((x, 0, z), (x, seat, z), leg, leg)), mirror(beam((x, seat, z), top, leg, leg)))
+    chair.add(wood, repeat(box(width - leg, 0.05, 0.02), (0, seat - 0.07, -z), (0, seat - 0.07, z), 2))
+    chair.add(wood, mirror(box(0.02, 0.05, depth - leg).move(x, seat - 0.07)))
     if rng.random() < 0.5:
-        chair.add(wood, pair(rod((x, 0.16, -z), (x, 0.16, z), 0.01)), rod((-x, 0.16, 0), (x, 0.16, 0), 0.01))
+        chair.add(wood, mirror(rod((x, 0.16, -z), (x, 0.16, z), 0.01)), rod((-x, 0.16, 0), (x, 0.16, 0), 0.01))
     cushioned = rng.random() < 0.4
     seat_stuff = paint(rng, "fabric") if cushioned else wood
     chair.add(seat_stuff, rounded_box(width, 0.045, depth, 0.015).move(y=seat - 0.015))
@@ -46,16 +46,16 @@ def _slatted(rng: Rng) -> Assembly:
     foot = np.array([0.0, seat, z])
     tilt = -np.degrees(np.arctan2(lean, back))
     slat = rounded_box(2 * x, u(0.06, 0.09), 0.022, 0.008)
-    chair.add(wood, slat.turn(x=-tilt).move(*(foot + 0.86 * rise)))
+    chair.add(wood, slat.rotate(x=-tilt).move(*(foot + 0.86 * rise)))
     if rng.random() < 0.5:
-        rung = box(2 * x, u(0.035, 0.06), 0.016).turn(x=-tilt)
-        chair.add(wood, along(rung, foot + 0.25 * rise, foot + 0.68 * rise, int(rng.integers(2, 4))))
+        rung = box(2 * x, u(0.035, 0.06), 0.016).rotate(x=-tilt)
+        chair.add(wood, repeat(rung, foot + 0.25 * rise, foot + 0.68 * rise, int(rng.integers(2, 4))))
     else:
         low, high = foot + 0.12 * rise, foot + 0.9 * rise
-        chair.add(wood, box(2 * x, 0.035, 0.018).turn(x=-tilt).move(*low))
+        chair.add(wood, box(2 * x, 0.035, 0.018).rotate(x=-tilt).move(*low))
         inner = x - leg
         bar = beam(low, high, u(0.016, 0.03), 0.012)
-        chair.add(wood, along(bar, (-inner, 0, 0), (inner, 0, 0), int(rng.integers(4, 8))))
+        chair.add(wood, repeat(bar, (-inner, 0, 0), (inner, 0, 0), int(rng.integers(4, 8))))
     return chair
 
 
@@ -64,14 +64,14 @@ def _star_base(rng: Rng, chair: Assembly, height: float, radius: float) -> None:
     metal, black = paint(rng, "metal"), paint(rng, "black")
     hub = 0.1
     spoke = beam((0, hub, -0.02), (0, 0.065, -radius), 0.045, 0.03)
-    chair.add(metal, around(spoke, 5, 36), cylinder(0.045, 0.06).move(y=hub - 0.03))
-    wheel = cylinder(0.028, 0.05, segments=14).turn(z=90).move(0.025, 0.028, -radius)
-    chair.add(black, around(wheel, 5, 36))
+    chair.add(metal, repeat_around(spoke, 5, 36), cylinder(0.045, 0.06).move(y=hub - 0.03))
+    wheel = cylinder(0.028, 0.05, segments=14).rotate(z=90).move(0.025, 0.028, -radius)
+    chair.add(black, repeat_around(wheel, 5, 36))
     chair.add(metal, cylinder(0.025, height - hub).move(y=hub))
     chair.add(black, cylinder(0.035, (height - hub) * 0.5).move(y=hub))
 
 
-def _office(rng: Rng) -> Assembly:
+def _office_chair(rng: Rng) -> Assembly:
     """A swivel chair: star base with castors, gas spring, padded seat and back, often arm rests."""
     u = rng.uniform
     width, depth, seat = u(0.46, 0.52), u(0.44, 0.5), u(0.42, 0.52)
@@ -90,13 +90,13 @@ def _office(rng: Rng) -> Assembly:
     ]
     recline = u(4, 12)
     hinge = depth / 2 - 0.02
-    chair.add(fabric, loft(panel).move(y=-y).turn(x=recline).move(y=y, z=hinge))
+    chair.add(fabric, loft(panel).move(y=-y).rotate(x=recline).move(y=y, z=hinge))
     bracket = [(0, seat - 0.01, 0.1), (0, seat - 0.01, hinge + 0.03), (0, y, hinge + 0.05), (0, y + 0.2, hinge + 0.07)]
     chair.add(black, sweep(smooth(bracket), rounded_rectangle(0.07, 0.018, 0.006)))
     if rng.random() < 0.75:
         x, arm = width / 2 + 0.03, seat + u(0.2, 0.25)
-        chair.add(black, pair(tube(smooth([(0.15, seat, 0), (x, seat + 0.02, 0), (x, arm, 0.02)]), 0.016)))
-        chair.add(black, pair(rounded_box(0.07, 0.03, u(0.2, 0.28), 0.014).move(x, arm, -0.01)))
+        chair.add(black, mirror(tube(smooth([(0.15, seat, 0), (x, seat + 0.02, 0), (x, arm, 0.02)]), 0.016)))
+        chair.add(black, mirror(rounded_box(0.07, 0.03, u(0.2, 0.28), 0.014).move(x, arm, -0.01)))
     return chair
 
 
@@ -107,18 +107,25 @@ def _armchair(rng: Rng) -> Assembly:
     width, foot, seat = inner + 2 * arm, u(0.06, 0.14), u(0.4, 0.45)
     fabric = paint(rng, "leather" if rng.random() < 0.4 else "fabric")
     chair = Assembly()
-    chair.add(paint(rng, "wood"), four(cylinder(0.02, foot, 0.028, 12).move(width / 2 - 0.08, 0, depth / 2 - 0.08)))
+    chair.add(
+        paint(rng, "wood"),
+        mirror_twice(cylinder(0.02, foot, 0.028, 12).move(width / 2 - 0.08, 0, depth / 2 - 0.08)),
+    )
     chair.add(fabric, rounded_box(width - 0.02, seat - 0.12 - foot, depth - 0.02, 0.03).move(y=foot))
     arm_top = seat + u(0.15, 0.22)
     if rng.random() < 0.5:
-        chair.add(fabric, pair(rounded_box(arm, arm_top - foot, depth, 0.05).move(inner / 2 + arm / 2, foot)))
+        chair.add(fabric, mirror(rounded_box(arm, arm_top - foot, depth, 0.05).move(inner / 2 + arm / 2, foot)))
     else:  # rolled arms
         panel = rounded_box(arm * 0.75, arm_top - foot - 0.05, depth - 0.04, 0.03)
-        roll = cylinder(arm * 0.55, depth - 0.02).turn(x=90).move(y=arm_top - foot - 0.06, z=-depth / 2 + 0.01)
-        chair.add(fabric, pair(panel.move(inner / 2 + arm / 2, foot)), pair(roll.move(inner / 2 + arm / 2, foot)))
+        roll = cylinder(arm * 0.55, depth - 0.02).rotate(x=90).move(y=arm_top - foot - 0.06, z=-depth / 2 + 0.01)
+        chair.add(
+            fabric,
+            mirror(panel.move(inner / 2 + arm / 2, foot)),
+            mirror(roll.move(inner / 2 + arm / 2, foot)),
+        )
     back, thick = u(0.82, 1.0), u(0.16, 0.22)
     rest = rounded_box(inner + 0.04, back - seat + 0.12, thick, 0.06)
-    chair.add(fabric, rest.turn(x=u(6, 14)).move(y=seat - 0.12, z=depth / 2 - thick / 2 - 0.05))
+    chair.add(fabric, rest.rotate(x=u(6, 14)).move(y=seat - 0.12, z=depth / 2 - thick / 2 - 0.05))
     cushion = rounded_box(inner - 0.01, 0.16, depth - thick - 0.02, 0.05)
     chair.add(fabric, cushion.move(y=seat - 0.13, z=-thick / 2 - 0.01))
     return chair
@@ -145,7 +152,7 @@ def _shell_grid(width: float, depth: float, back: float, wrap: float) -> Float64
     return np.stack([x, y, z], axis=-1)
 
 
-def _shell(rng: Rng) -> Assembly:
+def _shell_chair(rng: Rng) -> Assembly:
     """A moulded shell chair on splayed wooden or wire legs."""
     u = rng.uniform
     width, depth, seat = u(0.42, 0.48), u(0.4, 0.44), u(0.42, 0.46)
@@ -154,17 +161,17 @@ def _shell(rng: Rng) -> Assembly:
     chair.add(paint(rng, "plastic"), sheet(grid, 0.012).move(y=seat))
     legs = paint(rng, "wood" if rng.random() < 0.6 else "metal")
     radius = u(0.009, 0.017)
-    chair.add(legs, four(rod((0.23, 0, 0.21), (0.11, seat - 0.03, 0.1), radius * 0.7, radius)))
+    chair.add(legs, mirror_twice(rod((0.23, 0, 0.21), (0.11, seat - 0.03, 0.1), radius * 0.7, radius)))
     cross = 0.45
     knee = (0.23 - 0.12 * cross, (seat - 0.03) * cross, 0.21 - 0.11 * cross)
     if rng.random() < 0.6:
-        chair.add(paint(rng, "metal"), pair(rod(knee, (-knee[0], seat - 0.05, knee[2] * 0.6), 0.004)))
-        chair.add(paint(rng, "metal"), pair(rod((knee[0], knee[1], -knee[2]), (-knee[0], seat - 0.05, -0.1), 0.004)))
+        chair.add(paint(rng, "metal"), mirror(rod(knee, (-knee[0], seat - 0.05, knee[2] * 0.6), 0.004)))
+        chair.add(paint(rng, "metal"), mirror(rod((knee[0], knee[1], -knee[2]), (-knee[0], seat - 0.05, -0.1), 0.004)))
     chair.add(legs, box(0.26, 0.02, 0.24).move(y=seat - 0.045))
     return chair
 
 
-def _cantilever(rng: Rng) -> Assembly:
+def _cantilever_chair(rng: Rng) -> Assembly:
     """A cantilever chair: one bent steel tube, no back legs, seat and back hung between its sides."""
     u = rng.uniform
     width, depth, seat, back = u(0.44, 0.5), u(0.44, 0.52), u(0.43, 0.47), u(0.34, 0.44)
@@ -179,11 +186,11 @@ def _cantilever(rng: Rng) -> Assembly:
     side += [(x, seat, front + bend), (x, seat, rear - bend), (x, seat + bend, rear), (x, seat + back, rear + lean)]
     steel = paint(rng, "metal")
     chair = Assembly()
-    chair.add(steel, pair(tube(smooth(side, 4), 0.0125)))
+    chair.add(steel, mirror(tube(smooth(side, 4), 0.0125)))
     chair.add(steel, rod((-x, 0.012, rear), (x, 0.012, rear), 0.0125))
     stuff = paint(rng, "leather" if rng.random() < 0.5 else "wood")
     chair.add(stuff, rounded_box(width, 0.03, depth - 0.02, 0.012).move(y=seat + 0.005, z=-0.01))
-    rest = rounded_box(width, back * u(0.5, 0.75), 0.025, 0.01).turn(x=np.degrees(np.arctan2(lean, back)))
+    rest = rounded_box(width, back * u(0.5, 0.75), 0.025, 0.01).rotate(x=np.degrees(np.arctan2(lean, back)))
     chair.add(stuff, rest.move(y=seat + back * 0.3, z=rear + lean * 0.3 - 0.01))
     if rng.random() < 0.4:
         arm = [
@@ -192,7 +199,7 @@ def _cantilever(rng: Rng) -> Assembly:
             (x, seat + 0.19, front + 0.1),
             (x, seat, front + 0.06),
         ]
-        chair.add(steel, pair(tube(smooth(arm, 4), 0.011)))
+        chair.add(steel, mirror(tube(smooth(arm, 4), 0.011)))
     return chair
 
 
@@ -206,11 +213,11 @@ def _round_stool(rng: Rng) -> Assembly:
     rim = [(0, 0), (radius - 0.015, 0), (radius, 0.012), (radius, 0.026), (radius - 0.012, 0.036), (0, 0.032)]
     stool.add(wood, lathe(rim).move(y=seat - 0.036))
     inner, outer = radius * 0.72, radius * 0.8 + splay
-    stool.add(wood, around(rod((0, 0, outer), (0, seat - 0.02, inner), 0.013, 0.019), count))
+    stool.add(wood, repeat_around(rod((0, 0, outer), (0, seat - 0.02, inner), 0.013, 0.019), count))
     low = u(0.25, 0.45)
     reach = outer + (inner - outer) * low
     ends = [(reach * np.sin(t), low * seat, reach * np.cos(t)) for t in (0, 2 * np.pi / count)]
-    stool.add(wood, around(rod(ends[0], ends[1], 0.009), count))
+    stool.add(wood, repeat_around(rod(ends[0], ends[1], 0.009), count))
     return stool
 
 
@@ -223,7 +230,7 @@ def _bar_stool(rng: Rng) -> Assembly:
     stool.add(metal, lathe([(0, 0), (plate, 0), (plate, 0.01), (0.06, 0.03), (0.03, 0.06), (0, 0.06)]))
     stool.add(metal, cylinder(0.026, seat - 0.05).move(y=0.03))
     ring = u(0.24, 0.34)
-    stool.add(metal, torus(0.14, 0.01).move(y=ring, z=-0.06), pair(rod((0.0, ring, 0), (0.13, ring, -0.02), 0.008)))
+    stool.add(metal, torus(0.14, 0.01).move(y=ring, z=-0.06), mirror(rod((0.0, ring, 0), (0.13, ring, -0.02), 0.008)))
     cushion = smooth([(0, 0), (radius * 0.9, 0.005), (radius, 0.035), (radius * 0.9, 0.07), (0, 0.075)], 4)
     cushion[[0, -1], 0] = 0
     stool.add(pad, lathe(np.maximum(cushion, 0)).move(y=seat - 0.035))
@@ -236,23 +243,23 @@ def _square_stool(rng: Rng) -> Assembly:
     seat, top, foot, leg = u(0.5, 0.75), u(0.3, 0.34), u(0.34, 0.42), u(0.026, 0.034)
     wood = paint(rng, "wood")
     a, b = foot / 2 - leg / 2, top / 2 - leg / 2 - 0.01
-    stool = Assembly().add(wood, four(beam((a, 0, a), (b, seat - 0.02, b), leg, leg)))
+    stool = Assembly().add(wood, mirror_twice(beam((a, 0, a), (b, seat - 0.02, b), leg, leg)))
     seat_stuff = paint(rng, "leather") if rng.random() < 0.4 else wood
     stool.add(seat_stuff, rounded_box(top, u(0.03, 0.06), top, 0.012).move(y=seat - 0.025))
-    for low, turn in ((u(0.2, 0.3), 0.0), (u(0.35, 0.5), 90.0), (0.88, 0.0), (0.88, 90.0)):
+    for low, rotation in ((u(0.2, 0.3), 0.0), (u(0.35, 0.5), 90.0), (0.88, 0.0), (0.88, 90.0)):
         reach = a + (b - a) * low
         bar = beam((-reach, low * seat, reach), (reach, low * seat, reach), 0.018, 0.026)
-        stool.add(wood, bar.turn(y=turn), bar.turn(y=turn + 180))
+        stool.add(wood, bar.rotate(y=rotation), bar.rotate(y=rotation + 180))
     return stool
 
 
 STYLES = {
     "chair": {
-        "slatted": _slatted,
-        "office": _office,
+        "slatted": _slatted_chair,
+        "office": _office_chair,
         "armchair": _armchair,
-        "shell": _shell,
-        "cantilever": _cantilever,
+        "shell": _shell_chair,
+        "cantilever": _cantilever_chair,
     },
     "stool": {"round": _round_stool, "bar": _bar_stool, "square": _square_stool},
 }

@@ -17,13 +17,13 @@ from clip2point_shapes.primitives import (
     rounded_box,
     sheet,
 )
-from clip2point_shapes.solid import Solid, along, join, pair
+from clip2point_shapes.solid import Solid, join, mirror, repeat
 
 Rng = np.random.Generator
 
 
 def _keys(width: float, depth: float, rows: Sequence[Sequence[float]], gap: float = 0.003) -> Solid:
-    """Keycaps on the plane y = 0: rows from front to back, each a list of key widths (shares of the row)."""
+    """Keycaps on the plane y = 0: rows from front to back, each a list of key widths (fractions of the row)."""
     pitch = depth / len(rows)
     caps = []
     for row, shares in enumerate(rows):
@@ -89,7 +89,7 @@ def _curved_monitor(rng: Rng) -> Assembly:
     monitor.add(dark, sheet(shell(0.03, -0.014, lift + 0.018, lift + height - 0.012), 0.003))
     monitor.add(black, rounded_box(0.2, 0.2, 0.06, 0.025).move(0, lift + height * 0.3, 0.02))
     monitor.add(black, rounded_box(0.06, lift + height * 0.5, 0.04, 0.015).move(z=0.07))
-    return monitor.add(black, pair(beam((0.01, 0.008, 0.08), (0.24, 0.008, -0.13), 0.05, 0.016)))
+    return monitor.add(black, mirror(beam((0.01, 0.008, 0.08), (0.24, 0.008, -0.13), 0.05, 0.016)))
 
 
 def _tube_monitor(rng: Rng) -> Assembly:
@@ -117,8 +117,8 @@ def _tube_monitor(rng: Rng) -> Assembly:
     monitor.add(paint(rng, "screen"), loft(screen))
     monitor.add(
         case,
-        along(
-            cylinder(0.008, 0.008, segments=12).turn(x=-90),
+        repeat(
+            cylinder(0.008, 0.008, segments=12).rotate(x=-90),
             (width * 0.2, lift + 0.03, -deep / 2),
             (width * 0.38, lift + 0.03, -deep / 2),
             4,
@@ -139,9 +139,9 @@ def _laptop(rng: Rng, width: float, depth: float, thick: float, angle: float) ->
     laptop.add(dark, rounded_box(width * 0.3, 0.003, depth * 0.27, 0.001).move(0, thick - 0.001, -depth * 0.29))
     lid = Assembly().add(body, rounded_box(width, depth * 0.97, thick * 0.5, thick * 0.2))
     lid.add(paint(rng, "screen"), box(width - 0.016, depth * 0.97 - 0.026, 0.002).move(0, 0.016, -thick * 0.25))
-    laptop.include(lid.turn(x=angle), 0, thick * 0.9, depth / 2)
+    laptop.include(lid.rotate(x=angle), 0, thick * 0.9, depth / 2)
     return laptop.add(
-        dark, cylinder(thick * 0.35, width * 0.8, segments=12).turn(z=90).move(width * 0.4, thick * 0.85, depth / 2)
+        dark, cylinder(thick * 0.35, width * 0.8, segments=12).rotate(z=90).move(width * 0.4, thick * 0.85, depth / 2)
     )
 
 
@@ -177,7 +177,7 @@ def _full_keyboard(rng: Rng) -> Assembly:
     )
     parts.add(caps, _keys(0.072, field, [[2, 1, 1], *[[1, 1, 1, 1]] * 4]).move(0.18, y, -0.012))
     parts.add(caps, _keys(0.42, depth * 0.12, [[1] * 16]).move(-0.005, y, depth * 0.4))
-    return board.include(parts).turn(x=-slope)
+    return board.include(parts).rotate(x=-slope)
 
 
 def _compact_keyboard(rng: Rng) -> Assembly:
@@ -190,14 +190,14 @@ def _compact_keyboard(rng: Rng) -> Assembly:
     board.add(caps, _keys(width - rim, depth - rim, _LETTERS).scale(y=1.3).move(y=0.0215))
     if rng.random() < 0.4:
         board.add(paint(rng, "wood"), rounded_box(width, 0.018, 0.07, 0.008).move(z=-depth / 2 - 0.04))
-    return board.turn(x=-slope)
+    return board.rotate(x=-slope)
 
 
 def _split_keyboard(rng: Rng) -> Assembly:
-    """An ergonomic keyboard: two halves turned outwards, tented, on a wavy base with a palm rest."""
+    """An ergonomic keyboard: two halves rotated outwards, tented, on a wavy base with a palm rest."""
     u = rng.uniform
     black, caps = paint(rng, "black"), paint(rng, "black" if rng.random() < 0.5 else "white")
-    turn, tent = u(8, 14), u(4, 9)
+    rotation, tent = u(8, 14), u(4, 9)
     board = Assembly()
     x = np.linspace(-0.23, 0.23, 25)
     outline = np.column_stack([x, 0.085 - 0.25 * x**2])
@@ -208,7 +208,7 @@ def _split_keyboard(rng: Rng) -> Assembly:
     upper = np.column_stack([plate[:, 0], crown, plate[:, 1]])
     board.add(black, loft([lower, upper]))
     half = _keys(0.15, 0.1, [[1.5, 1, 3], [1.6] + [1] * 5, [1.3] + [1] * 5, [1] * 6, [1] * 6])
-    board.add(caps, pair(half.turn(z=tent).turn(y=turn).move(-0.108, 0.036, 0.022)))
+    board.add(caps, mirror(half.rotate(z=tent).rotate(y=rotation).move(-0.108, 0.036, 0.022)))
     return board.add(caps, _keys(0.06, 0.09, [[1, 1, 1]] * 4).move(0.235, 0.02, 0.0)).add(
         black, rounded_box(0.08, 0.018, 0.13, 0.006).move(0.238)
     )

@@ -17,7 +17,7 @@ from clip2point_shapes.primitives import (
     rounded_box,
     tube,
 )
-from clip2point_shapes.solid import along, four, pair
+from clip2point_shapes.solid import mirror, mirror_twice, repeat
 
 Rng = np.random.Generator
 
@@ -34,15 +34,17 @@ def _box_sofa(rng: Rng) -> Assembly:
     arm, inner, depth = u(0.12, 0.2), u(1.3, 1.9), u(0.85, 0.98)
     width, foot, seat, back = inner + 2 * arm, u(0.06, 0.13), u(0.4, 0.45), u(0.75, 0.86)
     fabric, legs = paint(rng, "fabric"), paint(rng, "wood")
-    sofa = Assembly().add(legs, four(cylinder(0.018, foot, 0.026, 12).move(width / 2 - 0.09, 0, depth / 2 - 0.09)))
+    sofa = Assembly().add(
+        legs, mirror_twice(cylinder(0.018, foot, 0.026, 12).move(width / 2 - 0.09, 0, depth / 2 - 0.09))
+    )
     sofa.add(fabric, rounded_box(width - 0.01, seat - 0.15 - foot, depth - 0.01, 0.025).move(y=foot))
-    sofa.add(fabric, pair(rounded_box(arm, u(0.58, 0.66) - foot, depth, 0.035).move(inner / 2 + arm / 2, foot)))
+    sofa.add(fabric, mirror(rounded_box(arm, u(0.58, 0.66) - foot, depth, 0.035).move(inner / 2 + arm / 2, foot)))
     sofa.add(fabric, rounded_box(width - 0.04, back - foot - 0.06, 0.16, 0.04).move(y=foot, z=depth / 2 - 0.08))
     each, places = _seats(inner, 2 if inner < 1.6 else 3)
     lean = u(8, 14)
     for x in places:
         sofa.add(fabric, rounded_box(each, 0.17, depth - 0.18, 0.045).move(x, seat - 0.15, -0.09))
-        cushion = rounded_box(each, back - seat + 0.04, 0.17, 0.06).turn(x=lean)
+        cushion = rounded_box(each, back - seat + 0.04, 0.17, 0.06).rotate(x=lean)
         sofa.add(fabric, cushion.move(x, seat, depth / 2 - 0.27))
     return sofa
 
@@ -56,11 +58,12 @@ def _chesterfield(rng: Rng) -> Assembly:
     leather = paint(rng, "leather")
     sofa = Assembly()
     bun = lathe([(0, 0), (0.03, 0), (0.045, 0.03), (0.035, 0.07), (0, 0.07)], 14)
-    sofa.add(paint(rng, "wood"), four(bun.move(width / 2 - 0.12, 0, depth / 2 - 0.1)))
+    sofa.add(paint(rng, "wood"), mirror_twice(bun.move(width / 2 - 0.12, 0, depth / 2 - 0.1)))
     sofa.add(leather, rounded_box(width - 2 * roll, 0.22, depth - 0.04, 0.03).move(y=0.06))
     x, z = inner / 2 + roll, depth / 2 - roll
     sofa.add(
-        leather, pair(rounded_box(1.7 * roll, high - 0.06 - roll, depth - roll - 0.02, 0.03).move(x, 0.06, roll / 2))
+        leather,
+        mirror(rounded_box(1.7 * roll, high - 0.06 - roll, depth - roll - 0.02, 0.03).move(x, 0.06, roll / 2)),
     )
     sofa.add(leather, rounded_box(inner + 3.4 * roll, high - 0.06 - roll, 1.7 * roll, 0.03).move(0, 0.06, z))
     y = high - roll
@@ -107,9 +110,11 @@ def _sectional(rng: Rng) -> Assembly:
             fabric, rounded_box(each, 0.18, depth - 0.18, 0.05).move(middle + x, base, rear - 0.17 - (depth - 0.18) / 2)
         )
         sofa.add(
-            fabric, rounded_box(each, back - seat + 0.03, 0.17, 0.06).turn(x=lean).move(middle + x, seat, rear - 0.27)
+            fabric, rounded_box(each, back - seat + 0.03, 0.17, 0.06).rotate(x=lean).move(middle + x, seat, rear - 0.27)
         )
-    sofa.add(fabric, rounded_box(wing - 0.02, back - seat + 0.03, 0.17, 0.06).turn(x=lean).move(at, seat, rear - 0.27))
+    sofa.add(
+        fabric, rounded_box(wing - 0.02, back - seat + 0.03, 0.17, 0.06).rotate(x=lean).move(at, seat, rear - 0.27)
+    )
     return sofa
 
 
@@ -120,17 +125,17 @@ def _park_bench(rng: Rng) -> Assembly:
     wood, iron = paint(rng, "wood"), paint(rng, "black")
     bench = Assembly()
     slats = int(rng.integers(4, 6))
-    bench.add(wood, along(box(width, 0.028, 0.07), (0, seat - 0.028, -0.24), (0, seat - 0.028, 0.15), slats))
+    bench.add(wood, repeat(box(width, 0.028, 0.07), (0, seat - 0.028, -0.24), (0, seat - 0.028, 0.15), slats))
     low, high = np.array([0, seat + 0.1, 0.2]), np.array([0, seat + back, 0.2 + lean])
-    board = box(width, 0.075, 0.025).turn(x=np.degrees(np.arctan2(lean, back)))
-    bench.add(wood, along(board, low, high - (0, 0.07, 0), int(rng.integers(3, 5))))
+    board = box(width, 0.075, 0.025).rotate(x=np.degrees(np.arctan2(lean, back)))
+    bench.add(wood, repeat(board, low, high - (0, 0.07, 0), int(rng.integers(3, 5))))
     x = width / 2 - u(0.06, 0.2)
     t = 0.04
-    bench.add(iron, pair(beam((x, seat - 0.05, -0.27), (x, seat - 0.05, 0.2), t, t)))
-    bench.add(iron, pair(beam((x, 0, -0.27), (x, seat + 0.2, -0.24), t, t)))
-    bench.add(iron, pair(beam((x, 0, 0.3), (x, seat - 0.05, 0.18), t, t)))
-    bench.add(iron, pair(beam((x, seat - 0.05, 0.2), (x, seat + back, 0.225 + lean), t, t)))
-    bench.add(iron, pair(rounded_box(0.06, 0.03, 0.5, 0.012).move(x, seat + 0.19, -0.01)))
+    bench.add(iron, mirror(beam((x, seat - 0.05, -0.27), (x, seat - 0.05, 0.2), t, t)))
+    bench.add(iron, mirror(beam((x, 0, -0.27), (x, seat + 0.2, -0.24), t, t)))
+    bench.add(iron, mirror(beam((x, 0, 0.3), (x, seat - 0.05, 0.18), t, t)))
+    bench.add(iron, mirror(beam((x, seat - 0.05, 0.2), (x, seat + back, 0.225 + lean), t, t)))
+    bench.add(iron, mirror(rounded_box(0.06, 0.03, 0.5, 0.012).move(x, seat + 0.19, -0.01)))
     return bench
 
 
@@ -142,7 +147,7 @@ def _plank_bench(rng: Rng) -> Assembly:
     bench = Assembly()
     bench.add(
         wood,
-        along(
+        repeat(
             rounded_box(width, 0.04, depth / 2 - 0.005, 0.008),
             (0, height - 0.04, -depth / 4),
             (0, height - 0.04, depth / 4),
@@ -161,10 +166,13 @@ def _plank_bench(rng: Rng) -> Assembly:
             (foot * 0.75, height - 0.04),
             (-foot * 0.75, height - 0.04),
         ]
-        bench.add(wood, pair(extrude(panel, 0.035).turn(y=90).move(x)))
+        bench.add(wood, mirror(extrude(panel, 0.035).rotate(y=90).move(x)))
     else:
-        bench.add(wood, four(beam((x + 0.07, 0, depth / 2 - 0.02), (x, height - 0.03, depth / 2 - 0.07), 0.04, 0.04)))
-        bench.add(wood, pair(box(0.04, 0.04, depth * 0.75).move(x + 0.015, height - 0.09)))
+        bench.add(
+            wood,
+            mirror_twice(beam((x + 0.07, 0, depth / 2 - 0.02), (x, height - 0.03, depth / 2 - 0.07), 0.04, 0.04)),
+        )
+        bench.add(wood, mirror(box(0.04, 0.04, depth * 0.75).move(x + 0.015, height - 0.09)))
     bench.add(wood, beam((-x, height * 0.45, 0), (x, height * 0.45, 0), 0.03, 0.07))
     return bench
 
@@ -179,11 +187,11 @@ def _stone_bench(rng: Rng) -> Assembly:
     h, half = height - slab, depth / 2 - 0.04
     outline = smooth([(half, 0), (half, h * 0.2), (half * 0.55, h * 0.45), (half * 0.6, h * 0.75), (half * 0.95, h)], 4)
     block = np.concatenate([outline, outline[::-1] * (-1, 1)])
-    bench.add(stone, pair(extrude(block, u(0.12, 0.18)).turn(y=90).move(width / 2 - u(0.16, 0.24))))
+    bench.add(stone, mirror(extrude(block, u(0.12, 0.18)).rotate(y=90).move(width / 2 - u(0.16, 0.24))))
     if rng.random() < 0.6:
         top = smooth([(width * 0.46, 0.0), (width * 0.47, 0.28), (width * 0.3, 0.34), (0, 0.42)], 5)
         back = np.concatenate([top, top[-2::-1] * (-1, 1)])
-        bench.add(stone, extrude(back, 0.07).turn(x=4).move(0, height - 0.01, depth / 2 - 0.05))
+        bench.add(stone, extrude(back, 0.07).rotate(x=4).move(0, height - 0.01, depth / 2 - 0.05))
     return bench
 
 
@@ -202,7 +210,7 @@ def _bedding(rng: Rng, bed: Assembly, width: float, length: float, top: float, p
     bed.add(cover, rounded_box(width + 0.055, 0.05, 0.26, 0.024).move(0, y + 0.025, -length / 2 + cover_length - 0.15))
     each = width / pillows
     for i in range(pillows):
-        pillow = ellipsoid(min(each * 0.44, 0.36), 0.1, 0.22).turn(x=-14)
+        pillow = ellipsoid(min(each * 0.44, 0.36), 0.1, 0.22).rotate(x=-14)
         bed.add(sheet_stuff, pillow.move((i + 0.5) * each - width / 2, y + 0.08, length / 2 - 0.26))
 
 
@@ -213,13 +221,13 @@ def _double_bed(rng: Rng) -> Assembly:
     padded = rng.random() < 0.5
     stuff = paint(rng, "fabric" if padded else "wood")
     bed = Assembly().add(stuff, rounded_box(width + 0.08, 0.2, length + 0.06, 0.015).move(y=top - 0.16))
-    bed.add(paint(rng, "wood"), four(box(0.07, top - 0.14, 0.07).move(width / 2 - 0.04, 0, length / 2 - 0.05)))
+    bed.add(paint(rng, "wood"), mirror_twice(box(0.07, top - 0.14, 0.07).move(width / 2 - 0.04, 0, length / 2 - 0.05)))
     head = u(0.9, 1.2)
     if padded:
         each = (width + 0.1) / 4
         bed.add(
             stuff,
-            along(
+            repeat(
                 rounded_box(each - 0.005, head, 0.1, 0.03).move(0, 0, length / 2 + 0.06),
                 (-1.5 * each, 0, 0),
                 (1.5 * each, 0, 0),
@@ -253,7 +261,7 @@ def _metal_bed(rng: Rng) -> Assembly:
         bed.add(metal, rod((-x, top, z), (x, top, z), 0.014))
         for place in np.linspace(-x, x, bars + 2)[1:-1]:
             bed.add(metal, rod((place, top, z), (place, high + arch * (1 - (place / x) ** 2) * 0.95, z), 0.009, 0.009))
-    bed.add(metal, pair(beam((x, top - 0.02, -length / 2), (x, top - 0.02, length / 2), 0.03, 0.05)))
+    bed.add(metal, mirror(beam((x, top - 0.02, -length / 2), (x, top - 0.02, length / 2), 0.03, 0.05)))
     bed.add(metal, box(width, 0.02, length).move(y=top - 0.02))
     _bedding(rng, bed, width, length, top, 1 if width < 1.2 else 2)
     return bed
@@ -266,25 +274,27 @@ def _bunk_bed(rng: Rng) -> Assembly:
     wood, white, cover = paint(rng, "wood"), paint(rng, "white"), paint(rng, "fabric")
     post = u(0.06, 0.08)
     x, z = width / 2 + post / 2, length / 2 + post / 2
-    bed = Assembly().add(wood, four(box(post, high, post).move(x, 0, z)))
+    bed = Assembly().add(wood, mirror_twice(box(post, high, post).move(x, 0, z)))
     lower, upper = u(0.28, 0.36), high - u(0.38, 0.45)
     for level in (lower, upper):
-        bed.add(wood, pair(box(0.03, 0.14, length).move(x, level - 0.06)), box(width, 0.02, length).move(y=level))
-        bed.add(wood, along(box(width, 0.14, 0.03), (0, level - 0.06, -z), (0, level - 0.06, z), 2))
+        bed.add(wood, mirror(box(0.03, 0.14, length).move(x, level - 0.06)), box(width, 0.02, length).move(y=level))
+        bed.add(wood, repeat(box(width, 0.14, 0.03), (0, level - 0.06, -z), (0, level - 0.06, z), 2))
         bed.add(white, rounded_box(width - 0.02, 0.14, length - 0.02, 0.04).move(y=level + 0.02))
         bed.add(cover, rounded_box(width, 0.07, length * 0.65, 0.03).move(0, level + 0.12, -length * 0.16))
         bed.add(white, ellipsoid(0.3, 0.08, 0.19).move(0, level + 0.2, length / 2 - 0.25))
     for y in (upper + 0.2, high - 0.09):
         bed.add(
-            wood, pair(box(0.025, 0.07, length).move(x, y)), along(box(width, 0.07, 0.025), (0, y, -z), (0, y, z), 2)
+            wood,
+            mirror(box(0.025, 0.07, length).move(x, y)),
+            repeat(box(width, 0.07, 0.025), (0, y, -z), (0, y, z), 2),
         )
     for y in (lower + 0.18, lower + 0.32):
-        bed.add(wood, along(box(width, 0.07, 0.025), (0, y, -z), (0, y, z), 2))
+        bed.add(wood, repeat(box(width, 0.07, 0.025), (0, y, -z), (0, y, z), 2))
     side, near, far = -x - 0.04, -length * 0.12, -length * 0.12 - 0.36
     for place in (near, far):
         bed.add(wood, beam((side, 0, place), (side, high - 0.02, place), 0.05, 0.03))
     rungs = int(rng.integers(4, 6))
-    bed.add(wood, along(rod((side, 0, near), (side, 0, far), 0.016), (0, 0.25, 0), (0, upper, 0), rungs))
+    bed.add(wood, repeat(rod((side, 0, near), (side, 0, far), 0.016), (0, 0.25, 0), (0, upper, 0), rungs))
     return bed
 
 

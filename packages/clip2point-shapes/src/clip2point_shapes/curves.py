@@ -1,4 +1,4 @@
-"""Curves and outlines: what solids are swept along, turned from and cut out of."""
+"""Curves and outlines: what solids are swept along, lathed from and cut out of."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ Points = Sequence[Sequence[float]] | Float64
 
 
 def circle(radius: float, count: int = 24) -> Float64:
-    """Return a counter-clockwise circle [count, 2] about the origin."""
+    """Return a counter-clockwise circle [count, 2] about the origin.
+
+    Examples:
+        >>> circle(2.0, 100).shape
+        (100, 2)
+    """
     return ellipse(radius, radius, count)
 
 
@@ -20,10 +25,14 @@ def ellipse(x: float, y: float, count: int = 24, power: float = 2.0) -> Float64:
     """Return a counter-clockwise ellipse [count, 2] with half axes x and y.
 
     Args:
-        x: half width.
-        y: half height.
-        count: number of points.
-        power: 2 is an ellipse, larger values approach a rectangle (superellipse).
+        x: Half width.
+        y: Half height.
+        count: Number of points.
+        power: Exponent; 2 is an ellipse, larger values approach a rectangle (superellipse).
+
+    Examples:
+        >>> np.abs(ellipse(2.0, 1.0)).max(axis=0).tolist()
+        [2.0, 1.0]
     """
     angle = np.linspace(0.0, 2.0 * np.pi, count, endpoint=False)
     wave = np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -31,7 +40,13 @@ def ellipse(x: float, y: float, count: int = 24, power: float = 2.0) -> Float64:
 
 
 def rounded_rectangle(width: float, height: float, radius: float, segments: int = 4) -> Float64:
-    """Return a counter-clockwise rectangle [4 * (segments + 1), 2] about the origin with rounded corners."""
+    """Return a counter-clockwise rectangle [4 * (segments + 1), 2] about the origin with rounded corners.
+
+    Examples:
+        >>> outline = rounded_rectangle(2.0, 1.0, 0.2)
+        >>> outline.shape, np.ptp(outline, axis=0).round(6).tolist()
+        ((20, 2), [2.0, 1.0])
+    """
     angle = np.linspace(0.0, np.pi / 2.0, segments + 1)
     quarter = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     x, y = width / 2.0 - radius, height / 2.0 - radius
@@ -45,12 +60,16 @@ def smooth(points: Points, steps: int = 6, closed: bool = False) -> Float64:
     """Return a Catmull-Rom curve through the points.
 
     Args:
-        points: [K, D] points that the curve passes, K >= 2.
-        steps: pieces between two of them.
-        closed: join the last point to the first; the first is not repeated in the result.
+        points: Points [K, D] that the curve passes through, K >= 2.
+        steps: Number of pieces between two of them.
+        closed: Join the last point to the first; the first is not repeated in the result.
 
     Returns:
-        [(K - 1) * steps + 1, D], or [K * steps, D] if closed.
+        Points [(K - 1) * steps + 1, D], or [K * steps, D] if closed.
+
+    Examples:
+        >>> smooth([(0, 0), (1, 1), (2, 0)], steps=4).shape
+        (9, 2)
     """
     p = np.asarray(points, dtype=np.float64)
     p = np.concatenate([p[-1:], p, p[:2]]) if closed else np.concatenate([2 * p[:1] - p[1:2], p, 2 * p[-1:] - p[-2:-1]])
@@ -62,13 +81,23 @@ def smooth(points: Points, steps: int = 6, closed: bool = False) -> Float64:
 
 
 def shift(outline: Points, x: float = 0.0, y: float = 0.0) -> Float64:
-    """Return an outline [K, 2] moved by (x, y)."""
+    """Return an outline [K, 2] moved by (x, y).
+
+    Examples:
+        >>> shift([(0, 0), (1, 2)], x=0.5).tolist()
+        [[0.5, 0.0], [1.5, 2.0]]
+    """
     moved: Float64 = np.asarray(outline, dtype=np.float64) + np.array([x, y])
     return moved
 
 
 def arc(radius: float, start: float, end: float, count: int = 12) -> Float64:
-    """Return points [count, 2] on a circle about the origin from one angle to another (degrees)."""
+    """Return points [count, 2] on a circle about the origin from one angle to another (degrees).
+
+    Examples:
+        >>> arc(1.0, 0, 90, 3).round(3).tolist()
+        [[1.0, 0.0], [0.707, 0.707], [0.0, 1.0]]
+    """
     angle = np.radians(np.linspace(start, end, count))
     return radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
@@ -77,9 +106,14 @@ def aerofoil(chord: float, thickness: float, count: int = 9) -> Float64:
     """Return a symmetric wing section [2 * count - 2, 2]: nose at (0, 0), tail at (chord, 0).
 
     Args:
-        chord: length.
-        thickness: greatest thickness as a share of the chord.
-        count: points on each of the two sides, nose and tail included.
+        chord: Length from nose to tail.
+        thickness: Greatest thickness as a fraction of the chord.
+        count: Number of points on each of the two sides, nose and tail included.
+
+    Examples:
+        >>> section = aerofoil(2.0, 0.12)
+        >>> section.shape, round(float(np.ptp(section[:, 1])), 2)
+        ((16, 2), 0.24)
     """
     x = (1.0 - np.cos(np.linspace(0.0, np.pi, count))) / 2.0
     # The four-digit NACA thickness law with the last factor that closes the tail.
@@ -92,10 +126,14 @@ def triangulate(outline: Float64) -> Int64:
     """Cut a simple polygon into triangles, without new vertices.
 
     Args:
-        outline: [K, 2] corners, counter-clockwise or clockwise, K >= 3.
+        outline: Corners [K, 2], counter-clockwise or clockwise, K >= 3.
 
     Returns:
-        [K - 2, 3] indices, turning the same way as the outline.
+        Indices [K - 2, 3], oriented as the outline.
+
+    Examples:
+        >>> triangulate(np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])).tolist()
+        [[0, 1, 2], [0, 2, 3]]
     """
     before, after = np.roll(outline, 1, axis=0), np.roll(outline, -1, axis=0)
     sign = 1.0 if _cross(outline, after).sum() > 0 else -1.0

@@ -26,11 +26,16 @@ def write_mesh(mesh: Mesh, path: str | Path) -> None:
     and vertex colours are not. The file appears under its name only when it is complete.
 
     Args:
-        mesh: any mesh. For .glb it must be y-up, which that format demands.
-        path: the file; its folder must exist.
+        mesh: Any mesh. For .glb it must be y-up, which that format demands.
+        path: File to write; its folder is created if missing.
 
     Raises:
-        OptionError: if the ending is not one of these or the file cannot be written.
+        OptionError: If the ending is not one of these or the file cannot be written.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> from clip2point_shapes import generate
+        >>> write_mesh(generate("lamp"), Path(mkdtemp()) / "lamp.glb")
     """
     path = Path(path)
     if path.suffix.lower() == ".obj":
@@ -45,11 +50,18 @@ def write_cloud(points: NDArray[np.floating], path: str | Path) -> None:
     """Write points [N, 3] as .ply (binary), .xyz, .pcd (binary), .npy or .npz (array ``points``).
 
     Args:
-        points: [N, 3], any unit; stored as float32.
-        path: the file; its folder must exist.
+        points: Points [N, 3], any unit; stored as float32.
+        path: File to write; its folder is created if missing.
 
     Raises:
-        OptionError: if the ending is not one of these, the array is not [N, 3] or the file cannot be written.
+        OptionError: If the ending is not one of these, the array is not [N, 3] or the file cannot be written.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> file = Path(mkdtemp()) / "cloud.npy"
+        >>> write_cloud(np.zeros((5, 3)), file)
+        >>> np.load(file).dtype
+        dtype('float32')
     """
     path = Path(path)
     if points.ndim != 2 or points.shape[1] != 3:

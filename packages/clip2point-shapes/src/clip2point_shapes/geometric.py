@@ -7,7 +7,7 @@ import numpy as np
 from clip2point.shapes.shape import Material
 from clip2point_shapes.assembly import Assembly, paint
 from clip2point_shapes.primitives import beam, box, cylinder, ellipsoid, lathe, loft, rounded_box
-from clip2point_shapes.solid import along, four, pair
+from clip2point_shapes.solid import mirror, mirror_twice, repeat
 
 Rng = np.random.Generator
 
@@ -80,9 +80,9 @@ def _ice_cone(rng: Rng) -> Assembly:
 def _panes(width: float, height: float, depth: float, thick: float, lid: bool) -> Assembly:
     """Glass walls of a box, open at the top unless it has a lid."""
     glass = Material(color=(0.75, 0.88, 0.9, 0.35))
-    case = Assembly().add(glass, pair(box(thick, height, depth).move(width / 2 - thick / 2)))
+    case = Assembly().add(glass, mirror(box(thick, height, depth).move(width / 2 - thick / 2)))
     inner = width - 2 * thick
-    case.add(glass, along(box(inner, height, thick), (0, 0, -depth / 2 + thick / 2), (0, 0, depth / 2 - thick / 2), 2))
+    case.add(glass, repeat(box(inner, height, thick), (0, 0, -depth / 2 + thick / 2), (0, 0, depth / 2 - thick / 2), 2))
     case.add(glass, box(inner, thick, depth - 2 * thick))
     return case.add(glass, box(width, thick, depth).move(y=height)) if lid else case
 
@@ -102,10 +102,10 @@ def _display_case(rng: Rng) -> Assembly:
     base = u(0.08, 0.3)
     case = Assembly().add(wood, box(width + 0.03, base, depth + 0.03))
     case.include(_panes(width, height, depth, 0.006, lid=True), y=base)
-    case.add(metal, four(box(bar, height, bar).move(width / 2 - 0.003, base, depth / 2 - 0.003)))
+    case.add(metal, mirror_twice(box(bar, height, bar).move(width / 2 - 0.003, base, depth / 2 - 0.003)))
     for y in (base, base + height - bar + 0.006):
-        case.add(metal, pair(box(bar, bar, depth).move(width / 2 - 0.004, y)))
-        case.add(metal, along(box(width, bar, bar), (0, y, -depth / 2 + 0.004), (0, y, depth / 2 - 0.004), 2))
+        case.add(metal, mirror(box(bar, bar, depth).move(width / 2 - 0.004, y)))
+        case.add(metal, repeat(box(width, bar, bar), (0, y, -depth / 2 + 0.004), (0, y, depth / 2 - 0.004), 2))
     return case.add(
         Material(color=(0.75, 0.88, 0.9, 0.35)),
         box(width - 0.02, 0.008, depth - 0.02).move(y=base + height * u(0.4, 0.6)),
@@ -126,15 +126,15 @@ def _jewel_box(rng: Rng) -> Assembly:
     casket = Assembly().add(glass, loft(rings))
     x, z = width / 2 + flare, depth / 2 + flare
     edge = 0.006
-    casket.add(brass, four(beam((width / 2, 0, depth / 2), (x, height, z), edge, edge)))
+    casket.add(brass, mirror_twice(beam((width / 2, 0, depth / 2), (x, height, z), edge, edge)))
     for y, wide, deep in ((0.0, width / 2, depth / 2), (height, x, z)):
-        casket.add(brass, pair(beam((wide, y, -deep), (wide, y, deep), edge, edge)))
+        casket.add(brass, mirror(beam((wide, y, -deep), (wide, y, deep), edge, edge)))
         casket.add(brass, *(beam((-wide, y, side * deep), (wide, y, side * deep), edge, edge) for side in (-1, 1)))
     lid = Assembly().add(glass, box(2 * x, thick, 2 * z).move(z=-z))
-    lid.add(brass, pair(beam((x, 0.002, 0), (x, 0.002, -2 * z), edge, edge)))
+    lid.add(brass, mirror(beam((x, 0.002, 0), (x, 0.002, -2 * z), edge, edge)))
     lid.add(brass, *(beam((-x, 0.002, at), (x, 0.002, at), edge, edge) for at in (0.0, -2 * z)))
     lid.add(brass, ellipsoid(0.008, 0.008, 0.008, 12).move(0, 0.004, -2 * z - 0.006))
-    return casket.include(lid.turn(x=u(15, 75)), 0, height + 0.002, z)
+    return casket.include(lid.rotate(x=u(15, 75)), 0, height + 0.002, z)
 
 
 STYLES = {

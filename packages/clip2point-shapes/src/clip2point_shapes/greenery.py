@@ -9,20 +9,20 @@ import numpy as np
 from clip2point_shapes.assembly import Assembly, paint
 from clip2point_shapes.curves import circle, rounded_rectangle, smooth
 from clip2point_shapes.primitives import box, cylinder, ellipsoid, lathe, loft, rod, sheet, sweep, torus, tube
-from clip2point_shapes.solid import Solid, around
+from clip2point_shapes.solid import Solid, repeat_around
 from clip2point_shapes.vessels import hollow
 
 Rng = np.random.Generator
 
 
 def _leaf(length: float, width: float, droop: float, fold: float = 0.15) -> Solid:
-    """A leaf that starts at the origin towards -z, rising by its own turn and drooping at the tip.
+    """A leaf that starts at the origin towards -z, rising by its own rotation and drooping at the tip.
 
     Args:
-        length: from stalk to tip, metres.
-        width: at the broadest place.
-        droop: how far the tip hangs below the line of the stalk, as a share of the length.
-        fold: how much both halves rise from the middle rib.
+        length: Length from stalk to tip, metres.
+        width: Width at the broadest place, metres.
+        droop: Drop of the tip below the line of the stalk, as a fraction of the length.
+        fold: Slope of both halves, up from the middle rib.
     """
     t = np.linspace(0.0, 1.0, 9)[:, None]
     s = np.linspace(-1.0, 1.0, 5)[None, :]
@@ -42,7 +42,7 @@ def _pot(rng: Rng, plant: Assembly, radius: float, height: float) -> None:
     plant.add(paint(rng, "soil"), cylinder(radius * 0.9, 0.01).move(y=height * 0.86))
 
 
-def _bushy(rng: Rng) -> Assembly:
+def _bushy_plant(rng: Rng) -> Assembly:
     """A house plant of many broad leaves on arching stalks, in a pot."""
     u = rng.uniform
     radius, height = u(0.1, 0.15), u(0.17, 0.24)
@@ -51,12 +51,12 @@ def _bushy(rng: Rng) -> Assembly:
     green = paint(rng, "leaf")
     width = u(0.09, 0.14)
     for i in range(int(rng.integers(14, 22))):
-        turn, reach, rise = i * 137.5, u(0.08, 0.22), u(0.12, 0.42)
+        rotation, reach, rise = i * 137.5, u(0.08, 0.22), u(0.12, 0.42)
         base = height * 0.85
         stalk = smooth([(0, base, -0.01), (0, base + rise * 0.7, -reach * 0.35), (0, base + rise, -reach)], 4)
-        plant.add(green, tube(stalk, 0.004, 6).turn(y=turn))
-        blade = _leaf(u(0.15, 0.22), width, u(0.25, 0.6)).turn(x=u(-5, 30))
-        plant.add(green, blade.move(0, base + rise, -reach).turn(y=turn))
+        plant.add(green, tube(stalk, 0.004, 6).rotate(y=rotation))
+        blade = _leaf(u(0.15, 0.22), width, u(0.25, 0.6)).rotate(x=u(-5, 30))
+        plant.add(green, blade.move(0, base + rise, -reach).rotate(y=rotation))
     return plant
 
 
@@ -74,18 +74,18 @@ def _palm(rng: Rng) -> Assembly:
     frond_length = u(0.45, 0.65)
     pinna = _leaf(0.17, 0.03, 0.3)
     for i in range(int(rng.integers(9, 13))):
-        turn, rise = i * 137.5, u(0.15, 0.65)
+        rotation, rise = i * 137.5, u(0.15, 0.65)
         t = np.linspace(0, 1, 9)
         curve = np.column_stack([0 * t, frond_length * (rise * t * 1.4 - 0.75 * t**2), -frond_length * t])
-        plant.add(green, tube(curve, np.linspace(0.007, 0.003, 9), 6).turn(y=turn).move(*top))
+        plant.add(green, tube(curve, np.linspace(0.007, 0.003, 9), 6).rotate(y=rotation).move(*top))
         for k in range(2, 9):
             for side in (-1, 1):
-                part = pinna.scale(z=1.15 - 0.08 * k).turn(x=-8, y=side * (68 - 4 * k)).move(*curve[k])
-                plant.add(green, part.turn(y=turn).move(*top))
+                part = pinna.scale(z=1.15 - 0.08 * k).rotate(x=-8, y=side * (68 - 4 * k)).move(*curve[k])
+                plant.add(green, part.rotate(y=rotation).move(*top))
     return plant
 
 
-def _ribbed(path: Sequence[Sequence[float]], thick: float, ribs: int) -> Solid:
+def _ribbed_column(path: Sequence[Sequence[float]], thick: float, ribs: int) -> Solid:
     """A ribbed column with a rounded top along a path in the x-y plane."""
     curve = smooth(path, 6)
     end = np.clip((1 - np.linspace(0, 1, len(curve))) * len(curve) / 5, 0, 1)
@@ -105,15 +105,15 @@ def _cactus(rng: Rng) -> Assembly:
     ribs = int(rng.integers(8, 12))
 
     low = pot_height * 0.8
-    plant.add(green, _ribbed([(0, low, 0), (0, low + height * 0.5, 0), (0, low + height, 0)], radius, ribs))
+    plant.add(green, _ribbed_column([(0, low, 0), (0, low + height * 0.5, 0), (0, low + height, 0)], radius, ribs))
     for i in range(int(rng.integers(2, 4))):
         side, start, out, up = (1, -1, 1)[i], height * u(0.3, 0.6), radius * u(2.3, 2.8), height * u(0.2, 0.38)
         y = low + start
         path = [(0, y, 0), (side * out * 0.7, y + 0.005, 0), (side * out, y + 0.04, 0), (side * out, y + 0.04 + up, 0)]
-        plant.add(green, _ribbed(path, radius * 0.6, ribs).turn(y=(0, 15, 95)[i] + u(-20, 20)))
+        plant.add(green, _ribbed_column(path, radius * 0.6, ribs).rotate(y=(0, 15, 95)[i] + u(-20, 20)))
     if rng.random() < 0.5:
         petal = _leaf(0.05, 0.025, -0.5)
-        plant.add(paint(rng, "petal"), around(petal, 7).move(y=low + height - 0.005))
+        plant.add(paint(rng, "petal"), repeat_around(petal, 7).move(y=low + height - 0.005))
     return plant
 
 
@@ -126,26 +126,26 @@ def _sword(rng: Rng) -> Assembly:
     green = paint(rng, "leaf")
     for i in range(int(rng.integers(9, 15))):
         blade = _leaf(u(0.35, 0.7), u(0.05, 0.075), u(-0.05, 0.1), 0.3)
-        plant.add(green, blade.turn(x=u(72, 88)).move(0, height * 0.85, -radius * u(0.05, 0.55)).turn(y=i * 137.5))
+        plant.add(green, blade.rotate(x=u(72, 88)).move(0, height * 0.85, -radius * u(0.05, 0.55)).rotate(y=i * 137.5))
     return plant
 
 
 def _flower(
-    rng: Rng, bed: Assembly, foot: tuple[float, float, float], size: float, stem: float, turn: float, lean: float
+    rng: Rng, bed: Assembly, foot: tuple[float, float, float], size: float, stem: float, rotation: float, lean: float
 ) -> None:
-    """Add one flower with two leaves, its stem leaning away by ``lean`` metres in the direction of ``turn``."""
+    """Add one flower with two leaves, its stem leaning away by ``lean`` metres in the direction of ``rotation``."""
     green, petal, heart = paint(rng, "leaf"), paint(rng, "petal"), paint(rng, "petal")
     curve = smooth([(0, 0, 0), (0, stem * 0.6, -lean * 0.3), (0, stem, -lean)], 4)
     flower = Assembly().add(green, tube(curve, 0.004, 6))
     for side in (0, 160):
         flower.add(
-            green, _leaf(stem * 0.55, size * 0.5, 0.4).turn(x=40).turn(y=side).move(0, stem * 0.15, -lean * 0.05)
+            green, _leaf(stem * 0.55, size * 0.5, 0.4).rotate(x=40).rotate(y=side).move(0, stem * 0.15, -lean * 0.05)
         )
     tilt = np.degrees(np.arctan2(lean, stem)) + 12
-    blossom = around(_leaf(size, size * 0.62, -0.25).move(z=-size * 0.12), 6)
-    flower.add(petal, blossom.turn(x=-tilt).move(*curve[-1]))
-    flower.add(heart, ellipsoid(size * 0.28, size * 0.16, size * 0.28, 12).turn(x=-tilt).move(*curve[-1]))
-    bed.include(flower.turn(y=turn), *foot)
+    blossom = repeat_around(_leaf(size, size * 0.62, -0.25).move(z=-size * 0.12), 6)
+    flower.add(petal, blossom.rotate(x=-tilt).move(*curve[-1]))
+    flower.add(heart, ellipsoid(size * 0.28, size * 0.16, size * 0.28, 12).rotate(x=-tilt).move(*curve[-1]))
+    bed.include(flower.rotate(y=rotation), *foot)
 
 
 def _flowering_pot(rng: Rng) -> Assembly:
@@ -155,9 +155,9 @@ def _flowering_pot(rng: Rng) -> Assembly:
     pot = Assembly()
     _pot(rng, pot, radius, height)
     for i in range(int(rng.integers(6, 10))):
-        at, turn = radius * 0.55 * np.sqrt(i / 9), i * 137.5
-        foot = (-at * np.sin(np.radians(turn)), height * 0.85, -at * np.cos(np.radians(turn)))
-        _flower(rng, pot, foot, u(0.04, 0.06), u(0.16, 0.3), turn, u(0.02, 0.1))
+        at, rotation = radius * 0.55 * np.sqrt(i / 9), i * 137.5
+        foot = (-at * np.sin(np.radians(rotation)), height * 0.85, -at * np.cos(np.radians(rotation)))
+        _flower(rng, pot, foot, u(0.04, 0.06), u(0.16, 0.3), rotation, u(0.02, 0.1))
     return pot
 
 
@@ -214,8 +214,8 @@ def _hanging_pot(rng: Rng) -> Assembly:
     rope = paint(rng, "brass")
     pot.add(
         rope,
-        around(rod((0, height * 0.95, radius), (0, height + cord, 0.004), 0.004), 3),
-        torus(0.025, 0.005, 16).turn(x=90).move(y=height + cord + 0.02),
+        repeat_around(rod((0, height * 0.95, radius), (0, height + cord, 0.004), 0.004), 3),
+        torus(0.025, 0.005, 16).rotate(x=90).move(y=height + cord + 0.02),
     )
     green = paint(rng, "leaf")
     small = _leaf(0.065, 0.045, 0.3)
@@ -231,13 +231,13 @@ def _hanging_pot(rng: Rng) -> Assembly:
             ],
             5,
         )
-        pot.add(green, tube(vine, 0.003, 6).turn(y=i * 137.5))
+        pot.add(green, tube(vine, 0.003, 6).rotate(y=i * 137.5))
         for k in range(3, len(vine), 2):
-            pot.add(green, small.turn(y=(-1) ** k * 50).turn(x=-20).move(*vine[k]).turn(y=i * 137.5))
+            pot.add(green, small.rotate(y=(-1) ** k * 50).rotate(x=-20).move(*vine[k]).rotate(y=i * 137.5))
     return pot
 
 
 STYLES = {
-    "plant": {"bushy": _bushy, "palm": _palm, "cactus": _cactus, "sword": _sword},
+    "plant": {"bushy": _bushy_plant, "palm": _palm, "cactus": _cactus, "sword": _sword},
     "flower_pot": {"flowers": _flowering_pot, "empty": _empty_pot, "planter": _planter, "hanging": _hanging_pot},
 }

@@ -16,7 +16,7 @@ from clip2point_shapes.primitives import (
     rounded_box,
     sheet,
 )
-from clip2point_shapes.solid import Solid, along, pair
+from clip2point_shapes.solid import Solid, mirror, repeat
 
 Rng = np.random.Generator
 
@@ -25,9 +25,9 @@ def _surround(
     rng: Rng, stuff: Material, width: float, height: float, depth: float, leg: float, header: float
 ) -> Assembly:
     """The two legs and the header of a fireplace surround."""
-    mantel = Assembly().add(stuff, pair(box(leg, height - header, depth).move(width / 2 - leg / 2)))
+    mantel = Assembly().add(stuff, mirror(box(leg, height - header, depth).move(width / 2 - leg / 2)))
     mantel.add(stuff, box(width, header, depth).move(y=height - header))
-    return mantel.add(stuff, pair(box(leg + 0.04, 0.14, depth + 0.04).move(width / 2 - leg / 2)))
+    return mantel.add(stuff, mirror(box(leg + 0.04, 0.14, depth + 0.04).move(width / 2 - leg / 2)))
 
 
 def _classic_mantel(rng: Rng) -> Assembly:
@@ -53,16 +53,18 @@ def _classic_mantel(rng: Rng) -> Assembly:
         )
         mantel.add(
             stuff,
-            pair(column.move(width / 2 - leg / 2, 0, front - leg * 0.2)),
-            pair(box(leg, 0.14, leg * 0.8).move(width / 2 - leg / 2, 0, front - leg * 0.2)),
+            mirror(column.move(width / 2 - leg / 2, 0, front - leg * 0.2)),
+            mirror(box(leg, 0.14, leg * 0.8).move(width / 2 - leg / 2, 0, front - leg * 0.2)),
         )
         mantel.add(
-            stuff, pair(box(leg, header, leg * 0.8).move(width / 2 - leg / 2, height - header, front - leg * 0.2))
+            stuff,
+            mirror(box(leg, header, leg * 0.8).move(width / 2 - leg / 2, height - header, front - leg * 0.2)),
         )
     else:
         flute = box(0.022, height - header - 0.24, 0.02)
         mantel.add(
-            stuff, pair(along(flute.move(width / 2 - leg / 2, 0.18, front), (-leg * 0.28, 0, 0), (leg * 0.28, 0, 0), 4))
+            stuff,
+            mirror(repeat(flute.move(width / 2 - leg / 2, 0.18, front), (-leg * 0.28, 0, 0), (leg * 0.28, 0, 0), 4)),
         )
     mantel.add(stuff, rounded_box(width * 0.46, header * 0.55, 0.03, 0.01).move(0, height - header * 0.8, front))
     for step, (grow, y, thick) in enumerate(((0.06, 0.0, 0.03), (0.14, 0.03, 0.025), (0.24, 0.055, 0.045))):
@@ -72,15 +74,15 @@ def _classic_mantel(rng: Rng) -> Assembly:
     mantel.add(
         dark,
         box(opening, height - header, 0.03).move(z=depth / 2 + 0.15),
-        pair(box(0.02, height - header, 0.3).move(opening / 2, 0, depth / 2)),
+        mirror(box(0.02, height - header, 0.3).move(opening / 2, 0, depth / 2)),
     )
     mantel.add(paint(rng, "stone"), box(width + 0.1, 0.05, depth + 0.45).move(0, -0.05, -0.2))
-    log = cylinder(0.05, opening * 0.55, segments=12).turn(z=90)
+    log = cylinder(0.05, opening * 0.55, segments=12).rotate(z=90)
     mantel.add(
         paint(rng, "wood"),
         *(
-            log.turn(y=turn).move(opening * 0.27, y, z + 0.12)
-            for turn, y, z in ((4, 0.06, 0.0), (-6, 0.06, 0.1), (10, 0.15, 0.07))
+            log.rotate(y=rotation).move(opening * 0.27, y, z + 0.12)
+            for rotation, y, z in ((4, 0.06, 0.0), (-6, 0.06, 0.1), (10, 0.15, 0.07))
         ),
     )
     return mantel
@@ -100,7 +102,9 @@ def _arched_mantel(rng: Rng) -> Assembly:
     mantel = Assembly().add(stone, extrude(outline, depth))
     trim = shift(np.concatenate([arc(r + 0.07, 180, 0, 21), arc(r, 0, 180, 21)]), 0, spring)
     mantel.add(
-        stone, extrude(trim, 0.06).move(z=-depth / 2), pair(box(0.07, spring, 0.06).move(r + 0.035, 0, -depth / 2))
+        stone,
+        extrude(trim, 0.06).move(z=-depth / 2),
+        mirror(box(0.07, spring, 0.06).move(r + 0.035, 0, -depth / 2)),
     )
     mantel.add(
         stone,
@@ -127,13 +131,13 @@ def _beam_mantel(rng: Rng) -> Assembly:
         shift = 0.012 * (-1) ** i
         mantel.add(
             brick,
-            pair(
+            mirror(
                 rounded_box(pier + shift, course - 0.012, depth + shift, 0.008, 1).move(
                     width / 2 - pier / 2, i * course
                 )
             ),
         )
-    mantel.add(brick, pair(box(pier - 0.03, height, depth - 0.03).move(width / 2 - pier / 2)))
+    mantel.add(brick, mirror(box(pier - 0.03, height, depth - 0.03).move(width / 2 - pier / 2)))
     mantel.add(wood, rounded_box(width + 0.24, 0.16, depth + 0.1, 0.02).move(0, height, -0.04))
     mantel.add(brick, box(width * 0.9, u(0.4, 0.8), depth * 0.7).move(0, height + 0.16, depth * 0.12))
     mantel.add(paint(rng, "black"), box(width - 2 * pier, height, 0.03).move(z=depth / 2 - 0.02))
@@ -168,11 +172,14 @@ def _chimney_hood(rng: Rng) -> Assembly:
     )
     hood.add(
         dark,
-        along(
-            cylinder(0.012, 0.01, segments=14).turn(x=-90), (-0.08, rim / 2, -depth / 2), (0.08, rim / 2, -depth / 2), 4
+        repeat(
+            cylinder(0.012, 0.01, segments=14).rotate(x=-90),
+            (-0.08, rim / 2, -depth / 2),
+            (0.08, rim / 2, -depth / 2),
+            4,
         ),
     )
-    return hood.add(dark, pair(box(width * 0.4, 0.012, depth * 0.7).move(width * 0.22, -0.008)))
+    return hood.add(dark, mirror(box(width * 0.4, 0.012, depth * 0.7).move(width * 0.22, -0.008)))
 
 
 def _glass_hood(rng: Rng) -> Assembly:
@@ -228,7 +235,8 @@ def _cabinet_hood(rng: Rng) -> Assembly:
     hood.add(stuff, box(width * top + 0.06, 0.04, depth * 0.65 + 0.04).move(0, rim + tall, depth / 2 - depth * 0.31))
     bracket = [(0, 0), (0, -0.24), (-0.04, -0.24), (-0.14, -0.08), (-0.3, -0.06), (-0.3, 0)]
     return hood.add(
-        stuff, pair(extrude([(-x, y) for x, y in bracket], 0.06).turn(y=90).move(width / 2 - 0.04, 0, depth / 2))
+        stuff,
+        mirror(extrude([(-x, y) for x, y in bracket], 0.06).rotate(y=90).move(width / 2 - 0.04, 0, depth / 2)),
     )
 
 

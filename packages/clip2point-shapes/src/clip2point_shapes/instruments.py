@@ -8,7 +8,7 @@ from clip2point.shapes.shape import Material
 from clip2point_shapes.assembly import Assembly, paint
 from clip2point_shapes.curves import circle, shift, smooth
 from clip2point_shapes.primitives import beam, box, cylinder, ellipsoid, extrude, lathe, loft, rod, rounded_box, torus
-from clip2point_shapes.solid import Float64, Solid, along, four, pair
+from clip2point_shapes.solid import Float64, Solid, mirror, mirror_twice, repeat
 
 Rng = np.random.Generator
 
@@ -64,7 +64,7 @@ def _neck(rng: Rng, guitar: Assembly, start: float, length: float, z: float, one
             ]
         )
         pegs = [(side, top + 0.05 + 0.042 * i) for side in (-1, 1) for i in range(3)]
-    guitar.add(wood, extrude(shape, 0.016).move(y=-top).turn(x=8).move(y=top, z=z + 0.012))
+    guitar.add(wood, extrude(shape, 0.016).move(y=-top).rotate(x=8).move(y=top, z=z + 0.012))
     for side, y in pegs:
         lean = z + 0.012 + (y - top) * 0.14
         guitar.add(
@@ -72,7 +72,7 @@ def _neck(rng: Rng, guitar: Assembly, start: float, length: float, z: float, one
             rod((side * 0.03, y, lean), (side * 0.058, y, lean), 0.0035),
             ellipsoid(0.008, 0.012, 0.006, 10).move(side * 0.064, y, lean),
         )
-        guitar.add(metal, cylinder(0.005, 0.022, segments=10).turn(x=-90).move(side * 0.018, y, lean))
+        guitar.add(metal, cylinder(0.005, 0.022, segments=10).rotate(x=-90).move(side * 0.018, y, lean))
 
 
 def _strings(metal: Material, guitar: Assembly, low: float, high: float, z: float) -> None:
@@ -80,7 +80,7 @@ def _strings(metal: Material, guitar: Assembly, low: float, high: float, z: floa
         guitar.add(metal, rod((x * 0.028, low, z), (x * 0.019, high, z + 0.003), 0.0012))
 
 
-def _acoustic(rng: Rng) -> Assembly:
+def _acoustic_guitar(rng: Rng) -> Assembly:
     """An acoustic guitar: waisted hollow body, round sound hole, bridge; now and then with a cutaway."""
     u = rng.uniform
     length, lower, depth = u(0.46, 0.52), u(0.185, 0.205), u(0.09, 0.12)
@@ -105,7 +105,7 @@ def _acoustic(rng: Rng) -> Assembly:
     z, hole = -depth / 2, length * 0.66
     dark, metal = paint(rng, "black"), paint(rng, "metal")
     guitar.add(dark, extrude(shift(circle(0.048, 28), 0, hole), 0.004).move(z=z - 0.001))
-    guitar.add(paint(rng, "wood"), torus(0.051, 0.004).turn(x=90).move(0, hole, z))
+    guitar.add(paint(rng, "wood"), torus(0.051, 0.004).rotate(x=90).move(0, hole, z))
     guitar.add(dark, rounded_box(0.16, 0.028, 0.014, 0.005).move(0, length * 0.27, z - 0.004))
     start = length - 0.02
     neck = u(0.36, 0.42)
@@ -168,7 +168,7 @@ def _solid_body(rng: Rng) -> Assembly:
     for i in range(3):
         guitar.add(
             dark,
-            cylinder(0.011, 0.016, segments=16).turn(x=-90).move((0.085 + 0.018 * i) * s, (0.13 - 0.035 * i) * s, z),
+            cylinder(0.011, 0.016, segments=16).rotate(x=-90).move((0.085 + 0.018 * i) * s, (0.13 - 0.035 * i) * s, z),
         )
     start = 0.29 * s
     neck = u(0.38, 0.44)
@@ -197,7 +197,10 @@ def _flying_v(rng: Rng) -> Assembly:
     guitar.add(metal, box(0.085, 0.02, 0.018).move(0, 0.105, z - 0.005))
     guitar.add(
         dark,
-        *(cylinder(0.011, 0.015, segments=16).turn(x=-90).move(0.07 + 0.02 * i, 0.1 - 0.045 * i, z) for i in range(3)),
+        *(
+            cylinder(0.011, 0.015, segments=16).rotate(x=-90).move(0.07 + 0.02 * i, 0.1 - 0.045 * i, z)
+            for i in range(3)
+        ),
     )
     neck = u(0.38, 0.44)
     _neck(rng, guitar, 0.29, neck, z, one_sided=False)
@@ -212,7 +215,8 @@ def _octaves(rng: Rng, piano: Assembly, width: float, depth: float, x: float, y:
     each = width / count
     key = rounded_box(each * 0.93, 0.02, depth, 0.002, 1)
     piano.add(
-        white, along(key, (x - width / 2 + each / 2, y - 0.02, z), (x + width / 2 - each / 2, y - 0.02, z), count)
+        white,
+        repeat(key, (x - width / 2 + each / 2, y - 0.02, z), (x + width / 2 - each / 2, y - 0.02, z), count),
     )
     for i in range(count - 1):
         if i % 7 not in (2, 6):
@@ -221,7 +225,7 @@ def _octaves(rng: Rng, piano: Assembly, width: float, depth: float, x: float, y:
             )
 
 
-def _grand(rng: Rng) -> Assembly:
+def _grand_piano(rng: Rng) -> Assembly:
     """A grand piano: curved case on three legs, raised lid on its prop, keys, pedals, music stand."""
     u = rng.uniform
     width, length, high, case = u(1.4, 1.5), u(1.5, 2.2), u(0.62, 0.66), u(0.28, 0.32)
@@ -264,7 +268,7 @@ def _grand(rng: Rng) -> Assembly:
     )
     piano.add(
         stuff,
-        pair(rounded_box(0.09, case * 0.75, 0.3, 0.02).move(w - 0.045, high, 0.14)),
+        mirror(rounded_box(0.09, case * 0.75, 0.3, 0.02).move(w - 0.045, high, 0.14)),
         box(width, 0.09, 0.3).move(0, high, 0.14),
     )
     _octaves(rng, piano, width - 0.2, 0.15, 0.0, high + 0.115, 0.08)
@@ -277,7 +281,7 @@ def _grand(rng: Rng) -> Assembly:
     lid[[0, -1], 1] = 0.3
     angle = u(28, 38)
     rings = [np.column_stack([lid[:, 0] - w, np.full(len(lid), y), lid[:, 1]]) for y in (0.0, 0.02)]
-    piano.add(stuff, loft(rings).turn(z=-angle).move(w, high + case + 0.005))
+    piano.add(stuff, loft(rings).rotate(z=-angle).move(w, high + case + 0.005))
     prop = np.array([-w * 0.78, high + case - 0.05, length * 0.32])
     reach = 1.55 * w
     tip = np.array(
@@ -287,24 +291,26 @@ def _grand(rng: Rng) -> Assembly:
     piano.add(
         stuff,
         extrude(np.array([(-0.33, 0), (0.33, 0), (0.28, 0.2), (-0.28, 0.2)]), 0.015)
-        .turn(x=18)
+        .rotate(x=18)
         .move(0, high + case, 0.3),
     )
     leg = lathe([(0, 0), (0.03, 0), (0.035, 0.03), (0.03, 0.08), (0.06, high * 0.8), (0.075, high), (0, high)], 16)
     for x, z in ((w - 0.12, 0.2), (-w + 0.12, 0.2), (w * 0.45, length * 0.82)):
         piano.add(stuff, leg.move(x, 0, z))
     piano.add(
-        stuff, pair(beam((0.1, 0.1, 0.32), (0.14, high, 0.32), 0.03, 0.03)), box(0.3, 0.08, 0.08).move(0, 0.06, 0.32)
+        stuff,
+        mirror(beam((0.1, 0.1, 0.32), (0.14, high, 0.32), 0.03, 0.03)),
+        box(0.3, 0.08, 0.08).move(0, 0.06, 0.32),
     )
-    piano.add(metal, along(rounded_box(0.025, 0.012, 0.13, 0.005), (-0.08, 0.07, 0.24), (0.08, 0.07, 0.24), 3))
+    piano.add(metal, repeat(rounded_box(0.025, 0.012, 0.13, 0.005), (-0.08, 0.07, 0.24), (0.08, 0.07, 0.24), 3))
     if rng.random() < 0.5:
         seat = Assembly().add(paint(rng, "leather"), rounded_box(0.6, 0.08, 0.34, 0.03).move(y=0.42))
-        seat.add(stuff, four(box(0.045, 0.43, 0.045).move(0.25, 0, 0.13)))
+        seat.add(stuff, mirror_twice(box(0.045, 0.43, 0.045).move(0.25, 0, 0.13)))
         piano.include(seat, z=-0.4)
     return piano
 
 
-def _upright(rng: Rng) -> Assembly:
+def _upright_piano(rng: Rng) -> Assembly:
     """An upright piano: tall case, keyboard shelf on brackets, panels, pedals, often a stool."""
     u = rng.uniform
     width, height, deep, keys = u(1.4, 1.52), u(1.08, 1.3), u(0.32, 0.38), u(0.66, 0.71)
@@ -314,7 +320,7 @@ def _upright(rng: Rng) -> Assembly:
     piano = Assembly().add(
         stuff,
         box(width - 0.06, height - 0.1, deep - 0.04).move(y=0.08),
-        pair(box(0.04, height - 0.03, deep).move(width / 2 - 0.02)),
+        mirror(box(0.04, height - 0.03, deep).move(width / 2 - 0.02)),
     )
     piano.add(
         stuff, rounded_box(width + 0.03, 0.03, deep + 0.03, 0.008).move(y=height - 0.03), box(width, 0.1, deep * 0.9)
@@ -322,7 +328,8 @@ def _upright(rng: Rng) -> Assembly:
     shelf = u(0.25, 0.29)
     piano.add(stuff, box(width, 0.07, shelf).move(0, keys - 0.09, front - shelf / 2 + 0.02))
     piano.add(
-        stuff, pair(rounded_box(0.07, 0.15, shelf, 0.02).move(width / 2 - 0.035, keys - 0.09, front - shelf / 2 + 0.02))
+        stuff,
+        mirror(rounded_box(0.07, 0.15, shelf, 0.02).move(width / 2 - 0.035, keys - 0.09, front - shelf / 2 + 0.02)),
     )
     _octaves(rng, piano, width - 0.18, 0.15, 0.0, keys + 0.005, front - shelf / 2)
     piano.add(stuff, box(width - 0.14, 0.06, 0.03).move(0, keys - 0.03, front - 0.02))
@@ -340,8 +347,8 @@ def _upright(rng: Rng) -> Assembly:
     )
     piano.add(
         stuff,
-        pair(post.move(width / 2 - 0.05, 0, front - shelf + 0.07)),
-        pair(box(0.06, 0.08, shelf).move(width / 2 - 0.05, 0, front - shelf / 2 + 0.02)),
+        mirror(post.move(width / 2 - 0.05, 0, front - shelf + 0.07)),
+        mirror(box(0.06, 0.08, shelf).move(width / 2 - 0.05, 0, front - shelf / 2 + 0.02)),
     )
     for x in (-width / 4 + 0.01, width / 4 - 0.01):
         piano.add(
@@ -352,20 +359,21 @@ def _upright(rng: Rng) -> Assembly:
         stuff,
         box(0.7, 0.012, 0.06).move(0, keys + 0.13, front - 0.015),
         extrude(np.array([(-0.35, 0), (0.35, 0), (0.3, 0.2), (-0.3, 0.2)]), 0.012)
-        .turn(x=12)
+        .rotate(x=12)
         .move(0, keys + 0.14, front - 0.03),
     )
     piano.add(
-        metal, along(rounded_box(0.03, 0.012, 0.12, 0.005), (-0.09, 0.05, front - 0.05), (0.09, 0.05, front - 0.05), 3)
+        metal,
+        repeat(rounded_box(0.03, 0.012, 0.12, 0.005), (-0.09, 0.05, front - 0.05), (0.09, 0.05, front - 0.05), 3),
     )
     if rng.random() < 0.5:
         stool = Assembly().add(paint(rng, "leather"), cylinder(0.17, 0.06).move(y=0.46))
-        stool.add(stuff, cylinder(0.03, 0.4).move(y=0.08), four(rod((0.16, 0, 0.16), (0.01, 0.2, 0.01), 0.02)))
+        stool.add(stuff, cylinder(0.03, 0.4).move(y=0.08), mirror_twice(rod((0.16, 0, 0.16), (0.01, 0.2, 0.01), 0.02)))
         piano.include(stool, z=front - shelf - 0.35)
     return piano
 
 
 STYLES = {
-    "guitar": {"acoustic": _acoustic, "electric": _solid_body, "flying_v": _flying_v},
-    "piano": {"grand": _grand, "upright": _upright},
+    "guitar": {"acoustic": _acoustic_guitar, "electric": _solid_body, "flying_v": _flying_v},
+    "piano": {"grand": _grand_piano, "upright": _upright_piano},
 }

@@ -7,7 +7,7 @@ import numpy as np
 from clip2point_shapes.assembly import Assembly, paint
 from clip2point_shapes.curves import smooth
 from clip2point_shapes.primitives import cylinder, ellipsoid, lathe, rod, tube
-from clip2point_shapes.solid import Solid, around, rotation
+from clip2point_shapes.solid import Solid, repeat_around, rotation
 
 Rng = np.random.Generator
 
@@ -85,7 +85,7 @@ def _floor_lamp(rng: Rng) -> Assembly:
         lamp.add(metal, cylinder(0.012, height).move(y=0.02))
     else:
         wood, hub = paint(rng, "wood"), height - 0.12
-        lamp.add(wood, around(rod((0, 0, u(0.26, 0.34)), (0, hub, 0.02), 0.014, 0.017), 3))
+        lamp.add(wood, repeat_around(rod((0, 0, u(0.26, 0.34)), (0, hub, 0.02), 0.014, 0.017), 3))
         lamp.add(metal, cylinder(0.035, 0.05).move(y=hub - 0.03), cylinder(0.01, 0.2).move(y=hub))
     lamp.add(paint(rng, "white"), _bulb(0.034).move(y=height))
     lamp.add(
@@ -121,14 +121,14 @@ def _desk_lamp(rng: Rng) -> Assembly:
         spring = start + 0.12 * (end - start), start + 0.42 * (end - start)
         lamp.add(metal, rod(*spring, 0.009))
     for joint in (base, elbow, wrist):
-        lamp.add(stuff, cylinder(0.02, 0.046, segments=16).turn(z=90).move(0.023).move(*joint))
+        lamp.add(stuff, cylinder(0.02, 0.046, segments=16).rotate(z=90).move(0.023).move(*joint))
     nod = u(25, 50)
     r = u(0.065, 0.085)
     outside = smooth([(0.02, 0.0), (0.03, -0.05), (r * 0.75, -0.085), (r, -0.15)], 4)
     head = lathe(np.concatenate([[(0, 0)], outside, (outside - (0.003, 0.0))[:0:-1], [(0, -0.012)]]), 28)
     drop = rotation(x=nod)
-    lamp.add(stuff, head.turn(x=nod).move(*(wrist + drop @ (0, 0.02, -0.01))))
-    return lamp.add(paint(rng, "white"), ellipsoid(0.025, 0.03, 0.025, 14).move(0, -0.1).turn(x=nod).move(*wrist))
+    lamp.add(stuff, head.rotate(x=nod).move(*(wrist + drop @ (0, 0.02, -0.01))))
+    return lamp.add(paint(rng, "white"), ellipsoid(0.025, 0.03, 0.025, 14).move(0, -0.1).rotate(x=nod).move(*wrist))
 
 
 def _pendant(rng: Rng) -> Assembly:
@@ -143,7 +143,7 @@ def _pendant(rng: Rng) -> Assembly:
     )
     lamp.add(black, cylinder(0.022, 0.07).move(y=tall - 0.01), cylinder(0.004, cord, segments=8).move(y=tall))
     lamp.add(black, lathe([(0, 0), (0.015, 0), (0.05, 0.022), (0.05, 0.03), (0, 0.03)]).move(y=tall + cord))
-    return lamp.add(paint(rng, "white"), _bulb(0.035).turn(x=180).move(y=tall - 0.02))
+    return lamp.add(paint(rng, "white"), _bulb(0.035).rotate(x=180).move(y=tall - 0.02))
 
 
 def _arc_lamp(rng: Rng) -> Assembly:
@@ -170,7 +170,7 @@ def _arc_lamp(rng: Rng) -> Assembly:
     shell = lathe(np.concatenate([[(0, r)], dome, (dome * 0.97)[::-1], [(0, r * 0.97)]]), 36)
     lamp.add(
         metal,
-        shell.turn(x=8).move(end[0], end[1] - r, end[2]),
+        shell.rotate(x=8).move(end[0], end[1] - r, end[2]),
         cylinder(0.02, 0.04).move(end[0], end[1] - 0.02, end[2]),
     )
     return lamp.add(paint(rng, "white"), ellipsoid(0.04, 0.05, 0.04, 14).move(end[0], end[1] - r * 0.75, end[2]))

@@ -18,14 +18,14 @@ from clip2point_shapes.primitives import (
     torus,
     tube,
 )
-from clip2point_shapes.solid import Solid, along, around, pair
+from clip2point_shapes.solid import Solid, mirror, repeat, repeat_around
 
 Rng = np.random.Generator
 
 
 def _dial(radius: float, depth: float) -> Solid:
     """A round knob at the origin that stands off towards -z."""
-    return cylinder(radius, depth, radius * 0.9, 20).turn(x=-90)
+    return cylinder(radius, depth, radius * 0.9, 20).rotate(x=-90)
 
 
 def _boombox(rng: Rng) -> Assembly:
@@ -51,12 +51,12 @@ def _boombox(rng: Rng) -> Assembly:
         32,
     )
     for side in (-1, 1):
-        radio.add(dark, speaker.turn(x=-90).move(side * (width / 2 - cone * 1.25), height * 0.44, z - 0.022))
+        radio.add(dark, speaker.rotate(x=-90).move(side * (width / 2 - cone * 1.25), height * 0.44, z - 0.022))
     middle = width - 5.2 * cone
     radio.add(dark, rounded_box(max(middle, 0.1), height * 0.42, 0.02, 0.006).move(0, height * 0.12, z - 0.004))
-    radio.add(metal, pair(cylinder(0.014, 0.01, segments=14).turn(x=-90).move(0.025, height * 0.32, z - 0.012)))
+    radio.add(metal, mirror(cylinder(0.014, 0.01, segments=14).rotate(x=-90).move(0.025, height * 0.32, z - 0.012)))
     radio.add(dark, box(width * 0.5, height * 0.12, 0.006).move(0, height * 0.82, z - 0.002))
-    radio.add(metal, along(_dial(0.014, 0.018), (-0.05, height * 0.68, z), (0.05, height * 0.68, z), 3))
+    radio.add(metal, repeat(_dial(0.014, 0.018), (-0.05, height * 0.68, z), (0.05, height * 0.68, z), 3))
     x, rise = width / 2 - 0.025, u(0.06, 0.09)
     grip = smooth(
         [
@@ -110,7 +110,7 @@ def _transistor(rng: Rng) -> Assembly:
     radio = Assembly().add(case, rounded_box(width, height, deep, 0.014))
     cone = height * 0.36
     at = (-width / 2 + cone + 0.018, height * 0.5, z)
-    radio.add(metal, torus(cone, 0.005).turn(x=90).move(*at))
+    radio.add(metal, torus(cone, 0.005).rotate(x=90).move(*at))
     for y in np.linspace(-0.8, 0.8, 8):
         half = cone * np.sqrt(1 - y**2)
         radio.add(dark, box(2 * half, 0.005, 0.01).move(at[0], at[1] + y * cone, z))
@@ -169,7 +169,7 @@ def _gamepad(rng: Rng) -> Assembly:
         dark, box(0.022, 0.006, 0.007).move(-0.024, 0.034, -0.004), box(0.007, 0.006, 0.022).move(-0.024, 0.034, -0.004)
     )
     button = cylinder(0.0048, 0.006, segments=12).move(0.012, 0.033)
-    return pad.add(paint(rng, "plastic"), around(button, 4).move(0.05, 0.001, 0.012))
+    return pad.add(paint(rng, "plastic"), repeat_around(button, 4).move(0.05, 0.001, 0.012))
 
 
 def _flat_xbox(rng: Rng) -> Assembly:
@@ -190,8 +190,8 @@ def _flat_xbox(rng: Rng) -> Assembly:
     console.add(paint(rng, "rubber"), box(width * 0.5, height * 0.16, 0.008).move(0, height * 0.62, z))
     console.add(
         paint(rng, "metal"),
-        along(
-            cylinder(0.014, 0.01, segments=16).turn(x=-90),
+        repeat(
+            cylinder(0.014, 0.01, segments=16).rotate(x=-90),
             (-0.09, height * 0.3, z + 0.004),
             (0.09, height * 0.3, z + 0.004),
             4,
@@ -216,10 +216,13 @@ def _waisted_xbox(rng: Rng) -> Assembly:
     console = Assembly().add(white, loft(rings))
     z = -deep / 2 + 0.045 * deep * 2
     console.add(grey, rounded_box(0.014, height * 0.52, 0.02, 0.004).move(width * 0.1, height * 0.4, z - 0.004))
-    console.add(grey, cylinder(0.02, 0.014, segments=24).turn(x=-90).move(0, height * 0.17, z + 0.008))
-    console.add(paint(rng, "leaf"), torus(0.02, 0.003).turn(x=90).move(0, height * 0.17, z - 0.005))
+    console.add(grey, cylinder(0.02, 0.014, segments=24).rotate(x=-90).move(0, height * 0.17, z + 0.008))
+    console.add(paint(rng, "leaf"), torus(0.02, 0.003).rotate(x=90).move(0, height * 0.17, z - 0.005))
     vent = box(0.004, 0.006, deep * 0.5)
-    console.add(grey, pair(along(vent.move(width / 2 - waist, 0, 0), (0, height * 0.4, 0), (0, height * 0.62, 0), 7)))
+    console.add(
+        grey,
+        mirror(repeat(vent.move(width / 2 - waist, 0, 0), (0, height * 0.4, 0), (0, height * 0.62, 0), 7)),
+    )
     console.add(grey, box(width * 1.1, 0.008, deep * 0.8))
     return console.include(_gamepad(rng), u(0.1, 0.14), 0.0, -deep * 0.45)
 
@@ -237,11 +240,12 @@ def _tower_xbox(rng: Rng) -> Assembly:
     console.add(dark, cylinder(side * 0.4, 0.012))
     for ring, count in ((0.0, 1), (0.024, 6), (0.047, 12)):
         vent = torus(0.0075, 0.0018, 12).move(ring, height - dip + 0.001)
-        console.add(dark, around(vent, count))
+        console.add(dark, repeat_around(vent, count))
     z = -side / 2
     console.add(dark, box(0.005, height * 0.4, 0.006).move(-side * 0.32, height * 0.12, z))
     console.add(
-        paint(rng, "white"), cylinder(0.009, 0.005, segments=20).turn(x=-90).move(-side * 0.32, height * 0.9, z + 0.002)
+        paint(rng, "white"),
+        cylinder(0.009, 0.005, segments=20).rotate(x=-90).move(-side * 0.32, height * 0.9, z + 0.002),
     )
     return console.include(_gamepad(rng), u(0.16, 0.2), 0.0, z * 0.5)
 

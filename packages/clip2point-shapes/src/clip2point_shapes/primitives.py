@@ -21,11 +21,16 @@ def loft(rings: Sequence[Float64] | Float64, closed: bool = False) -> Solid:
     A ring may shrink to a point (a pole) or have coincident corners; what collapses is dropped.
 
     Args:
-        rings: [R, K, 3], neighbouring rings joined corner by corner.
-        closed: join the last ring to the first (a torus) instead of closing the ends with flat caps.
+        rings: Corners [R, K, 3]; neighbouring rings are joined corner by corner.
+        closed: Join the last ring to the first (a torus) instead of closing the ends with flat caps.
 
     Returns:
         A watertight solid, facing outwards.
+
+    Examples:
+        >>> square = np.array([(0, 0, 1), (1, 0, 1), (1, 0, 0), (0, 0, 0)])
+        >>> round(loft([square, square + (0, 2, 0)]).volume, 6)
+        2.0
     """
     grid = np.asarray(rings, dtype=np.float64)
     R, K, _ = grid.shape
@@ -52,14 +57,24 @@ def _cap(ring: Float64) -> Int64:
 
 
 def box(width: float, height: float, depth: float) -> Solid:
-    """A box: width along x, height along y, depth along z."""
+    """A box: width along x, height along y, depth along z.
+
+    Examples:
+        >>> round(box(1, 2, 3).volume, 6)
+        6.0
+    """
     x, z = width / 2.0, depth / 2.0
     base = np.array([(x, 0.0, z), (x, 0.0, -z), (-x, 0.0, -z), (-x, 0.0, z)])
     return loft([base, base + np.array([0.0, height, 0.0])])
 
 
 def rounded_box(width: float, height: float, depth: float, radius: float, segments: int = 3) -> Solid:
-    """A box whose edges and corners are rounded with the given radius (limited to half the smallest side)."""
+    """A box whose edges and corners are rounded with the given radius (limited to half the smallest side).
+
+    Examples:
+        >>> np.ptp(rounded_box(1, 2, 3, 0.2).vertices, axis=0).round(6).tolist()
+        [1.0, 2.0, 3.0]
+    """
     radius = min(radius, 0.499 * min(width, height, depth))
     rings = []
     angles = np.linspace(0.0, np.pi / 2.0, segments + 1)
@@ -73,22 +88,32 @@ def rounded_box(width: float, height: float, depth: float, radius: float, segmen
 
 
 def cylinder(radius: float, height: float, top_radius: float | None = None, segments: int = 24) -> Solid:
-    """A cylinder, or a cone (top radius 0) or a frustum."""
+    """A cylinder, or a cone (top radius 0) or a frustum.
+
+    Examples:
+        >>> round(cylinder(1.0, 2.0, segments=400).volume, 2)  # 2 pi
+        6.28
+    """
     top = radius if top_radius is None else top_radius
     return lathe([(0.0, 0.0), (radius, 0.0), (top, height), (0.0, height)], segments)
 
 
 def lathe(profile: Points, segments: int = 28, closed: bool = False) -> Solid:
-    """Turn a profile about the y axis.
+    """Rotate a profile about the y axis.
 
     Args:
-        profile: [K, 2] pairs (radius, y), from one end to the other. Ends off the axis are closed flat.
+        profile: Pairs (radius, y) [K, 2], from one end to the other. Ends off the axis are closed flat.
             A vessel goes up outside and down inside.
-        segments: corners of the circle.
-        closed: join the last point to the first, for rings that nowhere touch the axis: lamp shades, rims.
+        segments: Number of corners of the circle.
+        closed: Join the last point to the first, for rings that nowhere touch the axis: lamp shades, rims.
 
     Returns:
         A watertight solid.
+
+    Examples:
+        >>> cone = lathe([(0, 0), (1, 0), (0, 3)], segments=200)
+        >>> round(cone.volume, 2)  # pi
+        3.14
     """
     p = np.asarray(profile, dtype=np.float64)
     unit = circle(1.0, segments)
@@ -100,7 +125,12 @@ def lathe(profile: Points, segments: int = 28, closed: bool = False) -> Solid:
 
 
 def ellipsoid(x: float, y: float, z: float, segments: int = 20) -> Solid:
-    """An ellipsoid about the origin with half axes x, y and z."""
+    """An ellipsoid about the origin with half axes x, y and z.
+
+    Examples:
+        >>> ellipsoid(1, 2, 3).vertices.max(axis=0).round(6).tolist()
+        [1.0, 2.0, 3.0]
+    """
     angle = np.linspace(-np.pi / 2.0, np.pi / 2.0, segments // 2 + 1)
     profile = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     profile[[0, -1], 0] = 0.0
@@ -108,12 +138,22 @@ def ellipsoid(x: float, y: float, z: float, segments: int = 20) -> Solid:
 
 
 def torus(radius: float, thickness: float, segments: int = 28) -> Solid:
-    """A ring about the origin in the plane y = 0: ``radius`` to the middle of a tube of radius ``thickness``."""
+    """A ring about the origin in the plane y = 0: ``radius`` to the middle of a tube of radius ``thickness``.
+
+    Examples:
+        >>> torus(1.0, 0.25).vertices[:, 0].max().round(6).tolist()
+        1.25
+    """
     return lathe(shift(circle(thickness, max(8, segments // 2)), radius), segments, closed=True)
 
 
 def extrude(outline: Points, depth: float) -> Solid:
-    """Cut a plate out of an outline [K, 2] in the x-y plane; it reaches ``depth / 2`` to both sides along z."""
+    """Cut a plate out of an outline [K, 2] in the x-y plane; it reaches ``depth / 2`` to both sides along z.
+
+    Examples:
+        >>> round(extrude([(0, 0), (1, 0), (0, 1)], 0.5).volume, 6)
+        0.25
+    """
     flat = np.asarray(outline, dtype=np.float64)
     front = np.column_stack([flat, np.full(len(flat), -depth / 2.0)])
     return loft([front, front + np.array([0.0, 0.0, depth])])
@@ -123,12 +163,17 @@ def tube(path: Points, radius: float | Sequence[float] | Float64, segments: int 
     """Sweep a circle along a path.
 
     Args:
-        path: [K, 3] points, neighbours distinct.
-        radius: metres, one number or one for each point.
-        segments: corners of the circle.
+        path: Points [K, 3], neighbours distinct.
+        radius: Radius in metres, one number or one for each point.
+        segments: Number of corners of the circle.
 
     Returns:
         A watertight solid with flat ends. Sharp bends pinch; use a smooth path.
+
+    Examples:
+        >>> path = [(0, 0, 0), (0, 1, 0), (0, 2, 0)]
+        >>> tube(path, [0.2, 0.1, 0.1]).vertices[:, 0].max().round(6).tolist()
+        0.2
     """
     return sweep(path, circle(1.0, segments), radius)
 
@@ -137,12 +182,17 @@ def sweep(path: Points, outline: Points, size: float | Sequence[float] | Float64
     """Sweep an outline along a path without twisting it.
 
     Args:
-        path: [K, 3] points, neighbours distinct.
-        outline: [S, 2]; its second axis starts out as close to up (or, on a steep path, to -z) as possible.
-        size: factor on the outline, one number or one for each point, or pairs [K, 2] for its two axes.
+        path: Points [K, 3], neighbours distinct.
+        outline: Outline [S, 2]; its second axis starts out as close to up (or, on a steep path, to -z) as possible.
+        size: Factor on the outline, one number or one for each point, or pairs [K, 2] for its two axes.
 
     Returns:
         A watertight solid with flat ends.
+
+    Examples:
+        >>> rail = sweep([(0, 0, 0), (0, 0, 4)], [(-1, -1), (1, -1), (1, 1), (-1, 1)], 0.05)
+        >>> round(rail.volume, 6)
+        0.04
     """
     p = np.asarray(path, dtype=np.float64)
     flat = np.asarray(outline, dtype=np.float64)
@@ -163,12 +213,22 @@ def sweep(path: Points, outline: Points, size: float | Sequence[float] | Float64
 
 
 def rod(start: Vector, end: Vector, radius: float, end_radius: float | None = None) -> Solid:
-    """A round bar from one point to another, tapered if the radii differ."""
+    """A round bar from one point to another, tapered if the radii differ.
+
+    Examples:
+        >>> rod((0, 0, 0), (0, 2, 0), 0.1, 0.05).vertices[:, 1].max().round(6).tolist()
+        2.0
+    """
     return tube(np.array([start, end]), [radius, radius if end_radius is None else end_radius])
 
 
 def beam(start: Vector, end: Vector, width: float, height: float) -> Solid:
-    """A bar of rectangular section from one point to another; ``height`` is the side that looks up (see sweep)."""
+    """A bar of rectangular section from one point to another; ``height`` is the side that looks up (see sweep).
+
+    Examples:
+        >>> round(beam((0, 0, 0), (0, 0, 2), 0.1, 0.3).volume, 6)
+        0.06
+    """
     x, y = width / 2.0, height / 2.0
     return sweep(np.array([start, end]), [(x, y), (-x, y), (-x, -y), (x, -y)])
 
@@ -177,11 +237,16 @@ def sheet(grid: Float64, thickness: float) -> Solid:
     """Thicken a curved surface: leaves, curtains, shells.
 
     Args:
-        grid: [R, K, 3] points of the middle surface.
-        thickness: metres, laid half on each side.
+        grid: Points [R, K, 3] of the middle surface.
+        thickness: Thickness in metres, half on each side.
 
     Returns:
         A watertight solid.
+
+    Examples:
+        >>> x, z = np.meshgrid(np.linspace(0, 1, 4), np.linspace(0, 2, 5))
+        >>> round(sheet(np.stack([x, np.zeros_like(x), z], axis=-1), 0.01).volume, 6)
+        0.02
     """
     grid = np.asarray(grid, dtype=np.float64)
     normal = np.cross(np.gradient(grid, axis=0), np.gradient(grid, axis=1))

@@ -19,25 +19,30 @@ _SAMPLES_PER_PIXEL = 12
 _MAX_RESOLUTION = 400
 
 
-def one_sided_scan(
+def scan_one_side(
     mesh: Mesh, *, azimuth: float, elevation: float = 20.0, count: int = 2048, noise: float = 0.005, seed: int = 0
 ) -> Float32:
     """Scan a mesh as a depth camera would from one side: visible surface only, noise along the rays, drop-outs.
 
     Args:
-        mesh: a y-up mesh with area.
-        azimuth: degrees about the y axis; 0 looks from +z, 90 from +x. Samples show their front at 180.
-        elevation: degrees above the horizon, in [-90, 90].
-        count: number of points, at least 1.
-        noise: standard deviation of the depth error, as a share of the radius of the shape's bounding sphere.
-        seed: 0 or more; the same seed gives the same scan.
+        mesh: A y-up mesh with area.
+        azimuth: Degrees about the y axis; 0 looks from +z, 90 from +x. Generated shapes show their front at 180.
+        elevation: Degrees above the horizon, in [-90, 90].
+        count: Number of points, at least 1.
+        noise: Standard deviation of the depth error, as a fraction of the radius of the shape's bounding sphere.
+        seed: Seed of the points and their noise, 0 or more.
 
     Returns:
-        [count, 3] float32 in the mesh's own frame and unit.
+        Points [count, 3] float32 in the mesh's own frame and unit.
 
     Raises:
-        ShapeError: if the mesh has no area.
-        OptionError: if a number is out of range.
+        ShapeError: If the mesh has no area.
+        OptionError: If a number is out of range.
+
+    Examples:
+        >>> from clip2point_shapes import generate
+        >>> scan_one_side(generate("cup"), azimuth=150, count=100).shape
+        (100, 3)
     """
     if not (count >= 1 and noise >= 0 and -90 <= elevation <= 90 and np.isfinite(azimuth) and seed >= 0):
         raise OptionError(

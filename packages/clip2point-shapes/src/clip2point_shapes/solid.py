@@ -1,4 +1,4 @@
-"""The Solid: a closed triangle surface that can be moved, turned and joined; all sample shapes are made of it."""
+"""The Solid: a closed triangle surface that can be moved, rotated and joined; all generated shapes are made of it."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class Solid:
     """Triangles that face outwards, in metres, y up. Every method returns a new solid.
 
     Attributes:
-        vertices: [M, 3] float64.
-        faces: [F, 3] int64 indices into ``vertices``, counter-clockwise seen from outside.
+        vertices: Positions [M, 3] float64.
+        faces: Indices [F, 3] int64 into ``vertices``, counter-clockwise seen from outside.
     """
 
     vertices: Float64
     faces: Int64
 
     def move(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Solid:
-        """Shift by (x, y, z) metres."""
+        """Translate by (x, y, z) metres."""
         return Solid(self.vertices + np.array([x, y, z]), self.faces)
 
-    def turn(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Solid:
+    def rotate(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Solid:
         """Rotate about the origin by angles in degrees: about x first, then y, then z."""
         return Solid(self.vertices @ rotation(x, y, z).T, self.faces)
 
@@ -58,7 +58,12 @@ class Solid:
 
 
 def rotation(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Float64:
-    """Return the [3, 3] matrix that turns column vectors about x, then y, then z (degrees)."""
+    """Return the matrix [3, 3] that rotates column vectors about x, then y, then z (degrees).
+
+    Examples:
+        >>> (rotation(z=90) @ [1, 0, 0]).round(6).tolist()
+        [0.0, 1.0, 0.0]
+    """
     (cx, cy, cz), (sx, sy, sz) = (f(np.radians([x, y, z])) for f in (np.cos, np.sin))
     about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
@@ -67,7 +72,13 @@ def rotation(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Float64:
 
 
 def join(solids: Iterable[Solid]) -> Solid:
-    """Return one solid that holds all the given ones (at least one), untouched."""
+    """Return one solid that holds all the given ones (at least one), untouched.
+
+    Examples:
+        >>> from clip2point_shapes.primitives import box
+        >>> round(join([box(1, 1, 1), box(1, 1, 1).move(y=2)]).volume, 6)
+        2.0
+    """
     solids = list(solids)
     starts = np.cumsum([0, *(len(solid.vertices) for solid in solids[:-1])])
     return Solid(
@@ -76,23 +87,51 @@ def join(solids: Iterable[Solid]) -> Solid:
     )
 
 
-def pair(solid: Solid) -> Solid:
-    """Return a solid and its mirror image across the plane x = 0: left and right of the same thing."""
+def mirror(solid: Solid) -> Solid:
+    """Return a solid and its mirror image across the plane x = 0: left and right of the same thing.
+
+    Examples:
+        >>> from clip2point_shapes.primitives import box
+        >>> armrests = mirror(box(0.1, 0.2, 0.5).move(x=0.3))
+        >>> round(armrests.volume, 6)
+        0.02
+    """
     return join([solid, solid.scale(x=-1.0)])
 
 
-def four(solid: Solid) -> Solid:
-    """Return a solid mirrored into all four quadrants of the floor: legs, bed posts, wheels."""
-    return join([pair(solid), pair(solid.scale(z=-1.0))])
+def mirror_twice(solid: Solid) -> Solid:
+    """Return a solid mirrored into all four quadrants of the floor: legs, bed posts, wheels.
+
+    Examples:
+        >>> from clip2point_shapes.primitives import box
+        >>> legs = mirror_twice(box(0.1, 0.4, 0.1).move(0.3, 0, 0.2))
+        >>> len(legs.faces) == 4 * 12
+        True
+    """
+    return join([mirror(solid), mirror(solid.scale(z=-1.0))])
 
 
-def around(solid: Solid, count: int, start: float = 0.0) -> Solid:
-    """Return ``count`` copies turned evenly about the y axis, the first by ``start`` degrees."""
-    return join(solid.turn(y=start + 360.0 * i / count) for i in range(count))
+def repeat_around(solid: Solid, count: int, start: float = 0.0) -> Solid:
+    """Return ``count`` copies rotated evenly about the y axis, the first by ``start`` degrees.
+
+    Examples:
+        >>> from clip2point_shapes.primitives import box
+        >>> spokes = repeat_around(box(0.1, 0.1, 1.0).move(z=-0.5), 5)
+        >>> len(spokes.faces) == 5 * 12
+        True
+    """
+    return join(solid.rotate(y=start + 360.0 * i / count) for i in range(count))
 
 
-def along(solid: Solid, start: Iterable[float], end: Iterable[float], count: int) -> Solid:
-    """Return ``count`` copies shifted evenly from one offset (x, y, z) to another, both included."""
+def repeat(solid: Solid, start: Iterable[float], end: Iterable[float], count: int) -> Solid:
+    """Return ``count`` copies shifted evenly from one offset (x, y, z) to another, both included.
+
+    Examples:
+        >>> from clip2point_shapes.primitives import box
+        >>> slats = repeat(box(1.0, 0.02, 0.1), (0, 0, 0), (0, 0, 0.9), 7)
+        >>> slats.vertices[:, 2].max().round(6).tolist()
+        0.95
+    """
     offsets = np.linspace(np.array(tuple(start)), np.array(tuple(end)), count)
     return join(solid.move(*offset) for offset in offsets)
 
@@ -101,11 +140,17 @@ def weld(vertices: Float64, faces: Int64) -> tuple[Float64, Int64]:
     """Merge coincident vertices and drop the triangles that collapse with them.
 
     Args:
-        vertices: [M, 3] metres.
-        faces: [F, 3] indices.
+        vertices: Positions [M, 3], metres.
+        faces: Indices [F, 3].
 
     Returns:
         Vertices [M', 3] and faces [F', 3], in which every vertex of the result is used at most once per triangle.
+
+    Examples:
+        >>> corners = np.array([(0.0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 0)])
+        >>> vertices, faces = weld(corners, np.array([[0, 1, 2], [3, 4, 2]]))
+        >>> vertices.shape
+        (4, 3)
     """
     _, first, inverse = np.unique(np.round(vertices / _WELD), axis=0, return_index=True, return_inverse=True)
     merged = inverse.reshape(-1)[faces]

@@ -10,7 +10,7 @@ from clip2point.shapes.shape import Material
 from clip2point_shapes.assembly import Assembly, paint
 from clip2point_shapes.curves import rounded_rectangle, shift
 from clip2point_shapes.primitives import beam, box, cylinder, ellipsoid, extrude, lathe, rod, rounded_box
-from clip2point_shapes.solid import Solid, along, four, join, pair
+from clip2point_shapes.solid import Solid, join, mirror, mirror_twice, repeat
 
 Rng = np.random.Generator
 
@@ -22,14 +22,14 @@ def _knob(radius: float) -> Solid:
             cylinder(radius * 0.5, radius * 1.6, segments=10),
             ellipsoid(radius, radius * 0.7, radius, 12).move(y=radius * 1.8),
         ]
-    ).turn(x=-90)
+    ).rotate(x=-90)
 
 
 def _handle(length: float, upright: bool = False) -> Solid:
     """A bar handle about the origin that stands off towards -z."""
     bar = beam((-length / 2, 0, -0.035), (length / 2, 0, -0.035), 0.014, 0.014)
-    handle = join([bar, pair(beam((length / 2 - 0.02, 0, 0), (length / 2 - 0.02, 0, -0.035), 0.012, 0.012))])
-    return handle.turn(z=90) if upright else handle
+    handle = join([bar, mirror(beam((length / 2 - 0.02, 0, 0), (length / 2 - 0.02, 0, -0.035), 0.012, 0.012))])
+    return handle.rotate(z=90) if upright else handle
 
 
 def _fronts(
@@ -49,7 +49,7 @@ def _fronts(
 
 def _carcass(wood: Material, width: float, height: float, depth: float, board: float = 0.02) -> Assembly:
     """A cupboard without front: sides, bottom, top and back."""
-    body = Assembly().add(wood, pair(box(board, height, depth).move(width / 2 - board / 2)))
+    body = Assembly().add(wood, mirror(box(board, height, depth).move(width / 2 - board / 2)))
     inner = width - 2 * board
     body.add(wood, box(inner, board, depth), box(inner, board, depth).move(y=height - board))
     return body.add(wood, box(inner, height, 0.008).move(z=depth / 2 - 0.004))
@@ -92,9 +92,10 @@ def _cube_shelf(rng: Rng) -> Assembly:
     wood, basket = paint(rng, "wood" if rng.random() < 0.5 else "white"), paint(rng, "fabric")
     width, height = columns * cell + board, rows * cell + board
     shelf = Assembly().add(
-        wood, along(box(board, height, depth), (-columns * cell / 2, 0, 0), (columns * cell / 2, 0, 0), columns + 1)
+        wood,
+        repeat(box(board, height, depth), (-columns * cell / 2, 0, 0), (columns * cell / 2, 0, 0), columns + 1),
     )
-    shelf.add(wood, along(box(width - 0.002, board, depth - 0.002), (0, 0, 0), (0, rows * cell, 0), rows + 1))
+    shelf.add(wood, repeat(box(width - 0.002, board, depth - 0.002), (0, 0, 0), (0, rows * cell, 0), rows + 1))
     for column in range(columns):
         for row in range(rows):
             x, y = (column + 0.5 - columns / 2) * cell, row * cell + board
@@ -111,11 +112,11 @@ def _ladder_shelf(rng: Rng) -> Assembly:
     u = rng.uniform
     width, height, depth = u(0.7, 1.0), u(1.5, 1.9), u(0.3, 0.38)
     wood, metal = paint(rng, "wood"), paint(rng, "black")
-    shelf = Assembly().add(metal, four(box(0.028, height, 0.028).move(width / 2, 0, depth / 2)))
+    shelf = Assembly().add(metal, mirror_twice(box(0.028, height, 0.028).move(width / 2, 0, depth / 2)))
     levels = np.linspace(0.12, height - 0.05, int(rng.integers(4, 6)))
     for y in levels:
         shelf.add(wood, box(width, 0.025, depth).move(y=y))
-        shelf.add(metal, pair(box(0.02, 0.02, depth).move(width / 2, y)))
+        shelf.add(metal, mirror(box(0.02, 0.02, depth).move(width / 2, y)))
         if y < levels[-1] - 0.1:
             left = u(-0.5, -0.1) * width
             _books(rng, shelf, left, left + u(0.35, 0.55) * width, y + 0.025, 0.28, depth)
@@ -174,7 +175,7 @@ def _sliding_wardrobe(rng: Rng) -> Assembly:
         )
         body.add(
             wood,
-            along(box(leaf, 0.02, 0.026).move(x, 0, z), (0, 0.05, 0), (0, tall + 0.03, 0), int(rng.integers(3, 5))),
+            repeat(box(leaf, 0.02, 0.026).move(x, 0, z), (0, 0.05, 0), (0, tall + 0.03, 0), int(rng.integers(3, 5))),
         )
     return body
 
@@ -186,7 +187,7 @@ def _armoire(rng: Rng) -> Assembly:
     wood, brass = paint(rng, "wood"), paint(rng, "brass")
     body = Assembly()
     bun = lathe([(0, 0), (0.03, 0), (0.05, foot * 0.5), (0.035, foot), (0, foot)], 14)
-    body.add(wood, four(bun.move(width / 2 - 0.07, 0, depth / 2 - 0.07)))
+    body.add(wood, mirror_twice(bun.move(width / 2 - 0.07, 0, depth / 2 - 0.07)))
     rise = u(0.12, 0.22)
     x = np.linspace(width / 2, -width / 2, 17)
     arch = np.column_stack([x, height + rise * (1 - (2 * x / width) ** 2)])
@@ -217,9 +218,9 @@ def _chest(rng: Rng, size: tuple[float, float, float], rows: list[int], foot: fl
     body.add(wood, rounded_box(width + 0.04, 0.032, depth + 0.03, 0.01).move(y=height - 0.032))
     x, z = width / 2 - 0.04, depth / 2 - 0.04
     if rng.random() < 0.5:
-        body.add(wood, four(rod((x + 0.015, 0, z + 0.01), (x, foot + 0.005, z), 0.013, 0.024)))
+        body.add(wood, mirror_twice(rod((x + 0.015, 0, z + 0.01), (x, foot + 0.005, z), 0.013, 0.024)))
     else:
-        body.add(wood, four(box(0.06, foot + 0.005, 0.06).move(x, 0, z)))
+        body.add(wood, mirror_twice(box(0.06, foot + 0.005, 0.06).move(x, 0, z)))
     inner, base = height - foot - 0.06, foot + 0.015
     each = inner / len(rows)
     for row, count in enumerate(rows):
@@ -243,12 +244,12 @@ def _wide_dresser(rng: Rng) -> Assembly:
     width, height, depth = u(1.3, 1.6), u(0.72, 0.85), u(0.44, 0.5)
     body = _chest(rng, (width, height, depth), [2, 2, int(rng.integers(2, 4))], u(0.06, 0.12), rng.random() < 0.7)
     if rng.random() < 0.6:
-        wood, mirror = paint(rng, "wood"), paint(rng, "metal")
+        wood, glass = paint(rng, "wood"), paint(rng, "metal")
         w, h, z = width * u(0.5, 0.7), u(0.6, 0.8), depth / 2 - 0.05
         frame, y = rounded_rectangle(w, h, u(0.05, 0.25)), height + 0.1 + h / 2
         body.add(wood, extrude(frame, 0.03).move(0, y, z))
-        body.add(mirror, extrude(frame * 0.88, 0.012).move(0, y, z - 0.02))
-        body.add(wood, pair(beam((w * 0.4, height, z + 0.03), (w * 0.4, height + h * 0.6, z + 0.03), 0.05, 0.025)))
+        body.add(glass, extrude(frame * 0.88, 0.012).move(0, y, z - 0.02))
+        body.add(wood, mirror(beam((w * 0.4, height, z + 0.03), (w * 0.4, height + h * 0.6, z + 0.03), 0.05, 0.025)))
     return body
 
 
@@ -265,7 +266,7 @@ def _open_stand(rng: Rng) -> Assembly:
     width, height, depth, leg = u(0.4, 0.5), u(0.52, 0.64), u(0.36, 0.42), u(0.028, 0.038)
     wood, brass = paint(rng, "wood"), paint(rng, "brass")
     x, z = width / 2 - leg / 2, depth / 2 - leg / 2
-    stand = Assembly().add(wood, four(box(leg, height - 0.02, leg).move(x, 0, z)))
+    stand = Assembly().add(wood, mirror_twice(box(leg, height - 0.02, leg).move(x, 0, z)))
     stand.add(wood, rounded_box(width + 0.04, 0.024, depth + 0.03, 0.008).move(y=height - 0.024))
     drawer = u(0.12, 0.16)
     stand.add(wood, box(width - 0.01, drawer, depth - 0.02).move(y=height - 0.024 - drawer))
@@ -287,8 +288,8 @@ def _television(rng: Rng, width: float) -> Assembly:
     black, screen = paint(rng, "black"), paint(rng, "screen")
     tv = Assembly().add(black, rounded_box(width, height, 0.035, 0.008).move(y=0.05))
     tv.add(screen, box(width - 0.03, height - 0.03, 0.004).move(0, 0.065, -0.0185))
-    tv.add(black, pair(beam((width * 0.36, 0.01, -0.12), (width * 0.36, 0.01, 0.12), 0.025, 0.02)))
-    return tv.add(black, pair(box(0.02, 0.06, 0.03).move(width * 0.36)))
+    tv.add(black, mirror(beam((width * 0.36, 0.01, -0.12), (width * 0.36, 0.01, 0.12), 0.025, 0.02)))
+    return tv.add(black, mirror(box(0.02, 0.06, 0.03).move(width * 0.36)))
 
 
 def _low_stand(rng: Rng) -> Assembly:
@@ -299,12 +300,12 @@ def _low_stand(rng: Rng) -> Assembly:
     body = Assembly().include(_carcass(wood, width, height - foot, depth, 0.025), y=foot)
     body.add(
         wood,
-        four(
+        mirror_twice(
             rod((width / 2 - 0.07, 0, depth / 2 - 0.05), (width / 2 - 0.1, foot + 0.01, depth / 2 - 0.08), 0.013, 0.022)
         ),
     )
     side = width * u(0.26, 0.34)
-    body.add(wood, pair(box(0.02, height - foot, depth - 0.02).move(width / 2 - side, foot)))
+    body.add(wood, mirror(box(0.02, height - foot, depth - 0.02).move(width / 2 - side, foot)))
     body.add(wood, box(width - 2 * side, 0.02, depth - 0.04).move(0, foot + (height - foot) * 0.48, 0.01))
     front = -depth / 2
     for s in (-1, 1):
@@ -325,7 +326,9 @@ def _shelf_stand(rng: Rng) -> Assembly:
     u = rng.uniform
     width, height, depth = u(1.0, 1.3), u(0.45, 0.55), u(0.4, 0.45)
     metal, black, board = paint(rng, "metal"), paint(rng, "black"), paint(rng, "wood")
-    rack = Assembly().add(metal, four(cylinder(0.025, height, segments=14).move(width / 2 - 0.06, 0, depth / 2 - 0.05)))
+    rack = Assembly().add(
+        metal, mirror_twice(cylinder(0.025, height, segments=14).move(width / 2 - 0.06, 0, depth / 2 - 0.05))
+    )
     for y in (0.06, height * 0.5, height - 0.02):
         rack.add(board, rounded_box(width, 0.02, depth, 0.008).move(y=y))
     for y in (0.08, height * 0.5 + 0.02):

@@ -8,7 +8,7 @@ from clip2point.shapes.shape import Material
 from clip2point_shapes.assembly import Assembly, paint
 from clip2point_shapes.curves import smooth
 from clip2point_shapes.primitives import beam, box, cylinder, ellipsoid, extrude, lathe, rod, rounded_box, tube
-from clip2point_shapes.solid import along, around, four, pair
+from clip2point_shapes.solid import mirror, mirror_twice, repeat, repeat_around
 
 Rng = np.random.Generator
 
@@ -23,12 +23,12 @@ def _dining(rng: Rng) -> Assembly:
     x, z = width / 2 - inset, depth / 2 - inset
     table = Assembly().add(wood, rounded_box(width, top, depth, 0.01).move(y=height - top))
     if rng.random() < 0.5:
-        table.add(wood, four(box(leg, height - top, leg).move(x, 0, z)))
+        table.add(wood, mirror_twice(box(leg, height - top, leg).move(x, 0, z)))
     else:
-        table.add(wood, four(cylinder(leg * 0.3, height - top, leg * 0.62, 14).move(x, 0, z)))
+        table.add(wood, mirror_twice(cylinder(leg * 0.3, height - top, leg * 0.62, 14).move(x, 0, z)))
     apron = u(0.07, 0.11)
-    table.add(wood, pair(box(0.022, apron, 2 * z).move(x, height - top - apron)))
-    table.add(wood, along(box(2 * x, apron, 0.022), (0, height - top - apron, -z), (0, height - top - apron, z), 2))
+    table.add(wood, mirror(box(0.022, apron, 2 * z).move(x, height - top - apron)))
+    table.add(wood, repeat(box(2 * x, apron, 0.022), (0, height - top - apron, -z), (0, height - top - apron, z), 2))
     return table
 
 
@@ -55,7 +55,7 @@ def _pedestal(rng: Rng) -> Assembly:
     table.add(stuff, cylinder(radius * 0.45, 0.02).move(y=h - 0.02))
     reach = radius * u(0.65, 0.85)
     path = smooth([(0, 0.2, 0.02), (0, 0.19, reach * 0.35), (0, 0.08, reach * 0.75), (0, 0.022, reach)])
-    table.add(stuff, around(tube(path, np.linspace(0.034, 0.02, len(path))), int(rng.integers(3, 5)), 45))
+    table.add(stuff, repeat_around(tube(path, np.linspace(0.034, 0.02, len(path))), int(rng.integers(3, 5)), 45))
     return table
 
 
@@ -69,10 +69,10 @@ def _coffee(rng: Rng) -> Assembly:
     table = Assembly().add(wood, rounded_box(width, top, depth, 0.015).move(y=h))
     if rng.random() < 0.4:
         for side in (-0.035, 0.035):
-            table.add(metal, four(rod((x + 0.03, 0, z + 0.03), (x + side, h, z - side), 0.006)))
+            table.add(metal, mirror_twice(rod((x + 0.03, 0, z + 0.03), (x + side, h, z - side), 0.006)))
         return table
     leg = u(0.02, 0.028)
-    table.add(wood, four(rod((x + 0.04, 0, z + 0.03), (x, h, z), leg * 0.6, leg)))
+    table.add(wood, mirror_twice(rod((x + 0.04, 0, z + 0.03), (x, h, z), leg * 0.6, leg)))
     if rng.random() < 0.7:
         shelf = h * u(0.3, 0.42)
         table.add(wood, box(2 * x + 0.03, 0.018, 2 * z + 0.02).move(y=shelf))
@@ -89,16 +89,16 @@ def _trestle(rng: Rng) -> Assembly:
     plank = (depth + gap) / planks - gap
     first = -depth / 2 + plank / 2
     table = Assembly()
-    table.add(wood, along(box(width, 0.035, plank), (0, height - 0.035, first), (0, height - 0.035, -first), planks))
+    table.add(wood, repeat(box(width, 0.035, plank), (0, height - 0.035, first), (0, height - 0.035, -first), planks))
     x, h, spread = width / 2 - u(0.2, 0.35), height - 0.035, depth / 2 - 0.05
     crossed = rng.random() < 0.5
     upper = -spread * 0.85 if crossed else spread * 0.45
     leg = beam((x, 0, spread), (x, h, upper), 0.04, 0.075)
-    table.add(wood, pair(leg), pair(leg.scale(z=-1)))
-    table.add(wood, pair(box(0.05, 0.07, depth * 0.86).move(x, h - 0.07)))
+    table.add(wood, mirror(leg), mirror(leg.scale(z=-1)))
+    table.add(wood, mirror(box(0.05, 0.07, depth * 0.86).move(x, h - 0.07)))
     table.add(wood, beam((-x, h * 0.46, 0), (x, h * 0.46, 0), 0.035, 0.09))
     if not crossed:
-        table.add(wood, pair(box(0.035, 0.07, spread * 1.45).move(x, h * 0.42)))
+        table.add(wood, mirror(box(0.035, 0.07, spread * 1.45).move(x, h * 0.42)))
     return table
 
 
@@ -109,8 +109,8 @@ def _drawers(wood: Material, metal: Material, size: tuple[float, float, float], 
     each = height / count
     front = rounded_box(width - 0.03, each - 0.025, 0.022, 0.004).move(y=0.012, z=-depth / 2 - 0.006)
     pull = beam((-width * 0.16, each / 2, -depth / 2 - 0.04), (width * 0.16, each / 2, -depth / 2 - 0.04), 0.014, 0.014)
-    block.add(wood, along(front, (0, 0, 0), (0, height - each, 0), count))
-    block.add(metal, along(pull, (0, 0, 0), (0, height - each, 0), count))
+    block.add(wood, repeat(front, (0, 0, 0), (0, height - each, 0), count))
+    block.add(metal, repeat(pull, (0, 0, 0), (0, height - each, 0), count))
     return block
 
 
@@ -140,7 +140,7 @@ def _secretary(rng: Rng) -> Assembly:
     wood, brass = paint(rng, "wood"), paint(rng, "brass")
     x, z = width / 2 - 0.035, depth / 2 - 0.035
     frame = u(0.1, 0.13)
-    desk = Assembly().add(wood, four(rod((x, 0, z), (x, height - frame, z), 0.014, 0.025)))
+    desk = Assembly().add(wood, mirror_twice(rod((x, 0, z), (x, height - frame, z), 0.014, 0.025)))
     desk.add(wood, box(width - 0.02, frame, depth - 0.02).move(y=height - frame - 0.02))
     desk.add(wood, rounded_box(width, 0.02, depth, 0.006).move(y=height - 0.02))
     count = int(rng.integers(2, 4))
@@ -148,13 +148,14 @@ def _secretary(rng: Rng) -> Assembly:
     first = -(width - 0.06) / 2 + each / 2
     y = height - frame - 0.01
     desk.add(
-        wood, along(box(each - 0.02, frame - 0.025, 0.02).move(0, y, -depth / 2), (first, 0, 0), (-first, 0, 0), count)
+        wood,
+        repeat(box(each - 0.02, frame - 0.025, 0.02).move(0, y, -depth / 2), (first, 0, 0), (-first, 0, 0), count),
     )
     knob = ellipsoid(0.012, 0.012, 0.012, 10).move(0, y + frame * 0.4, -depth / 2 - 0.022)
-    desk.add(brass, along(knob, (first, 0, 0), (-first, 0, 0), count))
+    desk.add(brass, repeat(knob, (first, 0, 0), (-first, 0, 0), count))
     rise, deep = u(0.26, 0.4), u(0.2, 0.26)
     back = depth / 2 - deep / 2
-    desk.add(wood, pair(box(0.018, rise, deep).move(width / 2 - 0.012, height, back)))
+    desk.add(wood, mirror(box(0.018, rise, deep).move(width / 2 - 0.012, height, back)))
     desk.add(
         wood,
         box(width, 0.02, deep).move(0, height + rise, back),
@@ -163,7 +164,7 @@ def _secretary(rng: Rng) -> Assembly:
     desk.add(wood, box(width, 0.014, deep).move(0, height + rise * 0.5, back))
     cells = int(rng.integers(3, 6))
     inner = width / 2 - width / cells
-    desk.add(wood, along(box(0.014, rise, deep).move(0, height, back), (-inner, 0, 0), (inner, 0, 0), cells - 1))
+    desk.add(wood, repeat(box(0.014, rise, deep).move(0, height, back), (-inner, 0, 0), (inner, 0, 0), cells - 1))
     return desk
 
 
@@ -184,7 +185,7 @@ def _corner_desk(rng: Rng) -> Assembly:
     ]
     desk = Assembly()
     # Drawn in x-y and laid flat: y of the outline becomes z.
-    desk.add(wood, extrude([(x, -z) for x, z in outline], top).turn(x=-90).move(y=height - top / 2))
+    desk.add(wood, extrude([(x, -z) for x, z in outline], top).rotate(x=-90).move(y=height - top / 2))
     t = 0.035
     for x, z in ((right - 0.04, -0.04), (right - 0.04, -depth + 0.04), (left + 0.04, -0.04)):
         desk.add(metal, beam((x, 0, z), (x, height - top, z), t, t))
@@ -195,7 +196,8 @@ def _corner_desk(rng: Rng) -> Assembly:
     shelf = u(0.12, 0.2)
     desk.add(wood, box(width * 0.7, 0.02, 0.22).move(0.1, height + shelf, -0.12))
     desk.add(
-        wood, along(box(0.02, shelf, 0.2), (0.1 - width * 0.34, height, -0.12), (0.1 + width * 0.34, height, -0.12), 3)
+        wood,
+        repeat(box(0.02, shelf, 0.2), (0.1 - width * 0.34, height, -0.12), (0.1 + width * 0.34, height, -0.12), 3),
     )
     if rng.random() < 0.6:
         desk.include(_drawers(wood, metal, (0.38, height - 0.14, depth - 0.1), 3), right - 0.3, 0.1, -depth / 2)

@@ -19,7 +19,7 @@ from clip2point_shapes.primitives import (
     torus,
     tube,
 )
-from clip2point_shapes.solid import Solid, along, around, four, pair
+from clip2point_shapes.solid import Solid, mirror, mirror_twice, repeat, repeat_around
 
 Rng = np.random.Generator
 
@@ -40,13 +40,13 @@ def _curtain_rod(metal: Material, curtain: Assembly, width: float, y: float, clo
     curtain.add(
         metal,
         rod((-width / 2, y, 0), (width / 2, y, 0), 0.015),
-        pair(ellipsoid(0.035, 0.03, 0.03, 14).move(width / 2 + 0.02, y)),
+        mirror(ellipsoid(0.035, 0.03, 0.03, 14).move(width / 2 + 0.02, y)),
     )
     for x, wide in cloth:
         curtain.add(
             metal,
-            along(
-                torus(0.025, 0.005, 14).turn(z=90).move(y=y - 0.006),
+            repeat(
+                torus(0.025, 0.005, 14).rotate(z=90).move(y=y - 0.006),
                 (x - wide * 0.46, 0, 0),
                 (x + wide * 0.46, 0, 0),
                 8,
@@ -65,10 +65,10 @@ def _drapes(rng: Rng) -> Assembly:
     x = width / 2 - each / 2 - 0.05
     folds = int(rng.integers(5, 8))
     cloth = _cloth(rng, each, height, folds, gather)
-    curtain.add(fabric, pair(cloth.move(x)))
+    curtain.add(fabric, mirror(cloth.move(x)))
     if tied:
         tie = torus(1.0, 0.1, 24).scale(each * (1 - gather) / 2 + 0.02, 0.3, 0.085)
-        curtain.add(metal, pair(tie.move(x, height * 0.38)))
+        curtain.add(metal, mirror(tie.move(x, height * 0.38)))
     _curtain_rod(metal, curtain, width, height + 0.03, [(-x, each), (x, each)])
     return curtain
 
@@ -93,7 +93,7 @@ def _valance(rng: Rng) -> Assembly:
     t = 1 - cloth.vertices[:, 1] / height
     drift = 0.22 * each * np.exp(-(((t - 0.62) / 0.3) ** 2))
     cloth = cloth.place(cloth.vertices + np.column_stack([drift, np.zeros_like(t), np.zeros_like(t)]))
-    curtain = Assembly().add(fabric, pair(cloth.move(width / 4)))
+    curtain = Assembly().add(fabric, mirror(cloth.move(width / 4)))
     s = np.linspace(-1, 1, 61)[None, :]
     v = np.linspace(0, 1, 8)[:, None]
     drop = (0.2 + 0.1 * np.abs(np.sin(1.5 * np.pi * s))) * v
@@ -103,7 +103,7 @@ def _valance(rng: Rng) -> Assembly:
     curtain.add(fabric, sheet(grid, 0.006)).add(trim, box(width * 1.06, 0.06, 0.13).move(0, height + 0.02, -0.05))
     x = width / 4 + 0.22 * each
     return curtain.add(
-        trim, pair(torus(1.0, 0.1, 24).scale(each * (1 - gather) / 2 + 0.02, 0.3, 0.085).move(x, height * 0.38))
+        trim, mirror(torus(1.0, 0.1, 24).scale(each * (1 - gather) / 2 + 0.02, 0.3, 0.085).move(x, height * 0.38))
     )
 
 
@@ -117,20 +117,20 @@ def _ridge_tent(rng: Rng) -> Assembly:
     z = np.linspace(-length / 2, length / 2, 9)[None, :]
     ridge = height - 0.05 * np.sin(np.pi * (z / length + 0.5))
     side = np.stack([width / 2 * t + 0 * z, ridge * (1 - t) - 0.06 * np.sin(np.pi * t) + 0.02, z + 0 * t], axis=-1)
-    tent.add(canvas, pair(sheet(side, 0.012)))
+    tent.add(canvas, mirror(sheet(side, 0.012)))
     back = np.array([(-width / 2, 0.0), (width / 2, 0.0), (0.0, height)])
     tent.add(canvas, extrude(back, 0.012).move(z=length / 2 - 0.03))
     opening = u(0.25, 0.8)
     flap = np.array([(width / 2 * opening, 0.0), (width / 2, 0.0), (0.0, height), (-0.005, height * 0.97)])
-    tent.add(canvas, pair(extrude(flap, 0.012).move(z=-length / 2 + 0.03)))
+    tent.add(canvas, mirror(extrude(flap, 0.012).move(z=-length / 2 + 0.03)))
     tent.add(canvas, box(width, 0.01, length))
     for end in (-1, 1):
         tip = (0.0, height + 0.08, end * (length / 2 - 0.02))
         peg = (0.0, 0.0, end * (length / 2 + 0.9))
         tent.add(wood, rod((0, 0, end * (length / 2 - 0.02)), tip, 0.018)).add(rope, rod(tip, peg, 0.007))
     for place in (-length / 2 + 0.1, 0.0, length / 2 - 0.1):
-        tent.add(rope, pair(rod((width * 0.3, height * 0.4, place), (width / 2 + 0.45, 0.0, place), 0.007)))
-        tent.add(wood, pair(rod((width / 2 + 0.43, 0.1, place), (width / 2 + 0.46, 0.0, place), 0.012)))
+        tent.add(rope, mirror(rod((width * 0.3, height * 0.4, place), (width / 2 + 0.45, 0.0, place), 0.007)))
+        tent.add(wood, mirror(rod((width / 2 + 0.43, 0.1, place), (width / 2 + 0.46, 0.0, place), 0.012)))
     return tent
 
 
@@ -186,7 +186,7 @@ def _tipi(rng: Rng) -> Assembly:
     wall = np.concatenate([outside, outside[::-1] - (0.012, 0.0)])
     tent = Assembly().add(cloth, lathe(wall, 3 * count, closed=True))
     pole = rod((0, 0, radius * 0.98), (0, height * 1.14, -radius * 0.13), 0.022, 0.016)
-    tent.add(wood, around(pole, count, 180 / count))
+    tent.add(wood, repeat_around(pole, count, 180 / count))
     wide, tall = radius * 0.3, height * u(0.38, 0.48)
     door = [(-wide, 0.02), (wide, 0.02), (0.0, tall)]
     rings = []
@@ -198,7 +198,7 @@ def _tipi(rng: Rng) -> Assembly:
         np.array([(x, y, -np.sqrt((radius * (1 - y / height)) ** 2 - x**2) - out) for x, y in flap])
         for out in (0.06, 0.02)
     ]
-    return tent.add(cloth, pair(loft(rings)))
+    return tent.add(cloth, mirror(loft(rings)))
 
 
 def _pavilion(rng: Rng) -> Assembly:
@@ -214,10 +214,10 @@ def _pavilion(rng: Rng) -> Assembly:
         rings.append(np.array([(x, y, z), (x, y, -z), (-x, y, -z), (-x, y, z)]))
     tent = Assembly().add(cloth, loft(rings))
     drop = 0.22
-    tent.add(cloth, pair(box(0.015, drop, length).move(width / 2, eaves - drop)))
-    tent.add(cloth, along(box(width, drop, 0.015), (0, eaves - drop, -length / 2), (0, eaves - drop, length / 2), 2))
-    tent.add(metal, four(cylinder(0.03, eaves, segments=14).move(width / 2 - 0.03, 0, length / 2 - 0.03)))
-    tent.add(metal, four(box(0.14, 0.012, 0.14).move(width / 2 - 0.03, 0, length / 2 - 0.03)))
+    tent.add(cloth, mirror(box(0.015, drop, length).move(width / 2, eaves - drop)))
+    tent.add(cloth, repeat(box(width, drop, 0.015), (0, eaves - drop, -length / 2), (0, eaves - drop, length / 2), 2))
+    tent.add(metal, mirror_twice(cylinder(0.03, eaves, segments=14).move(width / 2 - 0.03, 0, length / 2 - 0.03)))
+    tent.add(metal, mirror_twice(box(0.14, 0.012, 0.14).move(width / 2 - 0.03, 0, length / 2 - 0.03)))
     if rng.random() < 0.4:
         tent.add(cloth, box(width, eaves, 0.015).move(z=length / 2))
     return tent

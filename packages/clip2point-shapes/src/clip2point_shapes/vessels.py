@@ -7,22 +7,27 @@ import numpy as np
 from clip2point_shapes.assembly import Assembly, paint
 from clip2point_shapes.curves import rounded_rectangle, smooth
 from clip2point_shapes.primitives import cylinder, lathe, loft, rounded_box, sheet, sweep, torus, tube
-from clip2point_shapes.solid import Float64, Solid, around
+from clip2point_shapes.solid import Float64, Solid, repeat_around
 
 Rng = np.random.Generator
 
 
 def hollow(outside: Float64, wall: float, floor: float, segments: int = 32) -> Solid:
-    """Turn an outer profile into a vessel with a wall, open at the top.
+    """Make an outer profile into a vessel with a wall, open at the top.
 
     Args:
-        outside: [K, 2] pairs (radius, y) from the foot to the rim, without the centre of the foot.
-        wall: thickness of the side, metres.
-        floor: thickness of the bottom, metres.
-        segments: corners of the circle.
+        outside: Pairs (radius, y) [K, 2] from the foot to the rim, without the centre of the foot.
+        wall: Thickness of the side, metres.
+        floor: Thickness of the bottom, metres.
+        segments: Number of corners of the circle.
 
     Returns:
         A watertight solid.
+
+    Examples:
+        >>> glass = hollow(np.array([(0.03, 0.0), (0.04, 0.12)]), 0.002, 0.003)
+        >>> round(1e6 * glass.volume)  # cubic centimetres of glass, not of water
+        58
     """
     low = outside[0, 1] + floor
     start = (np.interp(low, outside[:, 1], outside[:, 0]), low)
@@ -153,7 +158,7 @@ def _spray_bottle(rng: Rng) -> Assembly:
     neck = body + 0.03
     bottle.add(head, rounded_box(0.024, height - neck, 0.026, 0.006).move(y=neck))
     bottle.add(head, rounded_box(0.026, 0.028, 0.1, 0.008).move(0, height - 0.028, -0.02))
-    bottle.add(stuff, cylinder(0.008, 0.014, 0.009, 12).turn(x=-90).move(0, height - 0.013, -0.068))
+    bottle.add(stuff, cylinder(0.008, 0.014, 0.009, 12).rotate(x=-90).move(0, height - 0.013, -0.068))
     trigger = smooth(
         [(0, height - 0.03, -0.045), (0, height - 0.05, -0.05), (0, neck + 0.0, -0.04), (0, neck - 0.012, -0.05)], 4
     )
@@ -264,7 +269,7 @@ def _classic_vase(rng: Rng) -> Assembly:
             ],
             5,
         )
-        vase.add(stuff, around(tube(ear, 0.007), 2))
+        vase.add(stuff, repeat_around(tube(ear, 0.007), 2))
     return vase
 
 
@@ -289,13 +294,13 @@ def _flower_vase(rng: Rng) -> Assembly:
             [np.outer(outline, side), np.tile(0.35 * length[:, None] ** 2, (1, 5)), np.tile(length[:, None], (1, 5))],
             axis=-1,
         )
-        blossom = around(sheet(grid * size, 0.002), 6)
+        blossom = repeat_around(sheet(grid * size, 0.002), 6)
         tilt = {"x": np.degrees(z / top) * 2, "z": -np.degrees(x / top) * 2}
-        vase.add(petal, blossom.turn(**tilt).move(x, top, z))
+        vase.add(petal, blossom.rotate(**tilt).move(x, top, z))
         vase.add(
             heart,
             lathe([(0, 0), (size * 0.3, 0), (size * 0.2, size * 0.3), (0, size * 0.35)], 10)
-            .turn(**tilt)
+            .rotate(**tilt)
             .move(x, top, z),
         )
     return vase
@@ -357,8 +362,8 @@ def _fruit_bowl(rng: Rng) -> Assembly:
         place = (at * np.cos(angle), height * (0.6 if ring else 1.15), at * np.sin(angle))
         tilt = u(-25, 25, 2)
         fruit, wood = paint(rng, "petal"), paint(rng, "wood")
-        bowl.add(fruit, apple.turn(tilt[0], 0, tilt[1]).move(*place)).add(
-            wood, stem.turn(tilt[0], 0, tilt[1]).move(*place)
+        bowl.add(fruit, apple.rotate(tilt[0], 0, tilt[1]).move(*place)).add(
+            wood, stem.rotate(tilt[0], 0, tilt[1]).move(*place)
         )
     return bowl
 

@@ -174,13 +174,13 @@ def _samples(count: str, seed: int) -> Iterator[Model]:
     if not count.isdecimal() or not 1 <= int(count) <= _MAX_PER_STYLE:
         raise OptionError(f"samples:{count}: expected samples:N with N from 1 to {_MAX_PER_STYLE:,} shapes of a style")
     try:
-        from clip2point_shapes import classes, styles
+        from clip2point_shapes import list_classes, list_styles
     except ImportError:
         raise OptionError(
             f"samples:{count}: the shape generators are not installed: run 'pip install clip2point-shapes'"
         ) from None
-    for name in classes():
-        for style in styles(name):
+    for name in list_classes():
+        for style in list_styles(name):
             words = in_words(name)
             for number in range(seed * _MAX_PER_STYLE, seed * _MAX_PER_STYLE + int(count)):
                 yield Model(

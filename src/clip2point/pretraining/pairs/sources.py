@@ -57,7 +57,7 @@ def open_source(
         spec: a folder of ShapeNetCore.v2 (``SYNSET/MODEL/models/model_normalized.obj``); a .sh3f or .jar file, or a
             folder with some below it or with an unpacked one; a manifest (see ``read_manifest``),
             ``PATH.yaml#PACKAGE`` for one of its packages; any other folder of meshes, ``folder:PATH`` to have
-            any folder read as such; or ``samples:N``, N shapes of each style of ``clip2point_shapes``.
+            any folder read as such; or ``samples:N``, N shapes of each style of ``clip2point-shapes``.
         up: up-axis of a folder of meshes; the other sources know theirs.
         excluded: keys of models to leave out; of ShapeNetCore.v2 the model ids will do.
         seed: of generated models.

@@ -1,4 +1,4 @@
-"""Every module of the package can be imported on any system, and with nothing but the dependencies of a plain install."""
+"""Every module of the package can be imported on any system, and with the dependencies of a plain install alone."""
 
 import json
 import os

@@ -5,16 +5,29 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test format clean
+.PHONY: demo test test-fast lint coverage docs format clean
 
 demo: $(VENV)/installed
 	$(BIN)/clip2point demo --out demo
 
-test: $(VENV)/installed
+test: lint
+	$(BIN)/pytest -n auto
+
+# Without the tests that take seconds each.
+test-fast: $(VENV)/installed
+	$(BIN)/pytest -n auto -m "not slow"
+
+lint: $(VENV)/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto
+	$(BIN)/codespell
+
+coverage: $(VENV)/installed
+	$(BIN)/pytest -n auto --cov --cov-report=term-missing:skip-covered
+
+docs: $(VENV)/installed
+	$(BIN)/mkdocs build --strict --site-dir build/site
 
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix
@@ -22,7 +35,7 @@ format: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml packages/clip2point-shapes/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[test]' --editable packages/clip2point-shapes
+	$(BIN)/pip install --quiet --editable '.[test,docs]' --editable packages/clip2point-shapes
 	touch $@
 
 clean:

@@ -16,15 +16,15 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 import clip2point
+from clip2point.backbones import PATHS
+from clip2point.backbones.pooling import mean_unit_features
 from clip2point.cli import output
 from clip2point.data.parts import open_parts
 from clip2point.data.shots import draw_shots
 from clip2point.features.augmented_views import DatasetExamples, dataset_examples
-from clip2point.features.view_features import PATHS
 from clip2point.heads.examples import Examples
 from clip2point.heads.ood import find_familiarity
 from clip2point.heads.selection import adapt_head
-from clip2point.model.recogniser import pooled
 
 #: Validation shapes of each class at most, as in the few-shot protocol.
 _VALIDATION_SHOTS = 4
@@ -85,7 +85,7 @@ def _round(
     scores = found.head.scores(test.examples.measured).double()
     confidence, answers = (scores / found.temperature).softmax(-1).max(-1)
     known = find_familiarity(learned, chosen_by, text)
-    familiarity = known.of(pooled(test.examples.measured[:, PATHS.index("depth")]))
+    familiarity = known.of(mean_unit_features(test.examples.measured[:, PATHS.index("depth")]).cpu())
     labels = test.examples.labels
     foreign = labels == left_out
     right = (answers + (answers >= left_out).long() == labels)[~foreign]

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
 import clip2point
+from clip2point.backbones.pooling import mean_unit_features
 from clip2point.cli import output
 from clip2point.core.errors import Clip2PointError, OptionError
 from clip2point.core.labels import MODELNET40
@@ -98,7 +99,7 @@ def gallery_of_dataset(model: Recogniser, arguments: argparse.Namespace) -> Gall
         raise OptionError(f"{dataset.name}: does not say which axis points up; give --up y or --up z")
     sampled = sample_dataset(dataset, model.settings.points, 0, progress=_progress("Sampling"))
     features = torch.from_numpy(np.array(view_features(model, sampled, _progress("Embedding"))))
-    vectors = normalize(normalize(features, dim=-1).mean(1), dim=-1).numpy()
+    vectors = mean_unit_features(features).numpy()
     names = [sampled.classes[label].replace("_", " ") for label in sampled.labels]
     return Gallery(vectors, names, names, None, True, np.arange(len(names)))
 

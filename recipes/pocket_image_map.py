@@ -23,7 +23,7 @@ from clip2point.backbones.pocket import PocketBackbone
 from clip2point.backbones.protocol import in_batches
 from clip2point.model import class_features, view_cosines
 from clip2point.model.checkpoint import write_checkpoint
-from clip2point.model.loading import POCKET
+from clip2point.model.folders import POCKET
 from clip2point.model.settings import Settings
 from clip2point.rendering import render_depth, view_set
 from clip2point.rendering.shaded import render_color

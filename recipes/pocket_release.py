@@ -20,7 +20,7 @@ from clip2point.core.files import replacing
 from clip2point.evaluation.verification import measure
 from clip2point.model import Recogniser, load
 from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
-from clip2point.model.loading import POCKET, weight_checksums
+from clip2point.model.folders import POCKET, weight_checksums
 
 #: Of what the package carries or installs beside it.
 LICENCES = {

@@ -72,7 +72,7 @@ def untrained_pocket(tmp_path_factory):
     """Folder of the embedded model without its depth tower, under the paper's settings."""
     from clip2point.backbones.pocket import TENSORS
     from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
-    from clip2point.model.loading import POCKET
+    from clip2point.model.folders import POCKET
     from clip2point.model.settings import Settings
 
     folder = tmp_path_factory.mktemp("untrained-pocket")

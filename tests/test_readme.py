@@ -9,7 +9,8 @@ import pytest
 
 from clip2point.cli.main import build_parser, main
 from clip2point.heads import registry
-from clip2point.model.loading import load, save_model
+from clip2point.model.loading import load
+from clip2point.model.saving import save_model
 from clip2point.pretraining.pairs import PairFolder, open_source
 from clip2point_shapes import generate, write_mesh
 
@@ -47,7 +48,7 @@ def small_pocket(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def place(files, small_pocket, monkeypatch):
     monkeypatch.chdir(files)
-    monkeypatch.setattr("clip2point.model.loading.POCKET", small_pocket)
+    monkeypatch.setattr("clip2point.model.folders.POCKET", small_pocket)
     monkeypatch.setattr(registry, "_GRIDS", {**registry._GRIDS, "gdpa": ({"epochs": 5},)})
     monkeypatch.setenv("CLIP2POINT_CACHE", str(files / "cache"))
 

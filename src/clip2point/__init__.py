@@ -7,6 +7,7 @@ Nothing heavy is imported before it is used: ``import clip2point`` loads neither
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from clip2point.core.display import register_renderer
 from clip2point.core.version import __version__
 
 if TYPE_CHECKING:
@@ -44,6 +45,16 @@ __all__ = [
     "sample_points",
     "view_set",
 ]
+
+
+#: What notebooks show of results.
+_NOTEBOOK_VIEWS = {
+    "Classification": "clip2point.report.notebook:classification_html",
+    "Hit": "clip2point.report.notebook:hit_html",
+    "Shape": "clip2point.report.notebook:shape_html",
+}
+for _kind, _place in _NOTEBOOK_VIEWS.items():
+    register_renderer(_kind, _place)
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ import clip2point
 from clip2point.backbones.clip import MEAN, STD, ClipBackbone
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
-from clip2point.model.loading import save_model
+from clip2point.model.saving import save_model
 
 DATA = Path(__file__).parent.parent / "data"
 WORDS = ["image", "of", "a", "chair", "lamp"]

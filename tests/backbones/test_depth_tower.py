@@ -8,7 +8,7 @@ from clip2point.backbones.hub import load_hub_backbone
 from clip2point.backbones.pocket import TENSORS, PocketBackbone
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.model.checkpoint import read_checkpoint
-from clip2point.model.loading import POCKET
+from clip2point.model.folders import POCKET
 
 SIZES = {"pocket": 64, "tiny_clip": 32, "tiny_siglip": 32}
 KINDS = list(SIZES)

@@ -179,11 +179,11 @@ def test_verify_passes_for_pocket(capsys):
 
 def test_verify_fails_loudly(tiny_clip, monkeypatch, capsys):
     from clip2point.evaluation import verification
-    from clip2point.model import loading
+    from clip2point.model import folders
 
-    record = loading.expected_record("pocket")
+    record = folders.expected_record("pocket")
     wrong = {**record, "weights": {**record["weights"], "EfficientNet-Lite2": "0" * 64}}
-    monkeypatch.setattr(loading, "expected_record", lambda model: record)
+    monkeypatch.setattr(folders, "expected_record", lambda model: record)
     monkeypatch.setattr(verification, "measure", lambda model, weights: wrong)
     assert main(["verify", "--model", str(tiny_clip)]) == 1
     captured = capsys.readouterr()

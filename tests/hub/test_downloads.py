@@ -16,7 +16,8 @@ import clip2point
 from clip2point.backbones.hub import load_hub_backbone
 from clip2point.core.errors import ModelError
 from clip2point.core.repositories import Repository
-from clip2point.model.loading import expected_record, save_model, weight_checksums
+from clip2point.model.folders import expected_record, weight_checksums
+from clip2point.model.saving import save_model
 
 NEEDED = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
 USELESS = ("README.md", "pytorch_model.bin", "flax_model.msgpack", "model.fp16.safetensors", "onnx/config.json")

@@ -13,7 +13,8 @@ from clip2point.heads.examples import Examples
 from clip2point.heads.ood import Familiarity
 from clip2point.heads.registry import make_head
 from clip2point.model import Classification, Failure
-from clip2point.model.adapted import Adapted, save_adapted
+from clip2point.model.adapted_folder import save_adapted
+from clip2point.model.adapted_head import AdaptedHead
 from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
 from clip2point.model.conversion import convert
 from clip2point.shapes import load_shape, sample_points
@@ -33,7 +34,7 @@ def head_on(model, name, classes=CLASSES, options=None):
     text = model.class_features(classes)
     head.fit(Examples(features, labels), text, logit_scale=model.backbone.logit_scale, seed=0)
     familiarity = Familiarity(normalize(text, dim=-1), -1.0)  # everything is
-    return model.with_head(Adapted(head, tuple(classes), 0.5, 0.9, model.name, {"shapes": 12}, familiarity))
+    return model.with_head(AdaptedHead(head, tuple(classes), 0.5, 0.9, model.name, {"shapes": 12}, familiarity))
 
 
 def with_least(model, least):

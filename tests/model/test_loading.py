@@ -8,7 +8,7 @@ import pytest
 import clip2point
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
-from clip2point.model.loading import POCKET, expected_record
+from clip2point.model.folders import POCKET, expected_record
 
 
 def test_import_loads_nothing_heavy():

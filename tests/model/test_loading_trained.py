@@ -8,7 +8,8 @@ import clip2point
 from clip2point.backbones.hub import load_hub_backbone
 from clip2point.core.errors import ModelError
 from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
-from clip2point.model.loading import POCKET, save_model, weight_checksums
+from clip2point.model.folders import POCKET, weight_checksums
+from clip2point.model.saving import save_model
 
 SETTINGS = clip2point.Settings(points=512)
 

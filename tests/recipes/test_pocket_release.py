@@ -4,7 +4,7 @@ import torch
 import clip2point
 from clip2point.core.errors import ModelError
 from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
-from clip2point.model.loading import save_model
+from clip2point.model.saving import save_model
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ from clip2point.adaptation.few_shot import check_head, hold_out, learn
 from clip2point.core.errors import ModelError, OptionError, ShapeError
 from clip2point.core.labels import check_labels
 from clip2point.features.augmented_views import CopySettings, shape_examples
-from clip2point.model.adapted import Adapted, save_adapted
+from clip2point.model.adapted_folder import save_adapted
+from clip2point.model.adapted_head import AdaptedHead
 from clip2point.model.loading import load
 from clip2point.model.recogniser import Recogniser, ShapeLike
 from clip2point.model.results import Classification, Failure
@@ -236,7 +237,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         state: dict[str, Any] = super().__getstate__()
         return state
 
-    def _adapted(self) -> Adapted:
+    def _adapted(self) -> AdaptedHead:
         """The fitted head."""
         check_is_fitted(self)
         assert self.recogniser_.adapted is not None

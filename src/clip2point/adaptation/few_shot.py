@@ -21,7 +21,7 @@ from clip2point.heads.metrics import Metrics, measure_predictions
 from clip2point.heads.ood import find_familiarity
 from clip2point.heads.registry import HEADS, make_head
 from clip2point.heads.selection import Adaptation, adapt_best, adapt_head, refitted
-from clip2point.model.adapted import Adapted
+from clip2point.model.adapted_head import AdaptedHead
 from clip2point.model.recogniser import Recogniser
 
 #: Stands for whichever head is best on validation.
@@ -68,7 +68,7 @@ class Learned:
     """
 
     model: Recogniser
-    adapted: Adapted
+    adapted: AdaptedHead
     validation: Validation | None
     trials: list[dict[str, Any]]
 
@@ -139,7 +139,7 @@ def learn(
         familiarity = find_familiarity(train, validation, text)
         found = refitted(found, examples, text, logit_scale=scale, seed=seed)
     facts = {"seed": seed, "target": target, "validation": measured and measured.to_dict(), "versions": _versions()}
-    adapted = Adapted(
+    adapted = AdaptedHead(
         *(found.head, tuple(classes), found.temperature, found.threshold, base.name),
         record={**(record or {}), **facts},
         familiarity=familiarity,

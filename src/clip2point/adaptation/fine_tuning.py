@@ -21,14 +21,14 @@ from torch.nn.functional import cross_entropy, normalize
 from clip2point.adaptation.shape_batches import ShapeBatch, ShapeBatches, ViewingSettings, draw_shapes
 from clip2point.adaptation.unfreezing import BatchNormMode, LoraSettings, check_unfreeze, plain_state, unfreeze
 from clip2point.core.errors import OptionError
+from clip2point.core.progress import Progress
 from clip2point.core.strict_config import to_plain
 from clip2point.core.version import __version__
 from clip2point.data import Dataset, sample_dataset
-from clip2point.data.sampled import Progress
 from clip2point.features.view_features import encode_views
 from clip2point.heads.metrics import measure_predictions
 from clip2point.model import Recogniser, view_cosines
-from clip2point.model.loading import save_model
+from clip2point.model.saving import save_model
 from clip2point.training.distributed import make_fabric
 from clip2point.training.loop import Callback, Training
 from clip2point.training.metrics_log import MetricsLog

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2point.core.errors import OptionError
+from clip2point.core.progress import Progress
 from clip2point.data import Dataset, SampledDataset, sample_dataset
-from clip2point.data.sampled import Progress
 from clip2point.model.recogniser import Recogniser
 from clip2point.rendering import ViewSet, render_depth
 from clip2point.shapes import to_unit_sphere, to_y_up

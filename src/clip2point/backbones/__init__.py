@@ -1,5 +1,5 @@
 """Backbones: vision-language towers behind one protocol."""
 
-from clip2point.backbones.protocol import MAX_BATCH, Backbone, DepthPath
+from clip2point.backbones.protocol import MAX_BATCH, PATHS, Backbone, DepthPath, shapes_per_batch
 
-__all__ = ["MAX_BATCH", "Backbone", "DepthPath"]
+__all__ = ["MAX_BATCH", "PATHS", "Backbone", "DepthPath", "shapes_per_batch"]

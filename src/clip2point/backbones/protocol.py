@@ -14,6 +14,9 @@ from clip2point.core.errors import OptionError
 #: Which tower reads depth maps: the one trained for them, or that of photos. They are one until one is trained.
 DepthPath = Literal["depth", "image"]
 
+#: Paths that read depth maps, in the order in which their features are stacked.
+PATHS: tuple[DepthPath, ...] = ("depth", "image")
+
 #: Images that go through a tower at once: glibc's allocator makes larger batches several times slower on the CPU.
 MAX_BATCH = 64
 
@@ -92,6 +95,16 @@ class Backbone(Protocol):
     def config(self) -> dict[str, Any]:
         """What a checkpoint has to say besides, as JSON types; ``backbone`` names the kind."""
         ...
+
+
+def shapes_per_batch(views: int) -> int:
+    """Return how many shapes of so many views go through a tower at once, at least one.
+
+    Examples:
+        >>> shapes_per_batch(6), shapes_per_batch(100)
+        (10, 1)
+    """
+    return max(1, MAX_BATCH // views)
 
 
 def check_path(path: str) -> None:

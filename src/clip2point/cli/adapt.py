@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     from clip2point.adaptation.few_shot import hold_out, learn
     from clip2point.data import sample_dataset
     from clip2point.features.augmented_views import dataset_examples
-    from clip2point.model.adapted import save_adapted
+    from clip2point.model.adapted_folder import save_adapted
 
     dataset, model = _open(arguments), _model(arguments)
     clock, shown = _Clock(), output.progress_of(dataset.name)
@@ -143,7 +143,7 @@ class _Clock:
 def _model(arguments: argparse.Namespace) -> Recogniser:
     """The model to learn with; of one that has a head already, what is below it."""
     from clip2point.model import load
-    from clip2point.model.adapted import check_target
+    from clip2point.model.adapted_folder import check_target
 
     dtype = fine_tuning.model_dtype(arguments)
     model = load(arguments.model, device=arguments.device, dtype=dtype).without_head()

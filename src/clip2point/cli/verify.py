@@ -26,7 +26,8 @@ def add_parser(commands: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compare expected and got."""
     from clip2point.evaluation.verification import CLASSES, measure, verify
-    from clip2point.model.loading import expected_record, load, weight_checksums
+    from clip2point.model.folders import expected_record, weight_checksums
+    from clip2point.model.loading import load
 
     model, name = options.load_model(arguments), arguments.model
     if model.adapted is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from clip2point.core.cache import key_of, load_arrays, store_arrays
 from clip2point.core.errors import DataError, OptionError, ShapeError
 from clip2point.core.machine import available_cores
+from clip2point.core.progress import Progress
 from clip2point.data.dataset import POINTS, Dataset, FileItems, item_seed
 from clip2point.shapes import load_shape, sample_points
 
@@ -29,7 +30,6 @@ _CHUNK = 8
 
 #: Points of one shape, or why there are none.
 Drawn = NDArray[np.float32] | str
-Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
 @dataclass(frozen=True, eq=False)

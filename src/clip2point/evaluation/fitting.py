@@ -13,13 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clip2point.backbones import PATHS
 from clip2point.backbones.protocol import hash_tensors
 from clip2point.core.cache import load_arrays, store_arrays
+from clip2point.core.progress import Progress
 from clip2point.data import SampledDataset
 from clip2point.evaluation.comparison import ZERO_SHOT, Fit
 from clip2point.evaluation.point_training import POINT_TRAINING, train_point_network
 from clip2point.features.augmented_views import DatasetExamples
-from clip2point.features.view_features import PATHS, Progress
 from clip2point.heads.base import Head
 from clip2point.heads.calibration import choose_threshold, fit_temperature, rate_scores
 from clip2point.heads.examples import Examples

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from clip2point.core.progress import Progress
 from clip2point.core.version import software_versions
 from clip2point.data import Dataset
 from clip2point.evaluation.published import Published, published_rows
 from clip2point.evaluation.zero_shot_run import Run, run_zero_shot
-from clip2point.features.view_features import Progress
 from clip2point.heads.metrics import Metrics, Summary, measure_predictions, summarise
 from clip2point.model import Recogniser
 

@@ -18,8 +18,8 @@ from torch.nn.functional import cross_entropy
 from torch.optim import SGD, AdamW, Optimizer
 
 from clip2point.core.errors import DataError, OptionError
+from clip2point.core.progress import Progress
 from clip2point.data import SampledDataset
-from clip2point.data.sampled import Progress
 from clip2point.evaluation.point_networks import DGCNN, PointNet, PointNetwork
 from clip2point.shapes import to_unit_sphere, to_y_up
 from clip2point.training.optimizers import set_lr, warmup_cosine

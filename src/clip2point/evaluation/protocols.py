@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2point.core.errors import OptionError
+from clip2point.core.progress import Progress
 from clip2point.data import Dataset, sample_dataset
 from clip2point.data.parts import Parts
 from clip2point.data.shots import Labelled, draw_shots
@@ -20,7 +21,6 @@ from clip2point.evaluation.comparison import ZERO_SHOT, Comparison, Fit
 from clip2point.evaluation.fitting import TARGET, Draw, Task, fit_zero_shot
 from clip2point.evaluation.point_training import POINT_TRAINING
 from clip2point.features.augmented_views import CopySettings, DatasetExamples, dataset_examples
-from clip2point.features.view_features import Progress
 from clip2point.heads.registry import HEADS, parse_head
 from clip2point.model import Recogniser
 

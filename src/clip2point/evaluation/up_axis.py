@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from clip2point.core.progress import Progress
 from clip2point.data import Dataset
 from clip2point.evaluation.zero_shot_run import Run, run_zero_shot
-from clip2point.features.view_features import Progress
 from clip2point.model import Recogniser
 from clip2point.model.recogniser import GUESSED_UP
 

@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from clip2point.core.errors import OptionError
+from clip2point.core.progress import Progress
 from clip2point.data import Dataset, SampledDataset, sample_dataset
 from clip2point.features.augmented_views import dataset_examples
-from clip2point.features.view_features import Progress, view_features
+from clip2point.features.view_features import view_features
 from clip2point.model import Recogniser, view_cosines
 
 _CHUNK = 4096  # shapes whose cosines are held at once

@@ -10,12 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip2point.backbones.protocol import DepthPath
+from clip2point.backbones import PATHS, DepthPath
 from clip2point.core.cache import load_arrays, store_arrays
 from clip2point.core.errors import OptionError
+from clip2point.core.progress import Progress
 from clip2point.data import Dataset, SampledDataset, sample_dataset
 from clip2point.data.dataset import item_seed
-from clip2point.features.view_features import PATHS, Progress, encode_rows, feature_parts
+from clip2point.features.view_features import encode_rows, feature_parts
 from clip2point.heads.examples import Examples
 from clip2point.model.recogniser import Recogniser, ShapeLike, as_shape
 from clip2point.shapes import sample_points, to_unit_sphere, to_y_up

@@ -6,22 +6,18 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip2point.backbones import MAX_BATCH
-from clip2point.backbones.protocol import DepthPath
+from clip2point.backbones import PATHS, DepthPath, shapes_per_batch
 from clip2point.core.cache import load_arrays, store_arrays
+from clip2point.core.progress import Progress
 from clip2point.data import SampledDataset
+from clip2point.model.encoding import encode_paths
 from clip2point.model.recogniser import Recogniser
 from clip2point.shapes import to_unit_sphere, to_y_up
 
 Float32 = NDArray[np.float32]
-Progress = Callable[[Iterable[Any], int], Iterable[Any]]
-
-#: The paths that read depth maps, in the order in which their features are stacked.
-PATHS: tuple[DepthPath, ...] = ("depth", "image")
 
 #: To be raised whenever the code between points and features changes its values.
 _VERSION = 1
@@ -71,7 +67,7 @@ def encode_rows(
     draw: Callable[[range], Tensor],
     rows: range,
     model: Recogniser,
-    paths: Iterable[DepthPath],
+    paths: Iterable[DepthPath] = PATHS,
     progress: Progress | None = None,
 ) -> Float32:
     """Features of many shapes, a few of which are ever in memory as pictures.
@@ -86,31 +82,16 @@ def encode_rows(
     Returns:
         [N, P, V, D] float32.
     """
-    size, paths = max(1, MAX_BATCH // len(model.views)), tuple(paths)
+    size, paths = shapes_per_batch(len(model.views)), tuple(paths)
     starts: Iterable[int] = range(0, len(rows), size)
     if progress is not None:
         starts = progress(starts, len(range(0, len(rows), size)))
-    blocks = [encode_paths(model, draw(rows[start : start + size]), paths).numpy() for start in starts]
+    blocks = [encode_paths(model.backbone, draw(rows[start : start + size]), paths).numpy() for start in starts]
     return (
         np.concatenate(blocks)
         if blocks
         else np.empty((0, len(paths), len(model.views), model.backbone.dim), np.float32)
     )
-
-
-def encode_paths(model: Recogniser, depth: Tensor, paths: Iterable[DepthPath] = PATHS) -> Tensor:
-    """Features of depth maps by several paths.
-
-    Args:
-        model: whose towers are used.
-        depth: [N, V, S, S] in [0, 1].
-        paths: P of ``PATHS``.
-
-    Returns:
-        [N, P, V, D] float32 on the CPU, not normalised.
-    """
-    with torch.inference_mode():
-        return torch.stack([model.backbone.encode_depth(depth, path).float().cpu() for path in paths], dim=1)
 
 
 def depth_maps(model: Recogniser, sampled: SampledDataset, indices: Iterable[int]) -> Tensor:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from clip2point.backbones import PATHS
 from clip2point.backbones.depth_tower import check_tensors
 from clip2point.core.errors import ModelError, OptionError, reason
-from clip2point.features.view_features import PATHS
 from clip2point.heads.examples import Examples
 from clip2point.heads.head_options import PathChoice, Settings, make_settings
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from clip2point.backbones import PATHS
+from clip2point.backbones.pooling import mean_unit_features
 from clip2point.core.errors import OptionError
-from clip2point.features.view_features import PATHS
 from clip2point.heads.examples import Examples, join
-from clip2point.model.recogniser import pooled
 
 #: Share of the shapes of known classes that may be called unfamiliar.
 _TURNED_AWAY = 0.05
@@ -83,4 +83,4 @@ def _class_vectors(examples: Examples, text: Tensor) -> Tensor:
 
 def _vectors(examples: Examples) -> Tensor:
     """[N, D] unit vectors of shapes as they are measured, on the depth path."""
-    return pooled(examples.measured[:, PATHS.index("depth")].float())
+    return mean_unit_features(examples.measured[:, PATHS.index("depth")].float()).cpu()

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy, normalize
 
+from clip2point.backbones import PATHS
 from clip2point.core.errors import OptionError
-from clip2point.features.view_features import PATHS
 from clip2point.heads.aggregator import GlobalView
 from clip2point.heads.base import AnyHead, WordHead, mean_cosines, unit_views
 from clip2point.heads.calibration import rate_scores

@@ -10,7 +10,7 @@ a trained depth tower, that is all; ``base`` then says which model (a name on th
 relative then to the checkpoint) and ``base_fingerprint``, if given, what to know it by. Both kinds state
 ``logit_scale``, the factor on cosines before a softmax.
 
-A folder may hold a head that learned from examples instead of a backbone; ``adapted`` says what is in it.
+A folder may hold a head that learned from examples instead of a backbone; ``adapted_folder`` says what is in it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT, FORMAT_VERSION = "clip2point", 1
+#: Prefixes of the names of tensors: those of a trained depth tower, and those of an adapter.
+DEPTH_PREFIX, ADAPTER_PREFIX = "depth.", "adapter."
 _TENSORS, _CONFIG = "model.safetensors", "config.json"
 _MAX_CONFIG_BYTES = 64 << 20
 

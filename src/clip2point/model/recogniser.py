@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import normalize
 
-from clip2point.backbones import MAX_BATCH, Backbone
+from clip2point.backbones import PATHS, Backbone, shapes_per_batch
+from clip2point.backbones.pooling import mean_unit_features
 from clip2point.core.errors import OptionError, ShapeError
 from clip2point.core.labels import MODELNET40, check_labels
+from clip2point.model.adapted_head import AdaptedHead
+from clip2point.model.encoding import encode_paths
 from clip2point.model.results import Classification, Failure, Guess
 from clip2point.model.settings import Settings
 from clip2point.model.zero_shot import class_features, view_cosines
@@ -28,7 +30,6 @@ from clip2point.shapes import Shape, check_up, load_shape, sample_points, shape_
 if TYPE_CHECKING:
     from clip2point.heads import DPA
     from clip2point.heads.ood import Familiarity
-    from clip2point.model.adapted import Adapted
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -87,7 +88,7 @@ class Recogniser:
         settings: Settings,
         name: str,
         adapter: DPA | None = None,
-        adapted: Adapted | None = None,
+        adapted: AdaptedHead | None = None,
     ) -> None:
         self.backbone, self.settings, self.name = backbone, settings, name
         self.adapter, self.adapted = adapter, adapted
@@ -111,7 +112,7 @@ class Recogniser:
             )
         return Recogniser(self.backbone, settings, self.name, self.adapter, self.adapted)
 
-    def with_head(self, adapted: Adapted) -> Recogniser:
+    def with_head(self, adapted: AdaptedHead) -> Recogniser:
         """The same model under the same settings, with answers by a head that learned from its features."""
         return Recogniser(self.backbone, self.settings, self.name, self.adapter, adapted)
 
@@ -184,7 +185,7 @@ class Recogniser:
         names = self._names(labels)
         limits = self._limits(names, unknown_below)
         check_up(up, auto=True)
-        size = max(1, MAX_BATCH // len(self.views))
+        size = shapes_per_batch(len(self.views))
         outcomes = _read_ahead(lambda shape: self._try_sample(shape, up, seed), shapes, size * 2)
         while batch := list(islice(outcomes, size)):
             sampled = [item for item in batch if isinstance(item, _Sampled)]
@@ -208,11 +209,11 @@ class Recogniser:
         """
         check_up(up, auto=True)
         rows = []
-        size = max(1, MAX_BATCH // len(self.views))
+        size = shapes_per_batch(len(self.views))
         sampled = _read_ahead(lambda shape: self._sample(shape, up, seed), shapes, size * 2)
         while batch := list(islice(sampled, size)):
             points = np.stack([to_y_up(item.points, item.ups[0]) for item in batch])
-            rows.append(pooled(self._view_features(self.depth_maps(points))))
+            rows.append(mean_unit_features(self._view_features(self.depth_maps(points))).cpu())
         return torch.cat(rows).numpy() if rows else np.empty((0, self.backbone.dim), dtype=np.float32)
 
     def class_features(self, labels: Sequence[str]) -> Tensor:
@@ -289,17 +290,19 @@ class Recogniser:
         Where a head answers there are no cosines: V is 0.
         """
         if self.adapted is not None:
-            # Its module needs this one.
-            from clip2point.features.view_features import PATHS, encode_paths
-
-            paths = encode_paths(self, depth)
+            paths = encode_paths(self.backbone, depth)
             scores = self.adapted.scores(paths, labels, self.class_features)
             none = scores.new_empty(len(scores), 0, len(labels))
-            return scores, self.adapted.confidences(scores), none, pooled(paths[:, PATHS.index("depth")])
+            return scores, self.adapted.confidences(scores), none, mean_unit_features(paths[:, PATHS.index("depth")])
         features = self._view_features(depth)
         cosines = view_cosines(features, self.class_features(labels)).cpu()
         scores = cosines.mean(1)
-        return scores, (scores.double() * self.backbone.logit_scale).softmax(-1), cosines, pooled(features)
+        return (
+            scores,
+            (scores.double() * self.backbone.logit_scale).softmax(-1),
+            cosines,
+            mean_unit_features(features).cpu(),
+        )
 
     def _classify_batch(
         self,
@@ -356,11 +359,6 @@ def as_shape(shape: ShapeLike, up: str = "auto") -> Shape:
     if isinstance(shape, str | os.PathLike):
         return load_shape(shape, up=up)
     return shape_from_points(shape, up=up)
-
-
-def pooled(features: Tensor) -> Tensor:
-    """One unit vector a shape [B, D], on the CPU, of the features of its views [B, V, D], any length."""
-    return normalize(normalize(features, dim=-1).mean(1), dim=-1).cpu()
 
 
 def _ranked(labels: Sequence[str], scores: Tensor, confidences: Tensor, cosines: Tensor, top: int) -> tuple[Guess, ...]:

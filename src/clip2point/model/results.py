@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2point.core.display import NotebookDisplay
+
 
 @dataclass(frozen=True)
 class Guess:
@@ -36,7 +38,7 @@ class Guess:
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(NotebookDisplay):
     """The answer for one shape.
 
     Attributes:
@@ -99,12 +101,6 @@ class Classification:
             "seed": self.seed,
             "model": self.model,
         }
-
-    def _repr_html_(self) -> str:
-        """For notebooks: names, confidences and the depth maps that the model saw."""
-        from clip2point.report.notebook import classification_html
-
-        return classification_html(self)
 
 
 @dataclass(frozen=True)

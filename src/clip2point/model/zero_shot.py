@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from clip2point.backbones import Backbone
+from clip2point.backbones.pooling import mean_unit_features
 from clip2point.model.settings import PAPER_TEMPLATES
 from clip2point.rendering import ViewSet, render_depth
 from clip2point.rendering import rotate_modelnet as rotate_modelnet_points
@@ -31,8 +32,7 @@ def class_features(backbone: Backbone, labels: Sequence[str], templates: Sequenc
     """
     names = [label.replace("_", " ") for label in labels]
     prompts = [template.format(name) for name in names for template in templates]
-    features = normalize(backbone.encode_text(prompts), dim=-1).unflatten(0, (len(names), len(templates)))
-    return normalize(features.mean(1), dim=-1)
+    return mean_unit_features(backbone.encode_text(prompts).unflatten(0, (len(names), len(templates))))
 
 
 def view_cosines(view_features: Tensor, text_features: Tensor) -> Tensor:

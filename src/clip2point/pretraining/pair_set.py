@@ -10,7 +10,7 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from clip2point.backbones import Backbone
 from clip2point.core.cache import load_arrays, store_arrays
 from clip2point.core.errors import DataError, OptionError
+from clip2point.core.progress import Progress
 from clip2point.pretraining.pairs import read_shard
 from clip2point.pretraining.pairs.shards import INDEX
 from clip2point.rendering import view_set
 
 Float32 = NDArray[np.float32]
-Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
 #: To be raised whenever the arrays would come out differently.
 _VERSION = 1

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import DataError
 from clip2point.core.machine import available_cores
+from clip2point.core.progress import Progress
 from clip2point.data import Dataset
 from clip2point.data.dataset import ArrayItems
 from clip2point.pretraining.captions import CaptionSettings, class_name
-from clip2point.pretraining.pair_set import PairSet, Progress
+from clip2point.pretraining.pair_set import PairSet
 from clip2point.pretraining.pairs import PairFolder, open_source
 from clip2point.pretraining.pairs.sources import absolute_spec
 from clip2point.pretraining.recipe import HELD_OUT, DataSettings

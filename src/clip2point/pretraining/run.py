@@ -14,15 +14,16 @@ from torch import Tensor
 
 from clip2point.core.errors import OptionError
 from clip2point.core.files import replacing
+from clip2point.core.progress import Progress
 from clip2point.core.version import __version__
 from clip2point.data import Dataset
 from clip2point.model import Recogniser, load
-from clip2point.model.loading import save_model
+from clip2point.model.saving import save_model
 from clip2point.model.settings import Settings
 from clip2point.pretraining.batches import PairBatches, RenderingSettings
 from clip2point.pretraining.captions import Vocabulary
 from clip2point.pretraining.module import PretrainingModel
-from clip2point.pretraining.pair_set import PairSet, Progress
+from clip2point.pretraining.pair_set import PairSet
 from clip2point.pretraining.recipe import HELD_OUT, Recipe
 from clip2point.pretraining.recipe_sources import held_out_dataset, pair_folders
 from clip2point.pretraining.validation import Validation, open_validation

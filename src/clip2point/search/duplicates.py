@@ -15,7 +15,7 @@ found.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2point.core.errors import DataError, OptionError
+from clip2point.core.progress import Progress
 from clip2point.search.entry import Entry, Float32
 from clip2point.search.library import Library
 
-Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 Edges = NDArray[np.int64]
 
 #: Cosine from which shapes count as near-duplicates.

@@ -127,10 +127,10 @@ def embed_sampled(
     model: Recogniser, outcomes: Iterable[Sampled | Unreadable], labels: Sequence[str]
 ) -> Iterator[Entry | Unreadable]:
     """Embed what was read, in batches that suit the towers; failures are passed through."""
-    from clip2point.backbones import MAX_BATCH
+    from clip2point.backbones import shapes_per_batch
     from clip2point.model import Failure
 
-    size, remaining = max(1, MAX_BATCH // len(model.views)), iter(outcomes)
+    size, remaining = shapes_per_batch(len(model.views)), iter(outcomes)
     while batch := list(islice(remaining, size)):
         sampled = [outcome for outcome in batch if isinstance(outcome, Sampled)]
         shapes = [Shape(each.cloud, source=each.job.path, up=each.up) for each in sampled]

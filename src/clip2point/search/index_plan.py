@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
+from clip2point.core.progress import TitledProgress
 from clip2point.search.contents import content_hash, format_of
 from clip2point.search.library import Library
 from clip2point.shapes import find_shapes
-
-#: Shows how far an iterable is: takes it, what is being done, and its length, and gives it back.
-Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 
 #: Threads that hash files, which they do side by side, and files given to them at a time.
 _HASHERS, _HASHED_AT_ONCE = 4, 1024
@@ -62,7 +59,7 @@ class Plan:
 
 
 def make_plan(
-    library: Library, roots: Sequence[str], up: str, retry_failed: bool, progress: Progress | None = None
+    library: Library, roots: Sequence[str], up: str, retry_failed: bool, progress: TitledProgress | None = None
 ) -> Plan:
     """Hold the shape files below folders against a library; nothing is written.
 

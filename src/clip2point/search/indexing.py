@@ -10,9 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip2point.core.progress import TitledProgress
 from clip2point.search.embedding import Job, Unreadable, embed_files
 from clip2point.search.entry import Entry
-from clip2point.search.index_plan import Plan, Progress, absolute, make_plan
+from clip2point.search.index_plan import Plan, absolute, make_plan
 from clip2point.search.library import Library
 from clip2point.shapes import check_up
 
@@ -77,7 +78,7 @@ def index_shapes(
     retry_failed: bool = False,
     workers: int = 0,
     embedder: Embedder | None = None,
-    progress: Progress | None = None,
+    progress: TitledProgress | None = None,
 ) -> IndexReport:
     """Bring a library up to date with all shape files below some folders.
 
@@ -154,7 +155,7 @@ class _Run:
         why = "its name is not UTF-8: expected one that is text; rename the file"
         self._library.put_failures([(path, "", f"{path}: {why}") for path in sorted(plan.nameless)])
 
-    def embed(self, embedder: Embedder, up: str, seed: int, progress: Progress | None) -> None:
+    def embed(self, embedder: Embedder, up: str, seed: int, progress: TitledProgress | None) -> None:
         """Embed what has to be, and write it now and then."""
         jobs = [Job(paths[0], content[0], up, seed) for content, paths in self._plan.groups.items()]
         paths_of = {paths[0]: paths for paths in self._plan.groups.values()}

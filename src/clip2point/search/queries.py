@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from clip2point.core.display import NotebookDisplay
 from clip2point.core.errors import DataError, OptionError
 from clip2point.core.labels import MODELNET40
 from clip2point.model.recogniser import Recogniser, ShapeLike
@@ -75,7 +76,7 @@ class Query:
 
 
 @dataclass(frozen=True, eq=False)
-class Hit:
+class Hit(NotebookDisplay):
     """An entry that was found.
 
     Attributes:
@@ -89,12 +90,6 @@ class Hit:
     def to_dict(self) -> dict[str, Any]:
         """As JSON types: the score and what the entry has, without vector and thumbnail."""
         return {"score": self.score, **self.entry.to_dict()}
-
-    def _repr_html_(self) -> str:
-        """For notebooks: the thumbnail, and what it is."""
-        from clip2point.report.notebook import hit_html
-
-        return hit_html(self)
 
 
 def search(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2point.core.display import NotebookDisplay
 from clip2point.core.errors import ShapeError
 from clip2point.shapes.orientation import check_up, to_y_up
 
@@ -58,7 +59,7 @@ class Mesh:
 
 
 @dataclass(frozen=True, eq=False)
-class Shape:
+class Shape(NotebookDisplay):
     """A 3D shape: a point cloud, or a mesh whose surface can be sampled.
 
     Attributes:
@@ -104,9 +105,3 @@ class Shape:
 
         mesh = self.mesh and replace(self.mesh, vertices=turn(self.mesh.vertices))
         return replace(self, points=turn(self.points), mesh=mesh)
-
-    def _repr_html_(self) -> str:
-        """For notebooks: the shape from all sides. They import what draws it, which nothing else here needs."""
-        from clip2point.report.notebook import shape_html
-
-        return shape_html(self)

@@ -18,7 +18,7 @@ from clip2point.core.files import sha256
 from clip2point.model.checkpoint import is_checkpoint
 from clip2point.model.conversion.reading import read_foreign
 from clip2point.model.conversion.source_formats import Parts, split
-from clip2point.model.loading import save_model
+from clip2point.model.saving import save_model
 from clip2point.model.settings import Settings
 from clip2point.rendering import view_set
 

@@ -1,4 +1,4 @@
-"""What a model learned from examples: a head on its view features, and the part of a folder that keeps it.
+"""Folders of models with a head: the head as a checkpoint that names the model whose features it reads.
 
 The folder is a checkpoint of ``checkpoint`` whose ``config.json`` has, besides the settings under which the
 features were made,
@@ -11,30 +11,31 @@ features were made,
 - ``record``: what the head was fitted on, and how good it was,
 
 and whose tensors are the state of the head, under names that begin with ``head.``, and if there is a least familiarity
-``familiar_classes``, see ``familiarity``.
+``familiar_classes``, see ``heads.ood``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from clip2point.backbones import Backbone
+from clip2point.backbones import PATHS, Backbone
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.core.labels import check_labels
-from clip2point.features.view_features import PATHS
-from clip2point.heads.base import Head
 from clip2point.heads.ood import Familiarity
 from clip2point.heads.registry import head_from_state
+from clip2point.model.adapted_head import AdaptedHead
+from clip2point.model.base_loading import load_base
 from clip2point.model.checkpoint import Checkpoint, holds_head, is_checkpoint, read_config, write_checkpoint
-from clip2point.model.loading import load, model_folder, save_model, seen_from
+from clip2point.model.folders import model_folder, relative_to_folder
 from clip2point.model.recogniser import Recogniser
+from clip2point.model.saving import save_model
 from clip2point.model.settings import Settings
 from clip2point.rendering import view_set
 
@@ -44,112 +45,6 @@ _FAMILIAR = "familiar_classes"
 #: Where the towers of a model lie if no other folder has them.
 _OWN_BASE = "./base"
 _DTYPES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
-
-
-@dataclass(frozen=True, eq=False)
-class Adapted:
-    """A fitted head with all that its answers need.
-
-    Attributes:
-        head: from view features to class scores.
-        classes: names of the C classes, in the order of the scores.
-        temperature: that the scores are divided by before a softmax, above 0; found on validation.
-        threshold: confidence in [0, 1] below which a shape counts as unknown, or None if none does.
-        base: the model whose features the head reads, as ``clip2point.load`` takes it.
-        record: what the head was fitted on and how good it was, as JSON types.
-        familiarity: tells foreign shapes, or None if none is told.
-    """
-
-    head: Head
-    classes: tuple[str, ...]
-    temperature: float
-    threshold: float | None
-    base: str
-    record: dict[str, Any]
-    familiarity: Familiarity | None = None
-
-    def check_labels(self, labels: Sequence[str]) -> None:
-        """Make sure that the head can choose among labels: its own classes, or any words if it takes words.
-
-        Raises:
-            OptionError: if it cannot.
-        """
-        unknown = [label for label in labels if label not in self.classes]
-        if unknown and not self.head.words:
-            raise OptionError(
-                f"the label {unknown[0]!r}: the head {self.head.name!r} knows only the classes that it was "
-                f"fitted on ({_some(self.classes)}); leave the labels away, or choose among these"
-            )
-
-    def scores(
-        self, features: Tensor, labels: Sequence[str], text_features: Callable[[Sequence[str]], Tensor]
-    ) -> Tensor:
-        """Scores of labels.
-
-        Args:
-            features: [N, P, V, D] as ``encode_paths`` gives them.
-            labels: C' names, among the head's classes or, where the head takes words, any.
-            text_features: gives those [C', D] of names; called only for names that are not the head's.
-
-        Returns:
-            [N, C'] float32.
-
-        Raises:
-            OptionError: if the head cannot choose among these labels.
-        """
-        self.check_labels(labels)
-        if set(labels) <= set(self.classes):
-            return self.head.scores(features)[:, [self.classes.index(label) for label in labels]]
-        return self.head.with_words(text_features(labels).cpu()).scores(features)
-
-    def confidences(self, scores: Tensor) -> Tensor:
-        """Calibrated confidences [N, C] float64, each row with the sum 1, of scores [N, C]."""
-        return (scores.double() / self.temperature).softmax(-1)
-
-    def probabilities(self, features: Tensor) -> Tensor:
-        """Confidences [N, C] float64 in the head's own classes for features [N, P, V, D]."""
-        return self.confidences(self.head.scores(features))
-
-    def check_features(self, paths: int, views: int, dim: int) -> None:
-        """Make sure that the head reads features of this kind and gives one finite score for each class.
-
-        Raises:
-            ModelError: if it does not.
-        """
-        generator = torch.Generator().manual_seed(0)
-        try:
-            scores = self.head.scores(torch.randn(1, paths, views, dim, generator=generator))
-        except (OptionError, RuntimeError, IndexError) as error:
-            raise ModelError(
-                f"the head {self.head.name!r} does not read features of {paths} paths, {views} views and width {dim}, "
-                "which the base model gives under these settings"
-            ) from error
-        if tuple(scores.shape) != (1, len(self.classes)) or not scores.isfinite().all():
-            raise ModelError(
-                f"the head {self.head.name!r} gives scores {list(scores.shape)}: expected finite ones for "
-                f"{len(self.classes)} classes"
-            )
-        if self.familiarity is not None and tuple(self.familiarity.classes.shape) != (len(self.classes), dim):
-            raise ModelError(
-                f"the tensor {_FAMILIAR!r} is {list(self.familiarity.classes.shape)}: expected "
-                f"{[len(self.classes), dim]}"
-            )
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The head's state, and what is familiar, under the names that they have in a checkpoint."""
-        familiar = {} if self.familiarity is None else {_FAMILIAR: self.familiarity.classes}
-        return {**{_HEAD + name: tensor for name, tensor in self.head.state.items()}, **familiar}
-
-    def config(self) -> dict[str, Any]:
-        """What a checkpoint has to say of the head, as JSON types."""
-        head = {
-            "kind": self.head.name,
-            "options": self.head.options,
-            "temperature": self.temperature,
-            "threshold": self.threshold,
-            "least_familiarity": self.familiarity and self.familiarity.least,
-        }
-        return {"head": head, "classes": list(self.classes), "base": self.base, "record": self.record}
 
 
 def save_adapted(folder: Path, model: Recogniser) -> None:
@@ -176,8 +71,8 @@ def save_adapted(folder: Path, model: Recogniser) -> None:
         base = _OWN_BASE
         save_model(folder / base, model.backbone, model.settings, {}, adapter=model.adapter)
     towers = {"base": base, "base_dtype": dtype, "base_fingerprint": fingerprints}
-    config = {**model.settings.to_dict(), **model.adapted.config(), **towers}
-    write_checkpoint(folder, model.adapted.tensors(), config)
+    config = {**model.settings.to_dict(), **_head_config(model.adapted), **towers}
+    write_checkpoint(folder, _head_tensors(model.adapted), config)
 
 
 def check_target(folder: Path, base: str | Path) -> None:
@@ -211,7 +106,7 @@ def load_adapted(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> 
     folder, settings, adapted = checkpoint.folder, _settings(checkpoint), _read(checkpoint)
     base = _base_of_head(folder, adapted.base)
     try:
-        model = load(base, device=device, dtype=dtype)
+        model = load_base(base, device=device, dtype=dtype)
     except ModelError as error:
         raise ModelError(f"{folder} builds on another model: {error}") from error
     fitted, expected = (checkpoint.config.get(name) for name in ("base_dtype", "base_fingerprint"))
@@ -221,7 +116,7 @@ def load_adapted(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> 
         )
     # A fingerprint is that of the weights as loaded: in another number format the base has another one.
     same_format = _DTYPES[model.backbone.dtype] == fitted
-    found = _fingerprints((model if same_format else load(base, dtype=fitted)).backbone)
+    found = _fingerprints((model if same_format else load_base(base, dtype=fitted)).backbone)
     if found != expected:
         raise ModelError(f'{folder}: its head was fitted on another model than {base}; correct "base" in config.json')
     try:
@@ -231,7 +126,25 @@ def load_adapted(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> 
     return Recogniser(model.backbone, settings, name, model.adapter, replace(adapted, base=str(base)))
 
 
-def _read(checkpoint: Checkpoint) -> Adapted:
+def _head_tensors(adapted: AdaptedHead) -> dict[str, Tensor]:
+    """The head's state, and what is familiar, under the names that they have in a checkpoint."""
+    familiar = {} if adapted.familiarity is None else {_FAMILIAR: adapted.familiarity.classes}
+    return {**{_HEAD + name: tensor for name, tensor in adapted.head.state.items()}, **familiar}
+
+
+def _head_config(adapted: AdaptedHead) -> dict[str, Any]:
+    """What a checkpoint has to say of the head, as JSON types."""
+    head = {
+        "kind": adapted.head.name,
+        "options": adapted.head.options,
+        "temperature": adapted.temperature,
+        "threshold": adapted.threshold,
+        "least_familiarity": adapted.familiarity and adapted.familiarity.least,
+    }
+    return {"head": head, "classes": list(adapted.classes), "base": adapted.base, "record": adapted.record}
+
+
+def _read(checkpoint: Checkpoint) -> AdaptedHead:
     """The head that a checkpoint holds; its base is not looked at.
 
     Raises:
@@ -259,7 +172,7 @@ def _settings(checkpoint: Checkpoint) -> Settings:
         raise ModelError(f"{checkpoint.folder}: config.json has senseless settings ({error})") from error
 
 
-def _adapted(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Adapted:
+def _adapted(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> AdaptedHead:
     section = _entry(config, "head", dict)
     classes = _entry(config, "classes", list)
     if not all(isinstance(name, str) for name in classes) or check_labels(classes) != classes:
@@ -279,7 +192,7 @@ def _adapted(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Adapte
         )
     base, record = _entry(config, "base", str), _entry(config, "record", dict)
     familiarity = _familiarity(section, tensors.get(_FAMILIAR))
-    return Adapted(head, tuple(classes), temperature, threshold, base, record, familiarity)
+    return AdaptedHead(head, tuple(classes), temperature, threshold, base, record, familiarity)
 
 
 def _familiarity(section: Mapping[str, Any], classes: Tensor | None) -> Familiarity | None:
@@ -311,13 +224,13 @@ def _named(folder: Path, base: str) -> str:
     path, owner = Path(base).resolve(), folder.resolve()
     if path.is_dir() and path.is_relative_to(owner):
         return f"./{path.relative_to(owner).as_posix()}"
-    return seen_from(folder, base)
+    return relative_to_folder(folder, base)
 
 
 def _gives(base: str, dtype: str, fingerprints: Mapping[str, str]) -> bool:
     """Whether a model of that name can be loaded and has the towers with these fingerprints."""
     try:
-        return _fingerprints(load(base, dtype=dtype).backbone) == fingerprints
+        return _fingerprints(load_base(base, dtype=dtype).backbone) == fingerprints
     except ModelError:
         return False
 
@@ -341,8 +254,3 @@ def _number(section: Mapping[str, Any], name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ModelError(f'config.json should have a number as "{name}" of the head, not {value!r}')
     return float(value)
-
-
-def _some(names: Sequence[str]) -> str:
-    """The first few of many names."""
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

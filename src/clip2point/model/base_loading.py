@@ -1,0 +1,218 @@
+"""Models without a head: the embedded one, checkpoints of ours, and CLIP or SigLIP in transformers format."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from clip2point.backbones import Backbone
+from clip2point.backbones.depth_tower import check_tensors as check_exactly
+from clip2point.core.errors import ModelError, OptionError
+from clip2point.model.checkpoint import (
+    ADAPTER_PREFIX,
+    DEPTH_PREFIX,
+    Checkpoint,
+    check_tensors,
+    holds_head,
+    is_checkpoint,
+    read_checkpoint,
+    read_config,
+)
+from clip2point.model.folders import HUB_PREFIX, fetch_model, model_folder
+from clip2point.model.recogniser import Recogniser
+from clip2point.model.settings import Settings
+
+if TYPE_CHECKING:
+    from clip2point.heads import DPA
+
+
+def find_model(model: str | Path) -> Path:
+    """Return the folder of a model, fetched from its hub if need be; it may not exist.
+
+    Raises:
+        ModelError: If the hub does not give it.
+    """
+    name = str(model)
+    return fetch_model(name.removeprefix(HUB_PREFIX)) if name.startswith(HUB_PREFIX) else model_folder(model)
+
+
+def load_base(model: str | Path, *, device: str = "cpu", dtype: str = "auto") -> Recogniser:
+    """Load a model without a head that learned from examples; see ``load`` for the arguments.
+
+    Raises:
+        ModelError: If there is no such model, it has a head, or its files are missing, broken or not what they should
+            be.
+        OptionError: If the device or dtype cannot be used.
+    """
+    return load_base_from(find_model(model), str(model), device, dtype)
+
+
+def load_base_from(folder: Path, name: str, device: str, dtype: str) -> Recogniser:
+    """Load a model without a head from its folder, or by its short name where that is no folder.
+
+    Raises:
+        ModelError: As ``load_base``.
+        OptionError: As ``load_base``.
+    """
+    from clip2point.backbones.hub import ALIASES, load_hub_backbone
+
+    if is_checkpoint(folder):
+        if holds_head(read_config(folder)):
+            raise ModelError(f"{folder}: has a head that learned from examples; expected a model without one")
+        return _from_checkpoint(read_checkpoint(folder), name, device, dtype)
+    if not (folder.is_dir() or name in ALIASES):
+        raise ModelError(
+            f"unknown model {name!r}: expected pocket, {', '.join(ALIASES)}, hf:ORGANISATION/NAME, "
+            "or a folder with a checkpoint or a transformers model"
+        )
+    source = folder if name.startswith(HUB_PREFIX) else name
+    backbone = load_hub_backbone(source, name=name.removeprefix(HUB_PREFIX), device=device, dtype=dtype)
+    return Recogniser(backbone, Settings(), name)
+
+
+def _from_checkpoint(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Recogniser:
+    """A recogniser on the backbone that a checkpoint names, with the depth tower that it holds."""
+    config = checkpoint.config
+    if config.get("backbone") == "clip":
+        return _clip(checkpoint, name, device, dtype)
+    depth = {key: tensor for key, tensor in checkpoint.tensors.items() if key.startswith(DEPTH_PREFIX)}
+    others = replace(checkpoint, tensors={k: v for k, v in checkpoint.tensors.items() if k not in depth})
+    kind = config.get("backbone")
+    backbone: Backbone
+    if kind == "pocket":
+        backbone = _pocket(others, device, dtype)
+    elif kind == "transformers":
+        backbone = _base(others, device, dtype)
+    else:
+        raise ModelError(
+            f"{checkpoint.folder}: unknown backbone {kind!r}, expected 'pocket', 'transformers' or 'clip'; "
+            "update clip2point"
+        )
+    if kind == "transformers" or depth or "depth_tower" in config:
+        tower = {key.removeprefix(DEPTH_PREFIX): tensor for key, tensor in depth.items()}
+        try:
+            backbone = backbone.with_depth_tower(tower, image_size=_depth_image_size(config))
+        except (ModelError, OptionError) as error:
+            raise ModelError(f"{checkpoint.folder}: {error}") from error
+    return Recogniser(backbone, Settings.from_dict(config), name)
+
+
+def _pocket(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
+    """The embedded backbone as it is before a depth tower is trained."""
+    from clip2point.backbones.pocket import TENSORS, PocketBackbone
+
+    check_tensors(checkpoint, TENSORS)
+    return PocketBackbone(checkpoint.tensors, logit_scale=_logit_scale(checkpoint), device=device, dtype=dtype)
+
+
+def _logit_scale(checkpoint: Checkpoint) -> float:
+    """Factor on cosines before a softmax."""
+    scale = checkpoint.config.get("logit_scale")
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
+        raise ModelError(
+            f'{checkpoint.folder}: config.json should have a number above 0 as "logit_scale", not {scale!r}'
+        )
+    return float(scale)
+
+
+def _base(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
+    """The model in transformers format whose depth tower a checkpoint holds."""
+    from clip2point.backbones.hub import load_hub_backbone
+
+    check_tensors(checkpoint, {})
+    folder, base = checkpoint.folder, checkpoint.config.get("base")
+    if not isinstance(base, str) or not base:
+        raise ModelError(f'{folder}: config.json should name the model that this one builds on, as "base"')
+    path = folder / base
+    if not path.is_dir() and (base.startswith(".") or Path(base).is_absolute()):
+        raise ModelError(
+            f'{path}: missing; {folder} builds on this model: copy it there, or correct "base" in config.json'
+        )
+    try:
+        backbone = load_hub_backbone(path if path.is_dir() else base, device=device, dtype=dtype)
+    except ModelError as error:
+        raise ModelError(f"{folder} builds on another model: {error}") from error
+    expected = checkpoint.config.get("base_fingerprint")
+    if expected not in (None, backbone.base_fingerprint()):
+        raise ModelError(
+            f'{folder}: its depth tower was trained with another model than {base}; correct "base" in config.json'
+        )
+    backbone.logit_scale = _logit_scale(checkpoint)
+    return backbone
+
+
+def _clip(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Recogniser:
+    """A recogniser on CLIP's own tensors, all of which the checkpoint holds, with its adapter if there is one."""
+    from clip2point.backbones.clip import ClipBackbone
+    from clip2point.backbones.clip_towers import ACTIVATIONS
+
+    folder, config = checkpoint.folder, checkpoint.config
+    prefixes = {"image": "image.", "depth": "depth.vision.", "text": "text."}
+    towers, activation, heads = (config.get(key) for key in ("towers", "activation", "heads"))
+    if not isinstance(towers, list) or not all(tower in prefixes for tower in towers):
+        raise ModelError(f'{folder}: config.json should have some of {", ".join(prefixes)} as "towers", not {towers!r}')
+    if activation not in ACTIVATIONS:
+        raise ModelError(f'{folder}: config.json should have {" or ".join(ACTIVATIONS)} as "activation"')
+    if not isinstance(heads, dict) or not all(type(count) is int and count > 0 for count in heads.values()):
+        raise ModelError(f'{folder}: config.json should have "heads": {{"vision": NUMBER, "text": NUMBER}}')
+    left = dict(checkpoint.tensors)
+    states = {tower: _under(left, prefixes[tower]) for tower in towers}
+    adapter = _dpa(config["adapter"], _under(left, ADAPTER_PREFIX), folder) if "adapter" in config else None
+    check_tensors(replace(checkpoint, tensors=left), {})
+    backbone = ClipBackbone(
+        states,
+        activation=activation,
+        heads=heads,
+        logit_scale=_logit_scale(checkpoint),
+        name=name,
+        tokenizer=_tokenizer(checkpoint),
+        device=device,
+        dtype=dtype,
+    )
+    return Recogniser(backbone, Settings.from_dict(config), name, adapter=adapter and adapter.to(backbone.device))
+
+
+def _under(left: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Remove the tensors under a prefix."""
+    return {name.removeprefix(prefix): left.pop(name) for name in list(left) if name.startswith(prefix)}
+
+
+def _tokenizer(checkpoint: Checkpoint) -> str | None:
+    """Where the tokenizer for texts is to be had."""
+    tokenizer = checkpoint.config.get("tokenizer")
+    if not isinstance(tokenizer, str | None):
+        raise ModelError(f'{checkpoint.folder}: config.json should name a folder or a model on the hub as "tokenizer"')
+    if tokenizer and (checkpoint.folder / tokenizer).is_dir():
+        return str(checkpoint.folder / tokenizer)
+    return tokenizer
+
+
+def _dpa(section: Any, state: Mapping[str, Tensor], folder: Path) -> DPA:
+    """The adapter of a converted model, for inference."""
+    from clip2point.heads import DPA
+
+    out = state.get("depth.out.bias")
+    views = section.get("views") if isinstance(section, dict) and section.get("kind") == "dpa" else None
+    if type(views) is not int or not 1 <= views <= 360 or out is None or out.ndim != 1:
+        raise ModelError(f'{folder}: config.json should have "adapter": {{"kind": "dpa", "views": V}}, and its tensors')
+    with torch.device("meta"):
+        adapter = DPA(views, len(out))
+    expected = {name: tuple(tensor.shape) for name, tensor in adapter.state_dict().items()}
+    check_exactly(state, expected, f"{folder}, adapter")
+    adapter.load_state_dict(state, assign=True)
+    return adapter.eval().requires_grad_(False)
+
+
+def _depth_image_size(config: Mapping[str, Any]) -> int:
+    """At which depth maps are rendered for a trained depth tower."""
+    section = config.get("depth_tower")
+    size = section.get("image_size") if isinstance(section, dict) else None
+    if type(size) is not int:
+        raise ModelError('config.json should have "depth_tower": {"image_size": PIXELS} beside a trained depth tower')
+    return size

@@ -1,0 +1,61 @@
+"""Writing models without a head, so that ``load`` makes the same ones again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip2point.backbones import Backbone
+from clip2point.core.errors import ModelError
+from clip2point.model.checkpoint import ADAPTER_PREFIX, DEPTH_PREFIX, write_checkpoint
+from clip2point.model.folders import relative_to_folder
+from clip2point.model.settings import Settings
+
+if TYPE_CHECKING:
+    from clip2point.heads import DPA
+
+
+def save_model(
+    folder: Path,
+    backbone: Backbone,
+    settings: Settings,
+    config: Mapping[str, Any],
+    *,
+    half: bool = False,
+    adapter: DPA | None = None,
+) -> None:
+    """Write a checkpoint that ``load`` makes the same model from.
+
+    Args:
+        folder: is made if need be.
+        backbone: of any kind; one from a hub or a folder with a depth tower that was trained.
+        settings: under which it is to be used.
+        config: what else is to be known: training data, licences, recipe.
+        half: store the matrices and kernels of the depth tower in fp16: half the size, and nearly the same features.
+        adapter: of converted models.
+
+    Raises:
+        ModelError: if there is nothing to be saved, or a value is not finite.
+    """
+    tensors = backbone.state_dict()
+    if not tensors:
+        raise ModelError(f"{backbone.name}: no depth tower was trained, so there is nothing to be saved")
+    if half:
+        tensors = {
+            name: tensor.half() if name.startswith(DEPTH_PREFIX) and tensor.ndim > 1 else tensor
+            for name, tensor in tensors.items()
+        }
+    kind = {}
+    if adapter is not None:
+        tensors |= {ADAPTER_PREFIX + name: tensor for name, tensor in adapter.state_dict().items()}
+        kind = {"adapter": {"kind": "dpa", "views": adapter.depth.views}}
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ModelError(
+                f"{folder}: not written, because {name!r} has values that are not finite in {tensor.dtype}"
+            )
+    own = backbone.config()
+    for entry in {"base", "tokenizer"} & own.keys():
+        own[entry] = relative_to_folder(folder, own[entry])
+    write_checkpoint(folder, tensors, {**config, **settings.to_dict(), **own, **kind})

@@ -27,7 +27,7 @@ from clip2point.model.folders import POCKET
 from clip2point.model.settings import Settings
 from clip2point.rendering import render_depth, view_set
 from clip2point.rendering.shaded import render_color
-from clip2point.shapes import Mesh, Shape, sample_points, to_unit_sphere
+from clip2point.shapes import Mesh, Shape, prepare_points
 from clip2point_shapes import generate, list_classes, list_styles
 
 STRENGTHS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
@@ -91,7 +91,7 @@ def main() -> None:
     views = view_set(settings.views)
     meshes = generated_meshes()
     fused = network.fused()
-    clouds = [to_unit_sphere(sample_points(Shape(m.vertices, m), settings.points, SEED)) for _, m in meshes]
+    clouds = [prepare_points(Shape(m.vertices, m), settings.points, SEED) for _, m in meshes]
     depth = torch.cat([torch.from_numpy(render_depth(cloud[None], views)) for cloud in clouds])
     depth_mean = in_batches(fused.forward_grey, depth.flatten(0, 1)[:, None]).mean(0)
     image_sum, images = torch.zeros(efficientnet.FEATURES), 0

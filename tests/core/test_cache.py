@@ -33,6 +33,23 @@ def test_round_trip_is_memory_mapped_and_read_only():
             assert not arrays[name].flags.writeable
 
 
+def test_arrays_are_computed_once_and_anew_for_other_parts():
+    calls = []
+
+    def compute():
+        calls.append(1)
+        return ARRAYS
+
+    for _ in range(2):
+        found = cache.load_or_compute("points", PARTS, compute)
+        np.testing.assert_array_equal(found["points"], ARRAYS["points"])
+        assert isinstance(found["points"], np.memmap)
+    assert len(calls) == 1
+    cache.load_or_compute("points", {**PARTS, "radius": 0.03}, compute)
+    cache.load_or_compute("features", PARTS, compute)
+    assert len(calls) == 3
+
+
 def test_empty_arrays():
     cache.store_arrays("points", PARTS, {"points": np.empty((0, 3))})
     assert cache.load_arrays("points", PARTS)["points"].shape == (0, 3)

@@ -20,9 +20,9 @@ from clip2point.features.augmented_views import CopySettings, shape_examples
 from clip2point.model.adapted_folder import save_adapted
 from clip2point.model.adapted_head import AdaptedHead
 from clip2point.model.loading import load
-from clip2point.model.recogniser import Recogniser, ShapeLike
+from clip2point.model.recogniser import Recogniser
 from clip2point.model.results import Classification, Failure
-from clip2point.shapes import Shape
+from clip2point.shapes import Shape, ShapeLike
 
 _WHOLE_NUMBERS = "whole numbers"
 

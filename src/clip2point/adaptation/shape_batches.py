@@ -20,7 +20,7 @@ from clip2point.core.progress import Progress
 from clip2point.data import Dataset, SampledDataset, sample_dataset
 from clip2point.model.recogniser import Recogniser
 from clip2point.rendering import ViewSet, render_depth
-from clip2point.shapes import to_unit_sphere, to_y_up
+from clip2point.shapes import place_points
 from clip2point.shapes.augmentation import AugmentationSettings, augment
 
 Float32 = NDArray[np.float32]
@@ -159,7 +159,7 @@ class ShapeBatches:
     def _cloud(self, row: int, draw: np.random.Generator) -> Float32:
         """[P, 3] points of a shape, changed."""
         sampled = self._drawings[draw.integers(len(self._drawings))]
-        points = to_y_up(to_unit_sphere(np.asarray(sampled.points[row])), sampled.up)
+        points = place_points(np.asarray(sampled.points[row]), sampled.up)
         kept = max(1, round(len(points) * draw.uniform(self._settings.part, 1)))
         changed = augment(points, self._settings.augmentation, kept, draw)
         # Points that come twice are drawn once: clouds of a batch need the same number.

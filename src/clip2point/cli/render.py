@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     from clip2point.rendering import render_depth, view_set
     from clip2point.rendering.shaded import render_color
     from clip2point.report.view_folder import ViewFolder
-    from clip2point.shapes import load_shape, sample_points, to_unit_sphere
+    from clip2point.shapes import load_shape, prepare_points
 
     settings = options.changed_settings(Settings(views="clip2point-10"), arguments)
     files = options.expand_files(arguments.files)
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             shape = load_shape(path, up=arguments.up)
             guessed = shape.up == "auto"
             shape = shape.with_up("y" if guessed else shape.up).upright()
-            points = to_unit_sphere(sample_points(shape, settings.points, arguments.seed))
+            points = prepare_points(shape, settings.points, arguments.seed)
         except ShapeError as error:
             failures.append((str(path), str(error)))
             continue

@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,24 @@ def store_arrays(kind: str, parts: Mapping[str, Any], arrays: Mapping[str, NDArr
         if unfinished is not None:
             shutil.rmtree(unfinished, ignore_errors=True)
     return {name: _map_array(folder / f"{name}.npy") for name in arrays}
+
+
+def load_or_compute(kind: str, parts: Mapping[str, Any], compute: Callable[[], Mapping[str, NDArray[Any]]]) -> Arrays:
+    """Return the arrays of an entry, which are computed and stored where there is none yet.
+
+    Args:
+        kind: Kind of entry, for example "points".
+        parts: Everything that the arrays depend on, as JSON types.
+        compute: Function that gives the arrays by name; called only if there is no entry.
+
+    Returns:
+        The arrays, memory-mapped and read-only.
+
+    Raises:
+        CacheError: The cache cannot be written to, for example because the disk is full.
+    """
+    found = load_arrays(kind, parts)
+    return store_arrays(kind, parts, compute()) if found is None else found
 
 
 def _put_in_place(unfinished: Path, folder: Path) -> None:

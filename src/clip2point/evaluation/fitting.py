@@ -15,7 +15,7 @@ from torch import Tensor
 
 from clip2point.backbones import PATHS
 from clip2point.backbones.protocol import hash_tensors
-from clip2point.core.cache import load_arrays, store_arrays
+from clip2point.core.cache import load_or_compute
 from clip2point.core.progress import Progress
 from clip2point.data import SampledDataset
 from clip2point.evaluation.comparison import ZERO_SHOT, Fit
@@ -206,12 +206,12 @@ def fit_zero_shot(model: Recogniser, test: DatasetExamples) -> Fit:
 
 def _kept(head: str, draw: Draw, parts: Mapping[str, Any], test: SampledDataset, compute: Callable[[], Found]) -> Fit:
     """A fit, from the cache if it is there."""
-    parts = {"version": _VERSION, **parts}
-    found = load_arrays("fits", parts)
-    if found is None:
+
+    def arrays() -> dict[str, NDArray[Any]]:
         probabilities, record = compute()
-        text = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
-        found = store_arrays("fits", parts, {"probabilities": probabilities, "record": text})
+        return {"probabilities": probabilities, "record": np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)}
+
+    found = load_or_compute("fits", {"version": _VERSION, **parts}, arrays)
     return _as_fit(head, draw, json.loads(found["record"].tobytes()), np.array(found["probabilities"]), test)
 
 

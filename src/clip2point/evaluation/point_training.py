@@ -21,7 +21,7 @@ from clip2point.core.errors import DataError, OptionError
 from clip2point.core.progress import Progress
 from clip2point.data import SampledDataset
 from clip2point.evaluation.point_networks import DGCNN, PointNet, PointNetwork
-from clip2point.shapes import to_unit_sphere, to_y_up
+from clip2point.shapes import place_points
 from clip2point.training.optimizers import set_lr, warmup_cosine
 
 Float32 = NDArray[np.float32]
@@ -308,7 +308,7 @@ def _optimizer(network: PointNetwork, settings: PointTrainingSettings) -> Optimi
 
 def _clouds(points: Float32, up: str) -> Float32:
     """[B, P, 3] in the unit sphere, y up."""
-    return to_y_up(to_unit_sphere(np.asarray(points, dtype=np.float32)), up)
+    return place_points(np.asarray(points, dtype=np.float32), up)
 
 
 def _probabilities(

@@ -22,7 +22,7 @@ from clip2point.backbones import Backbone
 from clip2point.model import Recogniser
 from clip2point.model.settings import Settings
 from clip2point.rendering import render_depth, render_zbuffer, view_set
-from clip2point.shapes import Shape, load_shape, sample_points, to_unit_sphere
+from clip2point.shapes import Shape, load_shape, prepare_points
 from clip2point.shapes.demo_shapes import demo_files
 
 #: Demo shapes of a batch.
@@ -68,7 +68,7 @@ def benchmark(backbones: dict[str, Backbone], views: str, points: int, repeats: 
     """
     files = list(demo_files(_CLASSES).values())
     shapes = [load_shape(file) for file in files]
-    clouds = np.stack([to_unit_sphere(sample_points(shape, points)) for shape in shapes])
+    clouds = np.stack([prepare_points(shape, points, up="y") for shape in shapes])
     timings = _reading(files, shapes, points, repeats)
     timings += _rendering(clouds, views, repeats)
     for number, backbone in backbones.items():
@@ -94,7 +94,7 @@ def _reading(files: list[Path], shapes: list[Shape], points: int, repeats: int) 
         _time(
             f"sample {points} points",
             "surface, unit sphere",
-            lambda: [to_unit_sphere(sample_points(shape, points)) for shape in shapes],
+            lambda: [prepare_points(shape, points, up="y") for shape in shapes],
             len(files),
             repeats,
         ),

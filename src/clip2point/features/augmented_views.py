@@ -18,8 +18,8 @@ from clip2point.data import Dataset, SampledDataset, sample_dataset
 from clip2point.data.dataset import item_seed
 from clip2point.features.view_features import encode_rows, feature_parts
 from clip2point.heads.examples import Examples
-from clip2point.model.recogniser import Recogniser, ShapeLike, as_shape
-from clip2point.shapes import sample_points, to_unit_sphere, to_y_up
+from clip2point.model.recogniser import Recogniser
+from clip2point.shapes import ShapeLike, as_shape, place_points, prepare_points
 from clip2point.shapes.augmentation import AugmentationSettings, augment
 
 Float32 = NDArray[np.float32]
@@ -142,8 +142,8 @@ def shape_examples(
         if shape.up == "auto":
             raise OptionError(f"{shape.source}: does not say which axis points up; give up='y' or up='z'")
         for copy, drawn in enumerate(clouds):
-            points = to_unit_sphere(sample_points(shape, model.settings.points, seed + copy))
-            drawn.append(_changed(to_y_up(points, shape.up), settings, copy, item_seed(seed, str(number))))
+            points = prepare_points(shape, model.settings.points, seed + copy)
+            drawn.append(_changed(points, settings, copy, item_seed(seed, str(number))))
     blocks = []
     for copy, drawn in enumerate(clouds):
         seeds = [item_seed(seed, str(number)) for number in range(len(shapes))]
@@ -166,7 +166,7 @@ def _features(
     missing = tuple(path for path in PATHS if found[path] is None)
     if missing:
         seeds = [item_seed(seed, name) for name in sampled.names]
-        clouds = to_y_up(to_unit_sphere(np.asarray(sampled.points)), sampled.up)
+        clouds = place_points(np.asarray(sampled.points), sampled.up)
         if copy:
             pairs = zip(clouds, seeds, strict=True)
             clouds = np.stack([_changed(cloud, settings, copy, own) for cloud, own in pairs])

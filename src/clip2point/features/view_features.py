@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2point.backbones import PATHS, DepthPath, shapes_per_batch
-from clip2point.core.cache import load_arrays, store_arrays
+from clip2point.core.cache import load_or_compute
 from clip2point.core.progress import Progress
 from clip2point.data import SampledDataset
 from clip2point.model.encoding import encode_paths
 from clip2point.model.recogniser import Recogniser
-from clip2point.shapes import to_unit_sphere, to_y_up
+from clip2point.shapes import place_points
 
 Float32 = NDArray[np.float32]
 
@@ -38,9 +38,7 @@ def view_features(model: Recogniser, sampled: SampledDataset, progress: Progress
         CacheError: if the cache cannot be written to.
     """
     parts = feature_parts(model, sampled)
-    if (found := load_arrays("features", parts)) is not None:
-        return found["features"]
-    return store_arrays("features", parts, {"features": encode_views(model, sampled, progress)})["features"]
+    return load_or_compute("features", parts, lambda: {"features": encode_views(model, sampled, progress)})["features"]
 
 
 def feature_parts(model: Recogniser, sampled: SampledDataset, path: DepthPath = "depth") -> dict[str, Any]:
@@ -96,4 +94,4 @@ def encode_rows(
 
 def depth_maps(model: Recogniser, sampled: SampledDataset, indices: Iterable[int]) -> Tensor:
     """Depth maps [B, V, S, S] of some of the shapes, as the model sees them."""
-    return model.depth_maps(to_y_up(to_unit_sphere(np.asarray(sampled.points[list(indices)])), sampled.up))
+    return model.depth_maps(place_points(np.asarray(sampled.points[list(indices)]), sampled.up))

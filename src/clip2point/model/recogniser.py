@@ -25,7 +25,7 @@ from clip2point.model.results import Classification, Failure, Guess
 from clip2point.model.settings import Settings
 from clip2point.model.zero_shot import class_features, view_cosines
 from clip2point.rendering import render_depth, view_set
-from clip2point.shapes import Shape, check_up, load_shape, sample_points, shape_from_points, to_unit_sphere, to_y_up
+from clip2point.shapes import Shape, ShapeLike, as_shape, check_up, prepare_points, to_y_up
 
 if TYPE_CHECKING:
     from clip2point.heads import DPA
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-#: Anything that can be recognised: a file, a Shape, or points [N, 3].
-ShapeLike = str | os.PathLike[str] | Shape | NDArray[np.floating]
 
 #: Up-axes that are tried where neither the caller nor the file says which way is up: those that software uses.
 GUESSED_UP = ("y", "z")
@@ -250,7 +247,7 @@ class Recogniser:
             up_from = "format"
         shape = as_shape(shape, up)
         ups = (shape.up,) if shape.up != "auto" else GUESSED_UP
-        points = to_unit_sphere(sample_points(shape, self.settings.points, seed))
+        points = prepare_points(shape, self.settings.points, seed, up="y")  # turned later, for each axis that is tried
         return _Sampled(shape.source, points, ups, up_from if len(ups) == 1 else "guessed")
 
     def _try_sample(self, shape: ShapeLike, up: str, seed: int) -> _Sampled | Failure:
@@ -342,23 +339,6 @@ class Recogniser:
             )
             for item, row in ((item, best[index]) for index, item in enumerate(batch))
         ]
-
-
-def as_shape(shape: ShapeLike, up: str = "auto") -> Shape:
-    """A Shape of a file, a Shape or points [N, 3].
-
-    Args:
-        shape: any of them.
-        up: the axis that points up; "auto" believes the shape or its file format.
-
-    Raises:
-        ShapeError: if it cannot be read.
-    """
-    if isinstance(shape, Shape):
-        return shape if up == "auto" else shape.with_up(up)
-    if isinstance(shape, str | os.PathLike):
-        return load_shape(shape, up=up)
-    return shape_from_points(shape, up=up)
 
 
 def _ranked(labels: Sequence[str], scores: Tensor, confidences: Tensor, cosines: Tensor, top: int) -> tuple[Guess, ...]:

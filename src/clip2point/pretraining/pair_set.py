@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from clip2point.backbones import Backbone
-from clip2point.core.cache import load_arrays, store_arrays
+from clip2point.core.cache import load_or_compute
 from clip2point.core.errors import DataError, OptionError
 from clip2point.core.progress import Progress
 from clip2point.pretraining.pairs import read_shard
@@ -174,9 +174,11 @@ def _stamp(path: Path) -> list[Any]:
 
 def _unpacked(path: Path) -> dict[str, NDArray[Any]]:
     """Points [M, P, 3] of a shard, and its infos as JSON."""
-    parts = {"version": _VERSION, "shard": _stamp(path)}
-    if (found := load_arrays("pairs", parts)) is not None:
-        return found
+    return load_or_compute("pairs", {"version": _VERSION, "shard": _stamp(path)}, lambda: _read_pairs(path))
+
+
+def _read_pairs(path: Path) -> dict[str, NDArray[Any]]:
+    """The same, read from the shard itself."""
     infos, clouds = [], []
     for key, files in read_shard(path):
         try:
@@ -187,7 +189,7 @@ def _unpacked(path: Path) -> dict[str, NDArray[Any]]:
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path}: the pair {key!r} is damaged ({error}): make the shard again") from None
     text = np.frombuffer(json.dumps(infos).encode(), dtype=np.uint8)
-    return store_arrays("pairs", parts, {"points": np.stack(clouds), "infos": text})
+    return {"points": np.stack(clouds), "infos": text}
 
 
 def _checked_info(info: Any) -> dict[str, Any]:
@@ -224,15 +226,18 @@ def _view_count(name: str) -> int:
 def _encoded(path: Path, backbone: Backbone) -> Float32:
     """Features [M, V, D] of a shard's pictures."""
     parts = {"version": _VERSION, "shard": _stamp(path), "tower": backbone.fingerprint("image")}
-    if (found := load_arrays("image-features", parts)) is not None:
-        return found["features"]
+    return load_or_compute("image-features", parts, lambda: {"features": _encode_shard(path, backbone)})["features"]
+
+
+def _encode_shard(path: Path, backbone: Backbone) -> Float32:
+    """The same, computed anew."""
     features = []
     for key, files in read_shard(path):
         views = _view_count(json.loads(files["json"])["views"])  # checked when the shard was unpacked
         images = torch.from_numpy(_pictures(path, key, [files.get(f"view{view}.png", b"") for view in range(views)]))
         with torch.inference_mode():
             features.append(backbone.encode_image(images.permute(0, 3, 1, 2).float() / 255).cpu().numpy())
-    return store_arrays("image-features", parts, {"features": np.stack(features)})["features"]
+    return np.stack(features)
 
 
 def _pictures(path: Path, key: str, files: list[bytes]) -> NDArray[np.uint8]:

@@ -64,11 +64,11 @@ def _drawn(shape: Shape) -> list[Sequence[NDArray[np.uint8]]]:
     """Rows of pictures: coloured ones of a mesh, then depth maps."""
     from clip2point.rendering import render_depth, view_set
     from clip2point.rendering.shaded import render_color
-    from clip2point.shapes import sample_points, to_unit_sphere
+    from clip2point.shapes import prepare_points
 
     views = view_set(_VIEWS)
     upright = shape.with_up("y" if shape.up == "auto" else shape.up).upright()
-    points = to_unit_sphere(sample_points(upright, _POINTS))
+    points = prepare_points(upright, _POINTS)
     depth = to_pixels(render_depth(points[None], views, image_size=_SIDE)[0])
     if upright.mesh is None:
         return [list(depth)]

@@ -18,7 +18,7 @@ from clip2point.core.errors import Clip2PointError, reason
 from clip2point.core.workers import map_in_order
 from clip2point.search.contents import content_hash
 from clip2point.search.entry import Entry, Float32
-from clip2point.shapes import Shape, load_shape, sample_points, to_unit_sphere
+from clip2point.shapes import Shape, load_shape, prepare_points
 
 if TYPE_CHECKING:
     from clip2point.model import Classification, Recogniser
@@ -167,7 +167,7 @@ def thumbnail(depth: Float32) -> bytes:
 
 def _read(job: Job, points: int) -> Sampled:
     shape = load_shape(job.path, up=job.up)
-    cloud = to_unit_sphere(sample_points(shape, points, job.seed))
+    cloud = prepare_points(shape, points, job.seed, up="y")  # turned later, once for each up-axis that is tried
     mesh = shape.mesh
     extent = np.ptp(shape.points, axis=0).tolist()
     x, y, z = (float(f"{length:.6g}") for length in extent)  # float32 has no more digits

@@ -30,11 +30,12 @@ from torch.nn.functional import normalize
 from clip2point.core.display import NotebookDisplay
 from clip2point.core.errors import DataError, OptionError
 from clip2point.core.labels import MODELNET40
-from clip2point.model.recogniser import Recogniser, ShapeLike
+from clip2point.model.recogniser import Recogniser
 from clip2point.model.zero_shot import class_features
 from clip2point.search.entry import Entry, Float32
 from clip2point.search.library import Library
 from clip2point.search.photos import read_photo
+from clip2point.shapes import ShapeLike
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -4,8 +4,8 @@ from functools import lru_cache
 import pytest
 import torch
 
-from clip2point.backbones.hub import load_hub_backbone
 from clip2point.backbones.pocket import TENSORS, PocketBackbone
+from clip2point.backbones.transformers_backbone import load_transformers_backbone
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.model.checkpoint import read_checkpoint
 from clip2point.model.folders import POCKET
@@ -23,7 +23,7 @@ def pocket_tensors():
 def make(request, kind, dtype="fp32"):
     if kind == "pocket":
         return PocketBackbone(pocket_tensors(), logit_scale=10, dtype=dtype)
-    return load_hub_backbone(request.getfixturevalue(kind), dtype=dtype)
+    return load_transformers_backbone(request.getfixturevalue(kind), dtype=dtype)
 
 
 def depth_maps(kind, objects=1, views=2):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clip2point.backbones.hub import load_hub_backbone
+from clip2point.backbones.transformers_backbone import load_transformers_backbone
 from clip2point.core.errors import DataError, OptionError
 from clip2point.data.parts import open_parts
 from clip2point.evaluation import fitting, protocols
@@ -51,7 +51,7 @@ def write(tmp_path_factory, clouds):
 @pytest.fixture(scope="module")
 def model(tiny_clip):
     settings = Settings(points=64, radius=0.1, views="ring-2")
-    return Recogniser(load_hub_backbone(tiny_clip, dtype="fp32"), settings, "tiny")
+    return Recogniser(load_transformers_backbone(tiny_clip, dtype="fp32"), settings, "tiny")
 
 
 @pytest.fixture(scope="module")

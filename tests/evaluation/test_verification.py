@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from clip2point.backbones.hub import load_hub_backbone
+from clip2point.backbones.transformers_backbone import load_transformers_backbone
 from clip2point.core.errors import ModelError
 from clip2point.evaluation import verification
 from clip2point.model import Recogniser, recogniser
@@ -25,12 +25,14 @@ def fewer_classes():
 
 @pytest.fixture
 def model(tiny_clip):
-    return Recogniser(load_hub_backbone(tiny_clip, dtype="fp32"), SETTINGS, "tiny")
+    return Recogniser(load_transformers_backbone(tiny_clip, dtype="fp32"), SETTINGS, "tiny")
 
 
 @pytest.fixture(scope="module")
 def record(tiny_clip):
-    return verification.measure(Recogniser(load_hub_backbone(tiny_clip, dtype="fp32"), SETTINGS, "tiny"), WEIGHTS)
+    return verification.measure(
+        Recogniser(load_transformers_backbone(tiny_clip, dtype="fp32"), SETTINGS, "tiny"), WEIGHTS
+    )
 
 
 def failed(record, model):

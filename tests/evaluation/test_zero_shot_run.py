@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from clip2point.backbones.hub import load_hub_backbone
+from clip2point.backbones.transformers_backbone import load_transformers_backbone
 from clip2point.core.errors import DataError, OptionError
 from clip2point.data import open_dataset
 from clip2point.evaluation.zero_shot_run import run_zero_shot
@@ -33,7 +33,7 @@ def npz(tmp_path):
 
 @pytest.fixture(scope="module")
 def backbone(tiny_clip):
-    return load_hub_backbone(tiny_clip, dtype="fp32")
+    return load_transformers_backbone(tiny_clip, dtype="fp32")
 
 
 def recogniser(backbone, **changes):
@@ -75,7 +75,7 @@ def test_a_changed_setting_never_finds_old_features(backbone, npz, monkeypatch, 
 
 
 def test_changed_weights_seeds_up_axes_and_data_never_find_old_features(tiny_clip, npz, monkeypatch):
-    model = recogniser(load_hub_backbone(tiny_clip, dtype="fp32"))
+    model = recogniser(load_transformers_backbone(tiny_clip, dtype="fp32"))
     dataset = open_dataset(f"npz:{npz}", split="all")
     computed = []
     original = features.depth_maps

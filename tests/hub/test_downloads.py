@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load, load_file, save
 
 import clip2point
-from clip2point.backbones.hub import load_hub_backbone
+from clip2point.backbones.transformers_backbone import load_transformers_backbone
 from clip2point.core.errors import ModelError
 from clip2point.core.repositories import Repository
 from clip2point.model.folders import expected_record, weight_checksums
@@ -189,7 +189,7 @@ def test_a_model_of_ours_with_its_base_inside(hub, tiny_clip, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     folder = Path("ours")
     shutil.copytree(tiny_clip, folder / "base")
-    backbone = load_hub_backbone(folder / "base", dtype="fp32")
+    backbone = load_transformers_backbone(folder / "base", dtype="fp32")
     tower = backbone.depth_tower()
     with torch.no_grad():
         tower.projection.weight.mul_(2)
@@ -248,6 +248,6 @@ def test_bars_of_transformers_are_as_before(hub, tiny_clip, capsys):
     from transformers.utils import logging
 
     assert logging.is_progress_bar_enabled()
-    load_hub_backbone(tiny_clip)
+    load_transformers_backbone(tiny_clip)
     assert logging.is_progress_bar_enabled()
     assert capsys.readouterr().err == ""

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import clip2point
-from clip2point.backbones.hub import load_hub_backbone
+from clip2point.backbones.transformers_backbone import load_transformers_backbone
 from clip2point.core.errors import ModelError
 from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
 from clip2point.model.folders import POCKET, weight_checksums
@@ -36,7 +36,7 @@ def pocket():
 @pytest.fixture
 def clip(tiny_clip, tmp_path):
     """A trained backbone whose base lies in a folder of its own."""
-    return disturbed(load_hub_backbone(shutil.copytree(tiny_clip, tmp_path / "base"), dtype="fp32"))
+    return disturbed(load_transformers_backbone(shutil.copytree(tiny_clip, tmp_path / "base"), dtype="fp32"))
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_half_precision_keeps_what_is_small_and_the_features(pocket, half):
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("kind", ["tiny_clip", "tiny_siglip"])
 def test_round_trip_on_a_base(request, kind, tmp_path, half):
-    backbone = disturbed(load_hub_backbone(request.getfixturevalue(kind), dtype="fp32"))
+    backbone = disturbed(load_transformers_backbone(request.getfixturevalue(kind), dtype="fp32"))
     save_model(tmp_path, backbone, SETTINGS, {}, half=half)
     assert all(name.startswith("depth.") for name in read_checkpoint(tmp_path).tensors)
     loaded = clip2point.load(tmp_path, dtype="fp32").backbone
@@ -112,7 +112,7 @@ def test_round_trip_on_a_base(request, kind, tmp_path, half):
 def test_a_relative_base_moves_with_its_checkpoint(tiny_clip, tmp_path, monkeypatch):
     shutil.copytree(tiny_clip, tmp_path / "old" / "base")
     monkeypatch.chdir(tmp_path / "old")
-    backbone = disturbed(load_hub_backbone("base", dtype="fp32"))
+    backbone = disturbed(load_transformers_backbone("base", dtype="fp32"))
     save_model(tmp_path / "old" / "trained", backbone, SETTINGS, {})
     assert json.loads((tmp_path / "old" / "trained" / "config.json").read_text())["base"] == "../base"
     monkeypatch.chdir(tmp_path)
@@ -173,7 +173,7 @@ def test_a_tensor_on_a_base_that_is_no_depth_tower_is_refused(clip, tmp_path):
 
 
 def test_what_cannot_be_saved_is_said(tiny_clip, tmp_path):
-    backbone = load_hub_backbone(tiny_clip, dtype="fp32")
+    backbone = load_transformers_backbone(tiny_clip, dtype="fp32")
     with pytest.raises(ModelError, match="no depth tower was trained, so there is nothing to be saved"):
         save_model(tmp_path / "model", backbone, SETTINGS, {})
     state = backbone.depth_tower().state_dict()

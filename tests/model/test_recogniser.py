@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from clip2point.backbones.hub import load_hub_backbone
+from clip2point.backbones.transformers_backbone import load_transformers_backbone
 from clip2point.core.errors import OptionError, ShapeError
 from clip2point.model import Classification, Failure, Recogniser, zero_shot_logits
 from clip2point.model.recogniser import _read_ahead
@@ -17,7 +17,7 @@ LABELS = ["chair", "table", "lamp", "night_stand"]
 
 @pytest.fixture(scope="module")
 def model(tiny_clip):
-    return Recogniser(load_hub_backbone(tiny_clip, dtype="fp32"), Settings(points=256, radius=0.08), "tiny")
+    return Recogniser(load_transformers_backbone(tiny_clip, dtype="fp32"), Settings(points=256, radius=0.08), "tiny")
 
 
 @pytest.fixture(scope="module")

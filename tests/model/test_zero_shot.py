@@ -8,7 +8,7 @@ import torch
 
 import clip2point
 from clip2point.backbones import clip
-from clip2point.backbones.hub import load_hub_backbone
+from clip2point.backbones.transformers_backbone import load_transformers_backbone
 from clip2point.model import class_features, view_cosines, zero_shot, zero_shot_logits
 from clip2point.rendering import ViewSet, render_depth
 
@@ -155,7 +155,7 @@ def test_views_image_size_and_radius_reach_the_renderer(points):
 
 
 def test_with_a_clip_model(tiny_clip, points):
-    backbone = load_hub_backbone(tiny_clip, dtype="fp32")
+    backbone = load_transformers_backbone(tiny_clip, dtype="fp32")
     text = class_features(backbone, ["chair", "table"])
     logits = zero_shot_logits(backbone, points, text, radius=0.1)
     assert logits.shape == (3, 2)

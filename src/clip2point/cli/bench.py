@@ -73,8 +73,8 @@ def _backbone(arguments: argparse.Namespace, dtype: str) -> Backbone:
     import torch
     from transformers import CLIPConfig, CLIPModel
 
-    from clip2point.backbones.hub import HubBackbone
+    from clip2point.backbones.transformers_backbone import TransformersBackbone
 
     torch.manual_seed(0)
     model = CLIPModel(CLIPConfig()).eval().requires_grad_(False)  # the defaults are those of ViT-B/32
-    return HubBackbone(model, None, {}, name=_RANDOM_VIT, device=arguments.device, dtype=dtype)
+    return TransformersBackbone(model, None, {}, name=_RANDOM_VIT, device=arguments.device, dtype=dtype)

@@ -60,7 +60,7 @@ def load_base_from(folder: Path, name: str, device: str, dtype: str) -> Recognis
         ModelError: As ``load_base``.
         OptionError: As ``load_base``.
     """
-    from clip2point.backbones.hub import ALIASES, load_hub_backbone
+    from clip2point.backbones.transformers_backbone import ALIASES, load_transformers_backbone
 
     if is_checkpoint(folder):
         if holds_head(read_config(folder)):
@@ -72,7 +72,7 @@ def load_base_from(folder: Path, name: str, device: str, dtype: str) -> Recognis
             "or a folder with a checkpoint or a transformers model"
         )
     source = folder if name.startswith(HUB_PREFIX) else name
-    backbone = load_hub_backbone(source, name=name.removeprefix(HUB_PREFIX), device=device, dtype=dtype)
+    backbone = load_transformers_backbone(source, name=name.removeprefix(HUB_PREFIX), device=device, dtype=dtype)
     return Recogniser(backbone, Settings(), name)
 
 
@@ -123,7 +123,7 @@ def _logit_scale(checkpoint: Checkpoint) -> float:
 
 def _base(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
     """The model in transformers format whose depth tower a checkpoint holds."""
-    from clip2point.backbones.hub import load_hub_backbone
+    from clip2point.backbones.transformers_backbone import load_transformers_backbone
 
     check_tensors(checkpoint, {})
     folder, base = checkpoint.folder, checkpoint.config.get("base")
@@ -135,7 +135,7 @@ def _base(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
             f'{path}: missing; {folder} builds on this model: copy it there, or correct "base" in config.json'
         )
     try:
-        backbone = load_hub_backbone(path if path.is_dir() else base, device=device, dtype=dtype)
+        backbone = load_transformers_backbone(path if path.is_dir() else base, device=device, dtype=dtype)
     except ModelError as error:
         raise ModelError(f"{folder} builds on another model: {error}") from error
     expected = checkpoint.config.get("base_fingerprint")

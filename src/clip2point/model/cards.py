@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from clip2point.backbones.hub import ALIASES
+from clip2point.backbones.transformers_backbone import ALIASES
 
 #: Settings and kinds that a reader wants to know, by their names in ``config.json``.
 _FACTS = {

@@ -295,7 +295,7 @@ def _on_the_hub(name: str) -> tuple[list[Missing], list[str]]:
     """What is missing of a model of the hub, and what would be downloaded."""
     from huggingface_hub import constants
 
-    from clip2point.backbones.hub import ALIASES
+    from clip2point.backbones.transformers_backbone import ALIASES
     from clip2point.core.repositories import find_cached_folder
 
     if name not in ALIASES and not name.startswith("hf:"):

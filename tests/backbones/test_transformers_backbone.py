@@ -4,7 +4,7 @@ import shutil
 import pytest
 import torch
 
-from clip2point.backbones.hub import load_hub_backbone
+from clip2point.backbones.transformers_backbone import load_transformers_backbone
 from clip2point.core.errors import ModelError
 
 
@@ -18,7 +18,7 @@ def folder(request):
 
 
 def test_protocol(folder):
-    backbone = load_hub_backbone(folder)
+    backbone = load_transformers_backbone(folder)
     assert backbone.encode_depth(depth_maps()).shape == (2, 3, backbone.dim)
     assert backbone.encode_image(torch.rand(2, 3, 50, 40)).shape == (2, backbone.dim)
     assert backbone.encode_text(["image of a chair", "lamp"]).shape == (2, backbone.dim)
@@ -27,14 +27,14 @@ def test_protocol(folder):
 
 
 def test_one_channel_equals_the_plain_way(folder):
-    backbone = load_hub_backbone(folder, dtype="fp32")
+    backbone = load_transformers_backbone(folder, dtype="fp32")
     depth = depth_maps()
     plain = backbone.encode_image(depth.flatten(0, 1)[:, None].expand(-1, 3, -1, -1))
     torch.testing.assert_close(backbone.encode_depth(depth).flatten(0, 1), plain, atol=1e-5, rtol=0)
 
 
 def test_the_depth_tower_shares_the_weights_of_the_image_tower(folder):
-    backbone = load_hub_backbone(folder)
+    backbone = load_transformers_backbone(folder)
     image, depth = (dict(tower.named_parameters()) for tower in (backbone._vision, backbone._towers["depth"].vision))
     own = {name for name in depth if name not in image or depth[name].data_ptr() != image[name].data_ptr()}
     assert own == {"embeddings.patch_embedding.weight", "embeddings.patch_embedding.bias"}
@@ -44,7 +44,7 @@ def test_features_equal_those_of_transformers(folder):
     from transformers import AutoModel, AutoTokenizer
 
     model, tokenizer = AutoModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
-    backbone = load_hub_backbone(folder, dtype="fp32")
+    backbone = load_transformers_backbone(folder, dtype="fp32")
     texts = ["image of a chair", "the lamp of a table"]
     clip = model.config.model_type == "clip"
     tokens = tokenizer(
@@ -62,7 +62,7 @@ def test_features_equal_those_of_transformers(folder):
 
 
 def test_batches_do_not_change_features(folder):
-    backbone = load_hub_backbone(folder, dtype="fp32")
+    backbone = load_transformers_backbone(folder, dtype="fp32")
     depth = depth_maps(objects=30, views=5)
     together = backbone.encode_depth(depth)
     torch.testing.assert_close(backbone.encode_depth(depth[17:18])[0], together[17], atol=1e-5, rtol=0)
@@ -70,13 +70,15 @@ def test_batches_do_not_change_features(folder):
 
 def test_bf16_is_close_to_fp32(tiny_clip):
     depth = depth_maps()
-    exact, rounded = (load_hub_backbone(tiny_clip, dtype=dtype).encode_depth(depth) for dtype in ("fp32", "bf16"))
+    exact, rounded = (
+        load_transformers_backbone(tiny_clip, dtype=dtype).encode_depth(depth) for dtype in ("fp32", "bf16")
+    )
     assert rounded.dtype == torch.float32
     assert torch.cosine_similarity(exact, rounded, dim=-1).min() > 0.999
 
 
 def test_long_texts_are_cut(tiny_clip):
-    backbone = load_hub_backbone(tiny_clip)
+    backbone = load_transformers_backbone(tiny_clip)
     assert backbone.encode_text(["chair " * 500]).isfinite().all()
 
 
@@ -84,7 +86,7 @@ def test_preprocessor_settings_are_used(tiny_clip, tmp_path):
     folder = shutil.copytree(tiny_clip, tmp_path / "model")
     settings = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
-    assert load_hub_backbone(folder)._mean == (0.1, 0.2, 0.3)
+    assert load_transformers_backbone(folder)._mean == (0.1, 0.2, 0.3)
 
 
 def test_missing_weights_are_named(tiny_clip, tmp_path):
@@ -95,24 +97,24 @@ def test_missing_weights_are_named(tiny_clip, tmp_path):
     del weights["visual_projection.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelError, match=r"1 weights are missing or misshapen, the first is visual_projection.weight"):
-        load_hub_backbone(folder)
+        load_transformers_backbone(folder)
 
 
 def test_other_families_are_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(ModelError, match="a model of type 'bert'; expected one of clip, siglip"):
-        load_hub_backbone(tmp_path)
+        load_transformers_backbone(tmp_path)
 
 
 def test_offline_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ModelError, match="openai/clip-vit-base-patch32: HF_HUB_OFFLINE is set.*'pocket' works now"):
-        load_hub_backbone("clip-vit-b-32")
+        load_transformers_backbone("clip-vit-b-32")
 
 
 def test_a_broken_folder_says_what_is_wrong(tiny_clip, tmp_path):
     folder = shutil.copytree(tiny_clip, tmp_path / "model")
     (folder / "model.safetensors").write_bytes(b"<html>not a model</html>")
     with pytest.raises(ModelError, match="cannot load the model .*model: .*; check its files"):
-        load_hub_backbone(folder)
+        load_transformers_backbone(folder)

@@ -39,7 +39,7 @@ _NORMALIZATION = {
 }
 
 
-class HubDepthTower(nn.Module):
+class TransformersDepthTower(nn.Module):
     """A vision model whose first convolution takes one channel, and the projection after it.
 
     Args:
@@ -56,7 +56,7 @@ class HubDepthTower(nn.Module):
         return self.projection(self.vision(images).pooler_output)
 
 
-class HubBackbone:
+class TransformersBackbone:
     """A CLIP or SigLIP model of transformers; implements ``Backbone``.
 
     Photos go through the model's own image tower, resized without a crop and normalised by the mean and deviation of
@@ -108,10 +108,10 @@ class HubBackbone:
         depth = _one_channel_copy(model.vision_model, self._mean, self._std)
         self._vision = model.vision_model.to(self.device, self.dtype)
         self._vision_projection = _projection(model, "visual_projection").to(self.device, self.dtype)
-        tower = HubDepthTower(depth.to(self.device, self.dtype), self._vision_projection)
+        tower = TransformersDepthTower(depth.to(self.device, self.dtype), self._vision_projection)
         #: What reads depth maps on each path, as it computes; and the trained tower as it is stored.
-        self._towers: dict[DepthPath, HubDepthTower] = {"depth": tower, "image": tower}
-        self._trained: HubDepthTower | None = None
+        self._towers: dict[DepthPath, TransformersDepthTower] = {"depth": tower, "image": tower}
+        self._trained: TransformersDepthTower | None = None
 
     def fingerprint(self, path: DepthPath = "depth") -> str:
         """Hash of the tower that reads depth maps and the projection after it."""
@@ -147,7 +147,7 @@ class HubBackbone:
         pooled = self._text(**{name: tokens[name] for name in names}).pooler_output
         return self._text_projection(pooled).float()
 
-    def depth_tower(self, path: DepthPath = "depth") -> HubDepthTower:
+    def depth_tower(self, path: DepthPath = "depth") -> TransformersDepthTower:
         """A copy of the tower of a path to be trained, for images of the model's own size.
 
         Of a backbone in bf16, one that was not trained has the rounded weights.
@@ -159,7 +159,7 @@ class HubBackbone:
 
     def with_depth_tower(
         self, tower: nn.Module | Mapping[str, Tensor], *, image_size: int | None = None
-    ) -> HubBackbone:
+    ) -> TransformersBackbone:
         """A backbone with a trained depth tower; see ``Backbone.with_depth_tower``."""
         check_image_size(image_size, self.image_size, self.name)
         other = copy.copy(self)
@@ -191,9 +191,9 @@ class HubBackbone:
         return hash_tensors((f"{part}.{name}", tensor) for part, state in states for name, tensor in state.items())
 
 
-def load_hub_backbone(
+def load_transformers_backbone(
     source: str | Path, *, name: str | None = None, device: str = "cpu", dtype: str = "auto"
-) -> HubBackbone:
+) -> TransformersBackbone:
     """Load a CLIP or SigLIP model.
 
     Args:
@@ -201,7 +201,7 @@ def load_hub_backbone(
             ``Repository`` takes it.
         name: by which the backbone is to be known; ``source`` if not given.
         device: name of a torch device.
-        dtype: see ``HubBackbone``.
+        dtype: see ``TransformersBackbone``.
 
     Raises:
         ModelError: if the model cannot be had, is of another family, or lacks weights.
@@ -217,7 +217,7 @@ def load_hub_backbone(
         raise
     except Exception as error:
         raise ModelError(f"cannot load the model {folder}: {reason(error)}; check its files") from error
-    return HubBackbone(model, tokenizer, processor, name=name or str(source), device=device, dtype=dtype)
+    return TransformersBackbone(model, tokenizer, processor, name=name or str(source), device=device, dtype=dtype)
 
 
 def _load(folder: Path) -> tuple[Any, Any, dict[str, Any]]:

@@ -1,0 +1,275 @@
+"""Mutation testing: change one thing in code that matters, and see whether a test notices.
+
+A seeded sample of small changes (a comparison, an operator, a constant, a dropped statement, argument or dict entry) is
+tried on the modules of ``TARGETS``, each against the tests that mirror its module. A change that no test notices is
+printed with its line. Changes that alter no result are listed, with the reason, in ``tools/equivalent_mutants.txt``.
+
+    python tools/mutants.py --count 120 --seed 0
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PACKAGE = REPOSITORY / "src" / "clip2point"
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.txt")
+TIMEOUT = 240  # seconds for the tests of one mutant
+
+#: Modules whose meaning tests have to hold, and the tests of each, beside ``tests/ROOM/test_MODULE.py``.
+TARGETS: dict[str, tuple[str, ...]] = {
+    "rendering/depth.py": (),
+    "rendering/discs_numba.py": ("rendering/test_depth.py",),
+    "rendering/discs_torch.py": ("rendering/test_depth.py",),
+    "rendering/pointclip.py": ("rendering/test_depth.py",),
+    "rendering/views.py": (),
+    "pretraining/losses.py": (),
+    "pretraining/module.py": (),
+    "heads/aggregator.py": ("heads/test_networks.py", "heads/test_dpa.py"),
+    "heads/dpa.py": ("heads/test_official.py",),
+    "heads/gdpa.py": ("heads/test_networks.py",),
+    "heads/inter_view.py": ("heads/test_networks.py",),
+    "heads/tip_adapter.py": (),
+    "heads/training_free.py": (),
+    "heads/trained.py": ("heads/test_heads.py",),
+    "heads/selection.py": (),
+    "heads/calibration.py": (),
+    "heads/ood.py": (),
+    "heads/metrics.py": (),
+    "data/splits.py": (),
+    "data/shots.py": (),
+    "core/cache.py": (),
+    "model/zero_shot.py": (),
+    "model/recogniser.py": (),
+    "adaptation/few_shot.py": ("adaptation/test_classifier.py",),
+    "adaptation/weight_interpolation.py": (),
+    "features/view_features.py": ("features", "evaluation/test_zero_shot_run.py"),
+    "features/augmented_views.py": ("features", "adaptation/test_classifier.py"),
+    "evaluation/fitting.py": ("evaluation/test_protocols.py",),
+    "search/library.py": (),
+    "search/queries.py": (),
+    "search/duplicates.py": (),
+    "search/retrieval.py": (),
+}
+
+_COMPARE = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+}  # fmt: skip
+_BINARY = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Pow: ast.Mult,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One changed piece of source.
+
+    Attributes:
+        module: Path of the module in the package.
+        line: Number of its first line.
+        before: Source of the piece.
+        after: Changed source.
+        start: Offset of the piece in the module's source, in bytes.
+    """
+
+    module: str
+    line: int
+    before: str
+    after: str
+    start: int
+
+    @property
+    def key(self) -> str:
+        """Name under which an equivalent mutant is listed; it does not depend on line numbers."""
+        return f"{self.module}: {' '.join(self.before.split())} -> {' '.join(self.after.split())}"
+
+
+def find_mutants(module: str) -> list[Mutant]:
+    """List all mutants of a module; docstrings, annotations, messages and type checks are left alone."""
+    source = (PACKAGE / module).read_text(encoding="utf-8")
+    starts = [0]
+    for line in source.encode().splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    found = []
+    for node in _walk(ast.parse(source)):
+        for changed in _change(node):
+            before = ast.get_source_segment(source, node) or ""
+            after = ast.unparse(changed) if changed is not None else "pass"
+            if before and before != after:
+                after = f"({after})" if isinstance(changed, ast.expr) else after
+                found.append(Mutant(module, node.lineno, before, after, starts[node.lineno - 1] + node.col_offset))
+    return found
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes whose change could alter a result."""
+    for name, value in ast.iter_fields(node):
+        if name in ("annotation", "returns", "decorator_list", "type_comment"):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            skipped = isinstance(child, ast.Raise | ast.Assert | ast.Import | ast.ImportFrom | ast.JoinedStr)
+            if not isinstance(child, ast.AST) or skipped or _is_text(child):
+                continue
+            yield child
+            yield from _walk(child)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _change(node: ast.AST) -> Iterator[ast.AST | None]:
+    """Yield changed copies of a node; None stands for ``pass`` in place of a statement."""
+    if isinstance(node, ast.Expr | ast.AugAssign):
+        yield None
+    elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        yield ast.Constant(not node.value)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, int):
+        yield ast.Constant(node.value + 1)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, float):
+        yield ast.Constant(node.value * 1.5 + 0.01)
+    elif isinstance(node, ast.Dict) and len(node.keys) > 1:
+        for index in range(len(node.keys)):
+            yield ast.Dict(node.keys[:index] + node.keys[index + 1 :], node.values[:index] + node.values[index + 1 :])
+    elif isinstance(node, ast.Call):
+        for index in range(len(node.keywords)):
+            yield ast.Call(node.func, node.args, node.keywords[:index] + node.keywords[index + 1 :])
+    else:
+        yield from _change_operator(node)
+
+
+def _change_operator(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield copies of a node with another operator."""
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _COMPARE:
+        yield ast.Compare(node.left, [_COMPARE[type(node.ops[0])]()], node.comparators)
+    elif isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+        yield ast.BinOp(node.left, _BINARY[type(node.op)](), node.right)
+    elif isinstance(node, ast.BoolOp):
+        yield ast.BoolOp(ast.And() if isinstance(node.op, ast.Or) else ast.Or(), node.values)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub):
+        yield node.operand
+
+
+class Overlay:
+    """A copy of the package made of links, in which one module at a time is replaced.
+
+    Args:
+        folder: Folder for the copy.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(PACKAGE, folder / "clip2point", copy_function=os.symlink, ignore=ignored)
+
+    def test(self, mutant: Mutant | None, module: str) -> bool:
+        """Return True if the tests of a module pass with a mutant (None for the code as it is)."""
+        path = self.folder / "clip2point" / module
+        source = (PACKAGE / module).read_bytes()
+        if mutant is not None:
+            end = mutant.start + len(mutant.before.encode())
+            source = source[: mutant.start] + mutant.after.encode() + source[end:]
+        path.unlink()
+        path.write_bytes(source)
+        threads = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**os.environ, **threads, "PYTHONPATH": str(self.folder)}
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *_tests(module)]
+        try:
+            run = subprocess.run(
+                command, cwd=REPOSITORY, env=environment, capture_output=True, timeout=TIMEOUT, check=False
+            )
+            return run.returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            path.unlink()
+            path.symlink_to(PACKAGE / module)
+
+
+def _tests(module: str) -> list[str]:
+    """Paths of the tests of a module, those that there are."""
+    room, _, name = module.rpartition("/")
+    own = f"{'data_sets' if room == 'data' else room}/test_{name}"
+    paths = [REPOSITORY / "tests" / test for test in (own, *TARGETS[module])]
+    return [str(path.relative_to(REPOSITORY)) for path in dict.fromkeys(paths) if path.exists()]
+
+
+def draw_sample(count: int, seed: int, equivalent: frozenset[str]) -> list[Mutant]:
+    """Draw mutants, as evenly over the modules as they allow."""
+    rng = random.Random(seed)
+    pools = []
+    for module in TARGETS:
+        pool = [mutant for mutant in find_mutants(module) if mutant.key not in equivalent]
+        rng.shuffle(pool)
+        pools.append(pool)
+    sample: list[Mutant] = []
+    while len(sample) < count and any(pools):
+        for pool in pools:
+            if pool and len(sample) < count:
+                sample.append(pool.pop())
+    return sample
+
+
+def read_equivalent() -> frozenset[str]:
+    """Read the keys of mutants that alter no result; a line that begins with # gives the reason of those below."""
+    lines = EQUIVALENT.read_text(encoding="utf-8").splitlines() if EQUIVALENT.exists() else []
+    return frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+def main() -> int:
+    """Try a sample of mutants, print those that survive, and fail if too many do."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--count", type=int, default=120, help="number of mutants (default 120)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the sample (default 0)")
+    parser.add_argument("--jobs", type=int, default=2, help="test runs at a time (default 2)")
+    parser.add_argument("--least", type=float, default=0.9, help="least fraction to be killed (default 0.9)")
+    parser.add_argument("--only", default="", help="modules whose path contains this")
+    arguments = parser.parse_args()
+    for module in [module for module in TARGETS if arguments.only not in module]:
+        del TARGETS[module]
+    sample = draw_sample(arguments.count, arguments.seed, read_equivalent())
+    begin, survivors = time.perf_counter(), []
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(arguments.jobs) as pool:
+        overlays: Queue[Overlay] = Queue()
+        for number in range(arguments.jobs):
+            overlays.put(Overlay(Path(temporary) / str(number)))
+
+        def survives(mutant: Mutant | None, module: str) -> bool:
+            overlay = overlays.get()
+            try:
+                return overlay.test(mutant, module)
+            finally:
+                overlays.put(overlay)
+
+        modules = sorted({mutant.module for mutant in sample})
+        for module, passes in zip(modules, pool.map(lambda module: survives(None, module), modules), strict=True):
+            if not passes:
+                print(f"{module}: its tests ({' '.join(_tests(module))}) fail without any change")
+                return 2
+        results = pool.map(lambda mutant: survives(mutant, mutant.module), sample)
+        for number, (mutant, alive) in enumerate(zip(sample, results, strict=True), 1):
+            if alive:
+                survivors.append(mutant)
+                print(f"alive  line {mutant.line}  {mutant.key}", flush=True)
+            print(f"\r{number}/{len(sample)}", end="", file=sys.stderr, flush=True)
+    killed = 1 - len(survivors) / len(sample)
+    print(f"\n{len(sample)} mutants, {killed:.1%} killed, {time.perf_counter() - begin:.0f} s")
+    return 0 if killed >= arguments.least else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

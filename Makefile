@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast lint coverage docs format clean
+.PHONY: demo test test-fast lint coverage mutants docs format clean
 
 demo: $(VENV)/installed
 	$(BIN)/clip2point demo --out demo
@@ -22,9 +22,14 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/codespell
+	$(BIN)/lint-imports
 
 coverage: $(VENV)/installed
 	$(BIN)/pytest -n auto --cov --cov-report=term-missing:skip-covered
+
+# Small changes to code that matters: does a test notice each? Takes minutes.
+mutants: $(VENV)/installed
+	$(BIN)/python tools/mutants.py
 
 docs: $(VENV)/installed
 	$(BIN)/mkdocs build --strict --site-dir build/site

@@ -12,10 +12,10 @@ import torch
 torch.set_num_threads(int(sys.argv[1]))
 import numba, numpy as np
 from clip2point.rendering import render_depth
-from clip2point.rendering.threads import shared_threads
+from clip2point.rendering.threads import share_threads
 points = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 50, 3)).astype(np.float32)
 render_depth(points, "ring-6@20", image_size=32)
-with shared_threads():
+with share_threads():
     inside = numba.get_num_threads()
 print(json.dumps([inside, numba.get_num_threads(), torch.get_num_threads()]))
 """

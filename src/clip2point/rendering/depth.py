@@ -2,7 +2,7 @@
 
 CLIP2Point (section 3.2 of the paper, constants from its public code): orthographic cameras around the unit sphere;
 every point is a disc; the nearest point of a pixel wins ("minimum depth" rather than a weighted mean, plus
-dilation). Grey levels are, with z the depth, z_min the least value of the image after its background has been set to
+dilation). Gray levels are, with z the depth, z_min the least value of the image after its background has been set to
 1, and z_max the farthest depth,
 
     g = (z - z_min) / z_max * 200 / 255    on the object,    g = 1    on the background.
@@ -45,22 +45,28 @@ def render_depth(
 
     Args:
         points: [B, N, 3] float32 in the unit sphere, y up; a NumPy array or a tensor on any device.
-        views: V views, as a set or its name.
-        distances: [B, V] camera distances, 1 if not given. Cameras are orthographic: the distance acts as a zoom.
-        image_size: S, pixels, 1 to 4096.
-        radius: of the discs, in half image widths, above 0 to 1. Only the style "clip2point" has discs.
-        style: one of ``STYLES``.
-        backend: for "clip2point": "numba" (CPU) or "torch" (any device); numba on the CPU and torch elsewhere if not
-            given. Their values are the same.
+        views: View set of V views, or its name.
+        distances: [B, V] camera distances; None for 1. Cameras are orthographic: the distance acts as a zoom.
+        image_size: Height and width S in pixels, 1 to 4096.
+        radius: Radius of the discs in half image widths, in (0, 1]. Only the style "clip2point" draws discs.
+        style: Name in ``STYLES``.
+        backend: "numba" (CPU) or "torch" (any device) for the style "clip2point", with equal values; None for numba on
+            the CPU and torch elsewhere.
 
     Returns:
         [B, V, S, S] float32 in [0, 1], of the type and on the device of ``points``.
 
     Raises:
-        OptionError: if an argument has a value or shape that makes no sense.
+        OptionError: An argument has an invalid value or shape.
+
+    Examples:
+        >>> points = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 256, 3)).astype(np.float32)
+        >>> depth = render_depth(points, "clip2point-6", image_size=64)
+        >>> depth.shape, float(depth.max())
+        ((2, 6, 64, 64), 1.0)
     """
     check_style(style)
-    return _handed_out(STYLES[style](_Scene(points, views, distances, image_size, radius, backend)), points)
+    return _match_container(STYLES[style](_Scene(points, views, distances, image_size, radius, backend)), points)
 
 
 def render_zbuffer(
@@ -72,24 +78,28 @@ def render_zbuffer(
     radius: float = 0.02,
     backend: str | None = None,
 ) -> Array:
-    """The depths z = distance - (camera direction . p) / distance behind the grey levels of the style "clip2point".
+    """Return the depths z = distance - (camera direction . p) / distance behind the gray levels of "clip2point".
 
-    Arguments as for ``render_depth``.
+    Arguments are those of ``render_depth``.
 
     Returns:
         [B, V, S, S] float32; -1 on the background.
     """
-    return _handed_out(_discs(_Scene(points, views, distances, image_size, radius, backend), grey=False), points)
+    return _match_container(_discs(_Scene(points, views, distances, image_size, radius, backend), grey=False), points)
 
 
 def rotate_modelnet(points: Array) -> Array:
-    """Turn ModelNet's z-up frame into the y-up one, (x, y, z) -> (-y, z, -x), as the public code does.
+    """Rotate ModelNet's z-up frame into the y-up one, (x, y, z) -> (-y, z, -x), as the public code does.
 
     Args:
         points: [..., 3], array or tensor.
 
     Returns:
         [..., 3] of the same type.
+
+    Examples:
+        >>> rotate_modelnet(np.array([[1.0, 2.0, 3.0]]))
+        array([[-2.,  3., -1.]])
     """
     return to_y_up(points, "z")
 
@@ -101,7 +111,7 @@ def check_style(style: str) -> None:
 
 
 def check_radius(radius: float) -> None:
-    """Raise OptionError unless ``radius`` is one that discs can have."""
+    """Raise OptionError unless ``radius`` is in (0, 1]."""
     if not 0 < radius <= 1:
         raise OptionError(f"radius {radius}: expected above 0 and at most 1 (half the image width)")
 
@@ -132,7 +142,7 @@ class _Scene:
         self.distances = self._check_distances(distances)
 
     def _check_distances(self, distances: NDArray[np.floating] | torch.Tensor | None) -> Float32:
-        """Distances as a [B, V] float32 array; a single row of ones if none are given."""
+        """Return distances as a [B, V] float32 array; a single row of ones for None."""
         if distances is None:
             return np.ones((1, len(self.views)), dtype=np.float32)
         values = np.asarray(distances if isinstance(distances, np.ndarray) else distances.cpu(), dtype=np.float32)
@@ -144,7 +154,7 @@ class _Scene:
         return values
 
     def cameras(self) -> tuple[Cameras, Float32]:
-        """Cameras [B, V] and zoom factors [B, V]; B is spread without copying where all objects share distances."""
+        """Return cameras [B, V] and zoom factors [B, V], broadcast without a copy where all objects share distances."""
         objects = self.points.shape[0]
         cameras = self.views.cameras(self.distances)
         zoom = np.float32(1) / self.distances
@@ -154,7 +164,7 @@ class _Scene:
         return Cameras(rotation, translation), zoom
 
     def view_points(self) -> torch.Tensor:
-        """[B * V, N, 3] tensor: points in view coordinates, depth relative to the centre of the object."""
+        """Return points [B * V, N, 3] in view coordinates, with depths relative to the centre of the object."""
         from clip2point.rendering.discs_torch import project
 
         cameras, zoom = self.cameras()
@@ -163,7 +173,7 @@ class _Scene:
         return projected.flatten(0, 1)
 
     def tensor(self, array: np.ndarray | torch.Tensor) -> torch.Tensor:
-        """As a float32 tensor on the device of the points."""
+        """Return an array as a float32 tensor on the device of the points."""
         import torch
 
         if isinstance(array, np.ndarray):
@@ -172,8 +182,8 @@ class _Scene:
         return array.to(device, torch.float32)
 
 
-def _handed_out(images: np.ndarray | torch.Tensor, like: Array) -> Array:
-    """Images as an array or tensor like the caller's points, on the same device."""
+def _match_container(images: np.ndarray | torch.Tensor, like: Array) -> Array:
+    """Return images as an array or tensor like the caller's points, on the same device."""
     if isinstance(like, np.ndarray):
         return np.asarray(images)
     import torch
@@ -182,7 +192,7 @@ def _handed_out(images: np.ndarray | torch.Tensor, like: Array) -> Array:
 
 
 def _discs(scene: _Scene, *, grey: bool = True) -> np.ndarray | torch.Tensor:
-    """CLIP2Point's rasteriser on the chosen backend."""
+    """Rasterise discs on the chosen backend."""
     cameras, zoom = scene.cameras()
     centers = _pixel_centers(scene.image_size)
     if scene.backend == "torch":
@@ -198,7 +208,7 @@ def _discs(scene: _Scene, *, grey: bool = True) -> np.ndarray | torch.Tensor:
 
 
 def _pointclip(scene: _Scene, function_name: str) -> np.ndarray | torch.Tensor:
-    """One of the two styles of PointCLIP."""
+    """Render one of the two styles of PointCLIP."""
     from clip2point.rendering import pointclip
 
     images = getattr(pointclip, function_name)(scene.view_points(), scene.image_size)
@@ -207,7 +217,7 @@ def _pointclip(scene: _Scene, function_name: str) -> np.ndarray | torch.Tensor:
 
 @lru_cache(maxsize=16)
 def _pixel_centers(size: int) -> Float32:
-    """[S] centres of pixel columns (and rows) in NDC, +1 at the left (top), rounded as in PyTorch3D."""
+    """Return [S] centres of pixel columns (and rows) in NDC, +1 at the left (top), rounded as in PyTorch3D."""
     reversed_index = np.arange(size - 1, -1, -1)
     return np.float32(-1) + (2 * reversed_index + 1).astype(np.float32) / np.float32(size)
 

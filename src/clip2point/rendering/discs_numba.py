@@ -1,4 +1,4 @@
-"""The disc rasteriser on the CPU: project, splat and grey level of every image in one parallel pass.
+"""The disc rasteriser on the CPU: projection, splatting and gray levels of every image in one parallel pass.
 
 The arithmetic is float32 with one rounding an operation, and no fast-math: the z-buffers equal those of PyTorch3D's CPU
 rasteriser to the last bit. The only fused multiply-adds are those of the projection (a matrix product in the public
@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.rendering.threads import shared_threads
+from clip2point.rendering.threads import share_threads
 
 Float32 = NDArray[np.float32]
 
@@ -36,23 +36,23 @@ def rasterize(
     radius: float,
     grey: bool,
 ) -> Float32:
-    """Draw every point as a disc; the nearest wins.
+    """Draw each point as a disc; the nearest wins.
 
     Args:
         points: [B, N, 3].
         rotation: [B, V, 3, 3].
         translation: [B, V, 3].
-        zoom: [B, V], the factor (1 / distance) on the points.
+        zoom: [B, V] factors (1 / distance) on the points.
         centers: [S] pixel centres in NDC, from +1 (left, top) to -1.
-        radius: of the discs, in NDC.
-        grey: True for grey levels (near 0, background 1), False for the z-buffer (background -1).
+        radius: Radius of the discs, in NDC.
+        grey: True for gray levels (near 0, background 1), False for the z-buffer (background -1).
 
     Returns:
         [B, V, S, S] float32.
     """
     # NumPy asks for huge pages, numba would not: fresh memory is a third of the time otherwise.
     images = np.empty((*zoom.shape, len(centers), len(centers)), dtype=np.float32)
-    with _ONE_AT_A_TIME, shared_threads():
+    with _ONE_AT_A_TIME, share_threads():
         _draw(images, points, rotation, translation, zoom, centers, np.float32(radius), grey)
     return images
 
@@ -68,7 +68,7 @@ def _draw(
     radius: float,
     grey: bool,
 ) -> None:
-    """Fill the images [B, V, S, S], each in one go."""
+    """Fill the images [B, V, S, S], one per iteration."""
     views = images.shape[1]
     for index in numba.prange(images.shape[0] * views):
         b, v = index // views, index % views
@@ -85,7 +85,7 @@ def _draw(
 def _splat(
     image: Float32, points: Float32, r: Float32, t: Float32, zoom: float, centers: Float32, radius: float
 ) -> None:
-    """Draw the points [N, 3] of one view into a z-buffer [S, S] that holds infinity where nothing is."""
+    """Draw the points [N, 3] of one view into a z-buffer [S, S], infinity on the background."""
     size = centers.shape[0]
     half = np.float32(size) * _HALF
     squared_radius = radius * radius
@@ -110,20 +110,20 @@ def _splat(
             for i in range(first, last):
                 dx = centers[i] - px
                 present = line[i]
-                # Without a branch, whose outcome no processor can foretell.
+                # No branch: its outcome would be unpredictable.
                 line[i] = depth if (dx * dx + dy2 < squared_radius) & (depth < present) else present
 
 
 @numba.njit(cache=True, inline="always")
 def _dot(x: float, y: float, z: float, a: float, b: float, c: float) -> np.float32:
-    """``x a + y b + z c`` in float32 with fused multiply-adds, as a matrix product rounds it."""
+    """Return ``x a + y b + z c`` in float32 with fused multiply-adds, as a matrix product rounds it."""
     wide = np.float64(y) * np.float64(b) + np.float64(x * a)
     return np.float32(np.float64(z) * np.float64(c) + np.float64(np.float32(wide)))
 
 
 @numba.njit(cache=True)
 def _to_grey(image: Float32) -> None:
-    """Turn a z-buffer into grey levels in place, by the rule of the public code (see ``depth``)."""
+    """Convert a z-buffer into gray levels in place, by the rule of the public code (see ``depth``)."""
     # Floats above zero are ordered as their bits are, and least and greatest integers are found many at a time.
     lowest, highest = _INFINITY_BITS, np.int32(0)
     for bits in image.view(np.int32).flat:

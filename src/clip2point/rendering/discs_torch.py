@@ -12,7 +12,7 @@ _CHUNK = 20
 
 
 def project(points: Tensor, rotation: Tensor, translation: Tensor, zoom: Tensor) -> Tensor:
-    """Points in view coordinates.
+    """Return points in view coordinates.
 
     Args:
         points: [B, N, 3] float32.
@@ -21,7 +21,7 @@ def project(points: Tensor, rotation: Tensor, translation: Tensor, zoom: Tensor)
         zoom: [B, V].
 
     Returns:
-        [B, V, N, 3]: left, up, depth; rounded as by a float32 matrix product with fused multiply-adds.
+        [B, V, N, 3] coordinates (left, up, depth), rounded as by a float32 matrix product with fused multiply-adds.
     """
     # Devices without float64 (MPS) round once more: equal within 1e-6 rather than to the last bit.
     wide = torch.float32 if points.device.type == "mps" else torch.float64
@@ -40,7 +40,7 @@ def rasterize(
     radius: float,
     grey: bool,
 ) -> Tensor:
-    """Draw every point as a disc; the nearest wins. Arguments and result as in ``rasterize``."""
+    """Draw each point as a disc; the nearest wins. Arguments and result are those of ``discs_numba.rasterize``."""
     (objects, views), size = zoom.shape, len(centers)
     images = torch.empty(objects * views, size, size, device=points.device)
     per_chunk = max(1, _CHUNK // views)
@@ -57,7 +57,7 @@ def rasterize(
 
 
 def _splat(view_points: Tensor, centers: Tensor, radius: float) -> Tensor:
-    """Z-buffers [I, S, S], infinity where nothing is, of points [I, N, 3] in view coordinates."""
+    """Return z-buffers [I, S, S], infinity on the background, of points [I, N, 3] in view coordinates."""
     size = len(centers)
     half = size * 0.5
     reach = math.ceil(radius * half - 0.5 + 1e-3)
@@ -65,7 +65,7 @@ def _splat(view_points: Tensor, centers: Tensor, radius: float) -> Tensor:
     visible = (depth >= 0) & (px.abs() < 1 + radius) & (py.abs() < 1 + radius)
     # A point outside is drawn at a place and depth where it changes nothing; huge values must not reach the integers.
     px, py, depth = px.where(visible, 0), py.where(visible, 0), depth.where(visible, torch.inf)
-    # A border as wide as any disc can stick out spares the question of what lies inside.
+    # With a border as wide as the largest disc, no test for the inside of the image is needed.
     border = 2 * reach + 2
     offsets = torch.arange(-reach, reach + 1, device=centers.device) + border
     columns = ((1 - px) * half).floor().long()[..., None] + offsets  # [I, N, K]
@@ -85,7 +85,7 @@ def _splat(view_points: Tensor, centers: Tensor, radius: float) -> Tensor:
 
 
 def _to_grey(images: Tensor) -> None:
-    """Turn z-buffers [I, S, S] into grey levels in place; the rule is stated in ``depth``."""
+    """Convert z-buffers [I, S, S] into gray levels in place; ``depth`` states the rule."""
     hit = (images > 0) & (images < torch.inf)
     nearest = images.where(hit, 1).amin((1, 2), keepdim=True)
     farthest = images.where(hit, 0).amax((1, 2), keepdim=True)

@@ -1,8 +1,8 @@
 """The depth maps of PointCLIP and PointCLIP V2, from their papers, to be compared with CLIP2Point's.
 
-Both work on a coarse grid that is enlarged to the wanted image size, so the disc radius has no meaning here.
+Both work on a coarse grid that is resized to the image size, so that the disc radius does not apply.
 Constants that the papers leave out are those of their public code. Unlike there, the cameras are those of any view
-set, and grey levels are scaled into [0, 1].
+set, and gray levels are scaled into [0, 1].
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def mean_depth(view_points: Tensor, image_size: int) -> Tensor:
 
     Args:
         view_points: [I, N, 3] float32: left, up, and depth relative to the centre of the object.
-        image_size: S, pixels.
+        image_size: Height and width S in pixels.
 
     Returns:
-        [I, S, S] float32 in [0, 1]: the depth divided by the largest one possible for a unit sphere; background 0,
-        black as in the public code.
+        [I, S, S] float32 in [0, 1]: depth over the largest depth of a unit sphere; background 0, black as in the public
+        code.
     """
     left, up, depth = view_points.unbind(-1)
     depth = depth + _V1_DISTANCE
@@ -52,7 +52,7 @@ def dense_depth(view_points: Tensor, image_size: int) -> Tensor:
 
     Args:
         view_points: [I, N, 3] float32: left, up, and depth relative to the centre of the object.
-        image_size: S, pixels.
+        image_size: Height and width S in pixels.
 
     Returns:
         [I, S, S] float32 in [0, 1]: near dark, far light, background 1.
@@ -75,7 +75,7 @@ def dense_depth(view_points: Tensor, image_size: int) -> Tensor:
 
 
 def _smooth(layers: Tensor) -> Tensor:
-    """Gaussian filter over the last two axes of [I, Z, H, W], zero beyond the border."""
+    """Apply a Gaussian filter over the last two axes of [I, Z, H, W], zero beyond the border."""
     x = torch.arange(_V2_SMOOTH, device=layers.device) - _V2_SMOOTH // 2
     kernel = torch.exp(-(x**2) / (2 * _V2_SIGMA**2))
     kernel = torch.outer(kernel, kernel) / kernel.sum() ** 2

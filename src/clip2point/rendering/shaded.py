@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from clip2point.core.errors import OptionError, ShapeError
 from clip2point.rendering import triangle_raster as triangles
-from clip2point.rendering.threads import shared_threads
+from clip2point.rendering.threads import share_threads
 from clip2point.shapes.shape import Material, Mesh
 
 #: Vertical (and horizontal) field of view in degrees. At distance 2 it just holds the unit sphere.
@@ -39,15 +39,15 @@ class Views(Protocol):
 
 @dataclass(frozen=True)
 class Light:
-    """One directional light and how surfaces answer to it (Phong).
+    """A directional light and the reflection of surfaces (Phong).
 
     Attributes:
-        direction: from the surface towards the light in the frame of the view (+x left, +y up, +z away from the
-            camera), any length. The light moves with the camera, so that no view is taken from the dark side.
-        ambient: brightness of a surface that the light does not reach.
-        diffuse: brightness that the light adds where it falls straight on a surface.
-        specular: strength of the white highlight.
-        shininess: how small the highlight is.
+        direction: Direction of any length from the surface towards the light in the frame of the view (+x left, +y up,
+            +z away from the camera). The light moves with the camera, so that no view is taken from the dark side.
+        ambient: Brightness of a surface that the light does not reach.
+        diffuse: Brightness that the light adds at normal incidence.
+        specular: Strength of the white highlight.
+        shininess: Exponent of the highlight; a larger one makes it smaller.
     """
 
     direction: tuple[float, float, float] = (0.4, 0.6, -0.8)
@@ -64,7 +64,7 @@ class Light:
             if not 0 <= getattr(self, name) < math.inf:
                 raise OptionError(f"light {name} must be a number of at least 0, got {getattr(self, name)}")
 
-    def packed(self) -> NDArray[np.float64]:
+    def to_array(self) -> NDArray[np.float64]:
         """Return [7]: the unit direction, ambient, diffuse, specular, shininess."""
         direction = np.asarray(self.direction, dtype=np.float64)
         rest = [self.ambient, self.diffuse, self.specular, self.shininess]
@@ -94,26 +94,26 @@ def render_color(
     0.3; below 0.05 a material is not drawn at all.
 
     Args:
-        mesh: triangles, y-up, any unit.
-        views: anything with ``rotations`` [V, 3, 3].
-        image_size: height and width S of the images in pixels.
-        distance: from the camera to the centre of the unit sphere. From 2 on all of the sphere is in the image.
-        light: where the light is, by default over the camera's left shoulder.
-        background: grey level in [0, 1], 1 is white.
-        samples: samples a pixel each way, 1 to 4; their mean is the pixel.
-        center: [3] what becomes the origin; by default the centre of mass of the surface (not of the vertices, so
-            that a finely divided part does not shift the picture), as for points sampled from the surface.
-        scale: length that becomes 1; by default the largest distance of the surface from ``center``.
+        mesh: Triangle mesh, y-up, any unit.
+        views: Object with ``rotations`` [V, 3, 3].
+        image_size: Height and width S of the images in pixels.
+        distance: Distance of the camera from the centre of the unit sphere; from 2 on the whole sphere is in the image.
+        light: Light source, by default over the camera's left shoulder.
+        background: Gray level in [0, 1]; 1 is white.
+        samples: Samples per pixel along each axis, 1 to 4; their mean is the pixel.
+        center: [3] point that becomes the origin; by default the centre of mass of the surface (not of the vertices, so
+            that a finely divided part does not shift the image), as for points sampled from the surface.
+        scale: Length that becomes 1; by default the largest distance of the surface from ``center``.
 
     Returns:
         [V, S, S, 3] uint8 images, red, green, blue.
 
     Raises:
-        ShapeError: if the arrays of the mesh do not fit together or hold NaN or infinity.
-        OptionError: if an option is out of range.
+        ShapeError: The arrays of the mesh do not fit together or hold NaN or infinity.
+        OptionError: An option is out of range.
     """
     _check_mesh(mesh)
-    rotations = _checked_rotations(views)
+    rotations = _check_rotations(views)
     _check_options(image_size, distance, background, samples)
     corners = mesh.vertices[mesh.faces].astype(np.float64)
     origin, unit = _frame(corners, center, scale)
@@ -125,8 +125,8 @@ def render_color(
 
     images = np.empty((len(rotations), image_size, image_size, 3), dtype=np.uint8)
     focal = 1.0 / math.tan(math.radians(FIELD_OF_VIEW / 2))
-    look = (light or Light()).packed()
-    with shared_threads():
+    look = (light or Light()).to_array()
+    with share_threads():
         triangles.render_views(scene, rotations, float(distance), focal, look, float(background), samples, images)
     return images
 
@@ -144,7 +144,7 @@ def _scene(mesh: Mesh, vertices: NDArray[np.float32]) -> triangles.Scene:
     normals = triangles.corner_normals(
         vertices, faces, _position_numbers(vertices), math.cos(math.radians(CREASE_ANGLE))
     )
-    mips, texels = _packed_textures(mesh.materials)
+    mips, texels = _pack_textures(mesh.materials)
     uv = np.zeros((len(vertices), 2)) if mesh.uv is None else mesh.uv
     colors = np.zeros((0, 3)) if mesh.vertex_colors is None else mesh.vertex_colors
     return triangles.Scene(
@@ -195,7 +195,7 @@ def _position_numbers(vertices: NDArray[np.float32]) -> NDArray[np.int64]:
     return numbers
 
 
-def _packed_textures(materials: Sequence[Material]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+def _pack_textures(materials: Sequence[Material]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Put all textures, each with its halved copies, into one flat array.
 
     The halved copies (mip levels) keep large textures from flickering in small images.
@@ -239,7 +239,7 @@ def _check_options(image_size: int, distance: float, background: float, samples:
         raise OptionError(f"background must be a grey level from 0 to 1, got {background}")
 
 
-def _checked_rotations(views: Views) -> NDArray[np.float32]:
+def _check_rotations(views: Views) -> NDArray[np.float32]:
     rotations = np.ascontiguousarray(views.rotations, dtype=np.float32)
     if rotations.ndim != 3 or rotations.shape[1:] != (3, 3) or not np.isfinite(rotations).all():
         raise OptionError(f"views must have finite rotations [V, 3, 3], got {list(rotations.shape)}")

@@ -1,4 +1,4 @@
-"""Threads of the compiled kernels, which they share with PyTorch where both run on OpenMP."""
+"""Threads of the compiled kernels, shared with PyTorch where both run on OpenMP."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numba
 
 
 @contextmanager
-def shared_threads() -> Iterator[None]:
-    """Draw on as many threads as PyTorch was told to take, and leave the numbers of both as they were.
+def share_threads() -> Iterator[None]:
+    """Run the block on PyTorch's number of threads, and restore the numbers of both libraries.
 
-    Numba takes a thread for each core, and as its OpenMP layer starts it tells PyTorch, which has the same pool, to do
-    likewise. Where PyTorch is not loaded nothing is changed.
+    Numba starts a thread per core, and its OpenMP layer sets PyTorch, which has the same pool, to that number.
+    Without PyTorch nothing changes.
     """
     torch = sys.modules.get("torch")
     if torch is None:

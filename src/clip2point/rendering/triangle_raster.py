@@ -38,15 +38,15 @@ class Scene(NamedTuple):
     Attributes:
         vertices: [M, 3] float32, in the unit sphere.
         faces: [F, 3] int32.
-        face_layers: [F] uint8, OPAQUE, SEE_THROUGH or INVISIBLE.
+        face_layers: [F] uint8: OPAQUE, SEE_THROUGH or INVISIBLE.
         normals: [F, 3, 3] float32, unit normal of each corner of each face.
         face_materials: [F] int32.
         uv: [M, 2] float32.
         vertex_colors: [M, 3] uint8, or [0, 3] if there are none.
         material_colors: [K, 4] float64 in [0, 1].
-        mips: [K, L, 3] int64: where in ``texels`` each level of a material's texture starts, its height and its
-            width; height 0 where there is no such level.
-        texels: uint8, all textures behind each other.
+        mips: [K, L, 3] int64: offset in ``texels``, height and width of each level of a material's texture; height 0
+            for a level that does not exist.
+        texels: uint8 array of all textures, concatenated.
     """
 
     vertices: NDArray[np.float32]
@@ -73,8 +73,8 @@ def corner_normals(
     Args:
         vertices: [M, 3].
         faces: [F, 3].
-        positions: [M] for each vertex the number of its position, so that split vertices still meet.
-        cos_crease: cosine of the crease angle.
+        positions: [M] numbers of the vertices' positions, so that split vertices still meet.
+        cos_crease: Cosine of the crease angle.
 
     Returns:
         [F, 3, 3] unit normals (face, corner, axis), zero where a face has no area.
@@ -406,14 +406,14 @@ def render_views(
     """Draw every view of a scene; views run in parallel.
 
     Args:
-        scene: what to draw.
-        rotations: [V, 3, 3].
-        distance: from the camera to the origin.
-        focal: one over the tangent of half the field of view.
+        scene: Mesh laid out for the kernels.
+        rotations: [V, 3, 3] rotations of the views.
+        distance: Distance of the camera from the origin.
+        focal: Reciprocal of the tangent of half the field of view.
         light: [7] unit direction to the light in the view's frame, ambient, diffuse, specular, shininess.
-        background: grey level in [0, 1].
-        samples: samples a pixel, each way.
-        images: [V, S, S, 3], written.
+        background: Gray level in [0, 1].
+        samples: Samples per pixel along each axis.
+        images: [V, S, S, 3] output.
     """
     side = images.shape[1]
     size = side * samples

@@ -55,7 +55,7 @@ class ViewSet:
     """A named set of V views.
 
     Attributes:
-        name: the name that ``view_set`` knows it by.
+        name: Name, as for ``view_set``.
         angles: V pairs (elevation, azimuth) in degrees.
     """
 
@@ -68,11 +68,11 @@ class ViewSet:
     def cameras(self, distances: Float32) -> Cameras:
         """Place the cameras at the given distances.
 
-        Rotations are computed anew for each distance because their last bits depend on it, and the authors' depth maps
-        are met to the last bit.
+        Rotations are computed for each distance because their last bits depend on it, and the depth maps equal the
+        authors' to the last bit.
 
         Args:
-            distances: [..., V] float32, positive; 1 is the distance of the public code.
+            distances: [..., V] float32 distances above 0; the public code has 1.
 
         Returns:
             Rotations [..., V, 3, 3] and translations [..., V, 3].
@@ -82,7 +82,7 @@ class ViewSet:
 
     @cached_property
     def rotations(self) -> Float32:
-        """[V, 3, 3] float32: the rotations at distance 1."""
+        """Return the rotations [V, 3, 3] at distance 1."""
         return self.cameras(np.ones(len(self), dtype=np.float32)).rotation
 
 
@@ -99,7 +99,7 @@ def view_set(name: str) -> ViewSet:
         The view set; the same object for the same name.
 
     Raises:
-        OptionError: if there is no such set.
+        OptionError: There is no such set.
     """
     angles = [view for part in name.split("+") for view in _angles(part, name)]
     if len(angles) > _MAX_VIEWS:
@@ -108,7 +108,7 @@ def view_set(name: str) -> ViewSet:
 
 
 def _angles(part: str, name: str) -> tuple[tuple[float, float], ...]:
-    """The views of one set, which is part of the one that was asked for."""
+    """Return the angles of one part of a joined name."""
     if part in _PUBLISHED:
         return _PUBLISHED[part]
     match = _RING.fullmatch(part)
@@ -122,14 +122,14 @@ def _angles(part: str, name: str) -> tuple[tuple[float, float], ...]:
 
 
 def look_at(distance: Float32, elevation: Float32, azimuth: Float32) -> Cameras:
-    """Cameras that look at the origin with +y up, in float32 and in PyTorch3D's order of operations.
+    """Return cameras that look at the origin with +y up, in float32 and in PyTorch3D's order of operations.
 
     At the poles the viewing direction is parallel to "up" and only the rounding error of cos 90 degrees decides the
     image axes; hence float32 throughout, each operation rounded once. Sines and cosines are taken in float64 and
     rounded, so that they are the same on every machine.
 
     Args:
-        distance: [...] float32.
+        distance: [...] float32 distances from the origin.
         elevation: [...] float32 in degrees; all arguments broadcast.
         azimuth: [...] float32 in degrees.
 
@@ -145,11 +145,11 @@ def look_at(distance: Float32, elevation: Float32, azimuth: Float32) -> Cameras:
     position = np.stack(
         np.broadcast_arrays(distance * cos_e * sin_a, distance * sin_e, distance * cos_e * cos_a), axis=-1
     )
-    forward = _normalized(-position)
-    left = _normalized(_cross(_UP, forward))
-    up = _normalized(_cross(forward, left))
+    forward = _normalize(-position)
+    left = _normalize(_cross(_UP, forward))
+    up = _normalize(_cross(forward, left))
     degenerate = (np.abs(left) < _DEGENERATE).all(axis=-1, keepdims=True)
-    left = np.where(degenerate, _normalized(_cross(up, forward)), left)
+    left = np.where(degenerate, _normalize(_cross(up, forward)), left)
     axes = np.stack([left, up, forward], axis=-2)
     along = axes * position[..., None, :]
     translation = -((along[..., 0] + along[..., 1]) + along[..., 2])
@@ -157,13 +157,13 @@ def look_at(distance: Float32, elevation: Float32, azimuth: Float32) -> Cameras:
 
 
 def _cross(a: Float32, b: Float32) -> Float32:
-    """Cross product over the last axis, each operation rounded to float32."""
+    """Return the cross product over the last axis, each operation rounded to float32."""
     i, j = [1, 2, 0], [2, 0, 1]
     product: Float32 = a[..., i] * b[..., j] - a[..., j] * b[..., i]
     return product
 
 
-def _normalized(v: Float32) -> Float32:
+def _normalize(v: Float32) -> Float32:
     """Divide by the length, whose squares are summed by fused multiply-adds as matrix libraries do."""
     wide = v.astype(np.float64)
     square = np.float32(wide[..., 0] * wide[..., 0])

@@ -14,6 +14,8 @@ import torch
 from hypothesis import settings
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from plugin_fixtures import plugins  # noqa: F401
+
 # The same examples in every run, and no test that fails because the machine is busy.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from clip2point.core.errors import DataError, OptionError
-from clip2point.data import DATASETS, SPLITS, open_dataset
+from clip2point.core.errors import DataError, OptionError, PluginError
+from clip2point.core.registries import DATASETS
+from clip2point.data import SPLITS, ArrayItems, Dataset, open_dataset, register_dataset
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def split_set(tmp_path):
 
 
 def test_the_names_of_the_benchmarks():
-    assert DATASETS[:2] == ("modelnet10", "modelnet40")
+    assert DATASETS.names()[:2] == ("modelnet10", "modelnet40")
     with pytest.raises(OptionError, match=r"unknown data set 'modelnet30': expected one of modelnet10, .*npz:PATH"):
         open_dataset("modelnet30")
 
@@ -56,3 +57,54 @@ def test_an_empty_split(tmp_path):
     np.savez(tmp_path / "x.npz", points=np.zeros((0, 8, 3)), labels=np.zeros(0, int), classes=np.array(["a"]))
     with pytest.raises(DataError, match="the split 'all' has no shapes"):
         open_dataset(f"npz:{tmp_path / 'x.npz'}")
+
+
+@pytest.fixture
+def noise():
+    """A registered data set of four clouds, which notes the paths that it is asked for."""
+    asked = []
+
+    def read(path):
+        asked.append(path)
+        items = ArrayItems(lambda: np.random.default_rng(0).random((4, 32, 3)), np.arange(4), "1")
+        return {"all": Dataset("x", "all", ("wide", "tall"), "y", np.array([0, 0, 1, 1]), tuple("abcd"), items)}
+
+    register_dataset("noise", read)
+    yield asked
+    DATASETS.unregister("noise")
+
+
+def test_a_registered_data_set_is_opened_by_path_or_root_or_neither(noise, tmp_path):
+    assert open_dataset(f"noise:{tmp_path}").name == f"noise:{tmp_path}"
+    assert len(open_dataset("noise", root=tmp_path)) == len(open_dataset("noise", split="all")) == 4
+    assert noise == [tmp_path, tmp_path, None]
+    with pytest.raises(OptionError, match="holds its own path"):
+        open_dataset(f"noise:{tmp_path}", root=tmp_path)
+
+
+def test_the_code_of_a_registered_data_set_is_in_its_fingerprint(noise):
+    first = open_dataset("noise").fingerprint
+    assert first == open_dataset("noise").fingerprint
+
+    def read(path):
+        items = ArrayItems(lambda: np.random.default_rng(1).random((4, 32, 3)), np.arange(4), "1")
+        return {"all": Dataset("x", "all", ("wide", "tall"), "y", np.array([0, 0, 1, 1]), tuple("abcd"), items)}
+
+    read.__module__ = "__main__"  # where code has no file, so that the function itself is what counts
+    register_dataset("noise", read)
+    assert open_dataset("noise").fingerprint != first
+
+
+@pytest.mark.parametrize("name", ["folder", "modelnet10", "a:b"])
+def test_names_that_no_data_set_can_have(name):
+    with pytest.raises(OptionError, match="built in|without a colon"):
+        register_dataset(name, lambda path: {})
+
+
+def test_a_reader_that_gives_no_data_sets_is_told():
+    register_dataset("empty", lambda path: [1])
+    try:
+        with pytest.raises(PluginError, match="empty: its reader gives list: expected Datasets by split"):
+            open_dataset("empty")
+    finally:
+        DATASETS.unregister("empty")

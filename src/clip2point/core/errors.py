@@ -21,6 +21,10 @@ class DataError(Clip2PointError):
     """A data set that is missing, incomplete or broken."""
 
 
+class PluginError(Clip2PointError):
+    """A plug-in that cannot be imported, or brings something else than it promises."""
+
+
 class CacheError(Clip2PointError):
     """A cache that cannot be written to."""
 

@@ -15,7 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from clip2point.core.cache import key_of
 from clip2point.core.errors import DataError
+from clip2point.core.registries import FORMATS
 from clip2point.shapes import Shape, check_up, load_shape, sample_points, shape_from_points
+from clip2point.shapes.format_registry import file_extension, format_code
 
 #: Points that iterating over a data set draws from each shape: what the field's benchmarks use.
 POINTS = 1024
@@ -42,6 +44,8 @@ class Items(Protocol):
 class FileItems:
     """Shapes in files of their own; the stamp of an item is its file's size and time of change.
 
+    Of a format that a plug-in reads, the code of the reader is part of the stamp.
+
     Attributes:
         paths: one file for each item.
         stamps: see ``Items``.
@@ -54,10 +58,13 @@ class FileItems:
     def of(cls, paths: list[Path]) -> FileItems:
         """Look at files; DataError if some are missing."""
         stamps, missing = [], []
-        for path in paths:
+        extensions = [file_extension(path) for path in paths]
+        readers = {extension: format_code(extension) for extension in set(extensions)}
+        for path, extension in zip(paths, extensions, strict=True):
             try:
                 status = path.stat()
-                stamps.append(f"{status.st_size} bytes at {status.st_mtime_ns}")
+                stamp = f"{status.st_size} bytes at {status.st_mtime_ns}"
+                stamps.append(f"{stamp}, read by {reader}" if (reader := readers[extension]) else stamp)
             except OSError:
                 missing.append(path)
         if missing:
@@ -66,6 +73,11 @@ class FileItems:
                 "all that its lists name; unpack or download it again"
             )
         return cls(tuple(paths), tuple(stamps))
+
+    @property
+    def readable_by_workers(self) -> bool:
+        """Whether other processes can read the files, which know no format that was registered in this one."""
+        return not any(map(FORMATS.is_registered, {file_extension(path) for path in self.paths}))
 
     def read(self, index: int, name: str, up: str) -> Shape:
         """Read one file; ShapeError if it is broken."""
@@ -117,6 +129,7 @@ class Dataset:
         names: unique, one for each shape: its path inside the data set, its model id, or its row.
         items: where the shapes lie.
         note: source and terms of use, and what is odd about this copy; for reports.
+        code: Hash of the code of the plug-in that opened it; empty for data sets of clip2point's own.
     """
 
     name: str
@@ -127,6 +140,7 @@ class Dataset:
     names: tuple[str, ...]
     items: Items = field(repr=False)
     note: str = ""
+    code: str = ""
 
     def __post_init__(self) -> None:
         check_up(self.up, auto=True)
@@ -150,13 +164,13 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of names, labels, classes and contents; of the latter, sizes and times stand for whole files.
+        """Hash of names, labels, classes, contents and a plug-in's code; sizes and times stand for whole files.
 
         It is another one as soon as a file was changed. The up-axis, which changes no point, has no part in it.
         """
         labels = self.labels.tolist()
         parts = {"classes": self.classes, "names": self.names, "labels": labels, "stamps": self.items.stamps}
-        return key_of(parts)
+        return key_of({**parts, "code": self.code} if self.code else parts)
 
     def read(self, index: int) -> Shape:
         """Read the shape at ``index``, in its own frame and unit, with the data set's up-axis declared.

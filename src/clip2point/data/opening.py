@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from clip2point.core.errors import DataError, OptionError
+from clip2point.core.errors import DataError, OptionError, PluginError
+from clip2point.core.plugin_code import plugin_code
+from clip2point.core.registries import DATASETS
 from clip2point.data.dataset import Dataset
-from clip2point.data.folder import read_folder
-from clip2point.data.modelnet import open_modelnet
-from clip2point.data.npz import read_npz
-from clip2point.data.scanobjectnn import open_scanobjectnn
-from clip2point.data.shapenet import open_shapenet55
 from clip2point.data.splits import carve, choose_split
 from clip2point.shapes import check_up
 
-#: Each opens the official "train" or "test" split of a benchmark below a root folder.
-_BENCHMARKS: dict[str, Callable[[str, Path | None, str], Dataset]] = {
-    "modelnet10": open_modelnet,
-    "modelnet40": open_modelnet,
-    "scanobjectnn-obj-only": open_scanobjectnn,
-    "scanobjectnn-obj-bg": open_scanobjectnn,
-    "scanobjectnn-pb-t50-rs": open_scanobjectnn,
-    "shapenet55": open_shapenet55,
-}
-#: Each reads all the splits that a user's own data set has.
-_OWN: dict[str, Callable[[Path], dict[str, Dataset]]] = {"folder": read_folder, "npz": read_npz}
+#: Reads what follows the colon of a name, or the root folder, or None if neither is given, into data sets by split:
+#: "train" and "test", or "all" alone. Shapes are read later, one by one. DataError says what is missing or broken.
+DatasetReader = Callable[[Path | None], Mapping[str, Dataset]]
 
-#: Names of the benchmarks; ``folder:PATH`` and ``npz:PATH`` are data sets too.
-DATASETS: tuple[str, ...] = tuple(_BENCHMARKS)
+
+def register_dataset(name: str, read: DatasetReader) -> None:
+    """Have ``open_dataset`` and all that is built on it know another data set, for the rest of this process.
+
+    It is opened as ``NAME:PATH``, or as ``NAME`` with a root folder. Packages use the entry points
+    ``clip2point.datasets`` instead, which name the reader.
+
+    Args:
+        name: Name without a colon.
+        read: Reader of all splits.
+
+    Raises:
+        OptionError: If the name has a colon or is built in.
+
+    Examples:
+        >>> import numpy as np
+        >>> from clip2point.data import ArrayItems, Dataset, open_dataset, register_dataset
+        >>> clouds = np.random.default_rng(0).random((4, 32, 3))
+        >>> def read(path):
+        ...     items = ArrayItems(lambda: clouds, np.arange(4), stamp="version 1")
+        ...     labels, names = np.array([0, 0, 1, 1]), ("a", "b", "c", "d")
+        ...     return {"all": Dataset("noise", "all", ("wide", "tall"), "y", labels, names, items)}
+        >>> register_dataset("noise", read)
+        >>> len(open_dataset("noise"))
+        4
+    """
+    if ":" in name or f"{name}:PATH" in DATASETS.built_in:
+        raise OptionError(f"{name!r} is no name for a data set: expected one without a colon that is not built in")
+    DATASETS.register(name, read)
 
 
 def open_dataset(
@@ -40,9 +56,10 @@ def open_dataset(
     """Open one split of a data set; shapes are read later, one by one.
 
     Args:
-        name: one of ``DATASETS``; ``folder:PATH``, a folder with one sub-folder of shape files a class, or these below
+        name: a benchmark; ``folder:PATH``, a folder with one sub-folder of shape files a class, or these below
             or above folders "train" and "test"; or ``npz:PATH``, an archive with ``points`` [N, P, 3], ``labels`` [N],
-            ``classes`` [C] and optionally ``split`` ("train" or "test") [N], ``names`` [N] and ``up``.
+            ``classes`` [C] and optionally ``split`` ("train" or "test") [N], ``names`` [N] and ``up``; or the name of
+            a plug-in's data set, with or without ``:PATH``.
         root: where a benchmark lies: its folder or the one above.
         split: one of ``SPLITS``, or "all" for a data set without splits. Validation shapes come from train. If not
             given, "test", or "all" where that is all there is.
@@ -80,16 +97,20 @@ def thin_out(dataset: Dataset, limit: int | None) -> Dataset:
 
 def _open(name: str, root: Path | None, split: str | None) -> Dataset:
     """The whole split."""
-    kind, _, path = name.partition(":")
-    if kind in _OWN and path:
-        if root is not None:
-            raise OptionError(f"{name}: holds its own path: leave the root {root} away")
-        parts = _OWN[kind](Path(path).expanduser())
-        wanted, part = choose_split(name, split, parts)
-        dataset = replace(parts[part], name=name)
-    elif name in _BENCHMARKS:
+    kind, colon, path = name.partition(":")
+    root = None if root is None else Path(root)
+    if name in DATASETS.built_in:
         wanted, part = choose_split(name, split, ("train", "test"))
-        dataset = _BENCHMARKS[name](name, None if root is None else Path(root), part)
+        dataset: Dataset = DATASETS.load(name)(name, root, part)
+    elif (layout := f"{kind}:PATH" if path else kind) in DATASETS.built_in or kind in DATASETS:
+        if root is not None and path:
+            raise OptionError(f"{name}: holds its own path: leave the root {root} away")
+        read: DatasetReader = DATASETS.load(layout if layout in DATASETS.built_in else kind)
+        parts = read(Path(path).expanduser() if colon else root)
+        if not isinstance(parts, Mapping) or not all(isinstance(found, Dataset) for found in parts.values()):
+            raise PluginError(f"{name}: its reader gives {type(parts).__name__}: expected Datasets by split")
+        wanted, part = choose_split(name, split, parts)
+        dataset = replace(parts[part], name=name, code=plugin_code(read) or "")
     else:
-        raise OptionError(f"unknown data set {name!r}: expected one of {', '.join(DATASETS)}, folder:PATH or npz:PATH")
+        raise OptionError(DATASETS.explain_unknown(name))
     return dataset if wanted == part else carve(dataset, wanted)

@@ -150,7 +150,7 @@ def _draw_all(dataset: Dataset, points: int, seed: int, workers: int | None, pro
     attempt = partial(_attempt, dataset, points, seed)
     if workers == 1:
         return list(progress(map(attempt, rows), len(rows)))
-    if not isinstance(dataset.items, FileItems):
+    if not (isinstance(dataset.items, FileItems) and dataset.items.readable_by_workers):
         with _cancelled(ThreadPoolExecutor(workers)) as pool:
             return list(progress(pool.map(attempt, rows), len(rows)))
     seeds = [item_seed(seed, name) for name in dataset.names]

@@ -2,69 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from clip2point.core.errors import ShapeError
+from clip2point.core.errors import PluginError, ShapeError
+from clip2point.core.registries import FORMATS
 from clip2point.shapes.companions import Companions
+from clip2point.shapes.format_registry import Format, file_extension, find_format
 from clip2point.shapes.guards import gunzip, read_file
 from clip2point.shapes.orientation import check_up
 from clip2point.shapes.parsed import Parsed, to_shape
 from clip2point.shapes.shape import Shape
 
-#: The module in ``clip2point.shapes.formats`` that reads each extension.
-_READERS = {
-    ".off": "off",
-    ".obj": "obj",
-    ".ply": "ply",
-    ".stl": "stl",
-    ".glb": "gltf",
-    ".gltf": "gltf",
-    ".dae": "dae",
-    ".ac": "ac3d",
-    ".acc": "ac3d",
-    ".3mf": "threemf",
-    ".pcd": "pcd",
-    ".xyz": "delimited",
-    ".txt": "delimited",
-    ".csv": "delimited",
-    ".pts": "delimited",
-    ".npy": "numpy_files",
-    ".npz": "numpy_files",
-    ".las": "las",
-    ".laz": "las",
-}
-
 #: Extensions that notes and tables have as well as clouds, and how much of such a file tells which it is, in bytes.
 _AMBIGUOUS, _TELLING = (".txt", ".csv"), 65_536
-
-#: Formats that say which axis points up, in every file alike.
-_UP = {".glb": "y", ".gltf": "y", ".ac": "y", ".acc": "y", ".3mf": "z", ".las": "z", ".laz": "z"}
-
-
-def supported_extensions() -> tuple[str, ...]:
-    """Return the extensions that ``load_shape`` reads, each also with ``.gz`` behind it."""
-    return tuple(_READERS)
-
-
-def _extension(path: Path) -> str:
-    """Return the lower-case extension of a path, without a final ``.gz``."""
-    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
-    if suffixes[-1:] == [".gz"]:
-        suffixes.pop()
-        return suffixes[-1] if suffixes else ""
-    return suffixes[-1] if suffixes else ""
-
-
-def format_up(path: str | os.PathLike[str]) -> str:
-    """The axis that points up by the format of a file, which is not read; "auto" if the format leaves it open."""
-    return _UP.get(_extension(Path(path)), "auto")
 
 
 def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
@@ -91,7 +48,7 @@ def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
         Path(parent, name)
         for parent, _, names in os.walk(folder, onerror=refuse)
         for name in names
-        if not name.startswith(".") and _extension(Path(name)) in _READERS
+        if not name.startswith(".") and file_extension(name) in FORMATS
     ]
     return sorted(path for path in found if path.suffix.lower() not in _AMBIGUOUS or _may_be_cloud(path))
 
@@ -112,10 +69,10 @@ def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:
     """Read a mesh or a point cloud from a file.
 
     Meshes: OFF, OBJ (with MTL and textures), PLY, STL, GLB, glTF, DAE, AC3D, 3MF. Clouds: PLY, PCD, XYZ, TXT, CSV, PTS,
-    NPY, NPZ, LAS, LAZ. Any of them gzip-compressed, with ``.gz`` behind its name. The parts of a scene are moved to
-    their places and joined. Coordinates stay as they are, with one exception: a shape that lies farther from the
-    origin than 64 times its size (a georeferenced scan) is moved to the origin, in float64, before it is stored
-    in float32. A mesh without area is returned as the cloud of its vertices.
+    NPY, NPZ, LAS, LAZ. Plug-ins add others (``register_format``). Any of them gzip-compressed, with ``.gz`` behind its
+    name. The parts of a scene are moved to their places and joined. Coordinates stay as they are, with one exception:
+    a shape that lies farther from the origin than 64 times its size (a georeferenced scan) is moved to the origin, in
+    float64, before it is stored in float32. A mesh without area is returned as the cloud of its vertices.
 
     Files are not trusted: at most 50 million points, vertices or faces and 2 GiB after decompression; nothing in
     a file runs; of other files only its neighbours are read.
@@ -134,18 +91,22 @@ def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:
     """
     check_up(up, auto=True)
     path = Path(path)
-    extension = _extension(path)
-    if extension not in _READERS:
+    extension = file_extension(path)
+    if extension not in FORMATS:
         if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that no file can have
             raise ShapeError(f"{path}: no such file: check the path")
         raise ShapeError(
-            f"{path}: unknown extension {extension!r}: expected one of {', '.join(_READERS)}, also with .gz"
+            f"{path}: unknown extension {extension!r}: expected one of {', '.join(FORMATS.names())}, also with .gz"
         )
+    try:
+        file_format = find_format(extension)
+    except PluginError as error:  # of the files in a folder, those in other formats go through
+        raise ShapeError(f"{path}: {error}") from error
     try:
         # Overflow and the like in damaged files are found by the checks, so NumPy need not warn of them.
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            return to_shape(_read(path, extension), str(path), up)
+            return to_shape(_read(path, file_format), str(path), up)
     except ShapeError as error:
         raise ShapeError(f"{path}: {error}") from None
     except BaseException as error:  # native readers also raise panics, which are not Exceptions
@@ -158,15 +119,14 @@ def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:
         ) from error
 
 
-def _read(path: Path, extension: str) -> Parsed:
+def _read(path: Path, file_format: Format) -> Parsed:
     data = read_file(path)
     if path.suffix.lower() == ".gz":
         data = gunzip(data)
     if data[:1024].lstrip().lower().startswith((b"<!doctype html", b"<html")):
         raise ShapeError("is a web page, not a shape: the download went wrong; download the file itself")
-    reader = importlib.import_module(f"clip2point.shapes.formats.{_READERS[extension]}")
-    parsed: Parsed = reader.read(data, Companions(path))
-    return parsed
+    parsed = file_format.read(data, Companions(path))
+    return replace(parsed, up=file_format.up) if parsed.up == "auto" else parsed
 
 
 def _in_words(error: BaseException) -> str:

@@ -1,0 +1,195 @@
+"""The tables of all that users can name, as strings: library, parser, help texts, documentation and tests read them.
+
+Nothing here imports what it names, so that listing names costs nothing. Each table is open to other packages through
+entry points of its group, and to a running program through the ``register_...`` function of its room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from clip2point.core.registry import Entry, Registry
+
+
+@dataclass(frozen=True)
+class FormatEntry(Entry):
+    """A file format; the target is its ``read(data, companions) -> Parsed``.
+
+    Attributes:
+        holds: What files of the format hold.
+        up: Axis that points up in every file of the format, or "auto" if the format leaves it open.
+    """
+
+    holds: Literal["meshes", "clouds", "meshes or clouds"]
+    up: str = "auto"
+
+
+@dataclass(frozen=True)
+class HeadEntry(Entry):
+    """A head; the target is a class.
+
+    Attributes:
+        takes_words: Whether a fitted head answers among other classes by their names alone.
+        takes_classes: Whether a fitted head takes more classes without another fit.
+    """
+
+    takes_words: bool = False
+    takes_classes: bool = True
+
+
+@dataclass(frozen=True)
+class BackboneEntry(Entry):
+    """A backbone; the target is a function of the name and the keywords ``device`` and ``dtype``.
+
+    Attributes:
+        repository: Where its weights lie on a model hub; None if the package carries them.
+    """
+
+    repository: str | None = None
+
+
+_FORMAT_ROOM = "clip2point.shapes.formats"
+FORMATS: Registry[FormatEntry] = Registry(
+    "file format",
+    "clip2point.formats",
+    {
+        extension: FormatEntry(f"{_FORMAT_ROOM}.{module}:read", summary, holds, up)  # type: ignore[arg-type]
+        for extension, module, summary, holds, up in (
+            (".off", "off", "OFF, also ModelNet's", "meshes", "auto"),
+            (".obj", "obj", "OBJ, with MTL and textures", "meshes", "auto"),
+            (".ply", "ply", "PLY", "meshes or clouds", "auto"),
+            (".stl", "stl", "STL", "meshes", "auto"),
+            (".glb", "gltf", "GLB", "meshes", "y"),
+            (".gltf", "gltf", "glTF, with its buffers and textures", "meshes", "y"),
+            (".dae", "dae", "DAE (COLLADA)", "meshes", "auto"),
+            (".ac", "ac3d", "AC3D", "meshes", "y"),
+            (".acc", "ac3d", "AC3D with TORCS's triangle strips", "meshes", "y"),
+            (".3mf", "threemf", "3MF", "meshes", "z"),
+            (".pcd", "pcd", "PCD", "clouds", "auto"),
+            (".xyz", "delimited", "XYZ, rows of numbers", "clouds", "auto"),
+            (".txt", "delimited", "TXT, rows of numbers", "clouds", "auto"),
+            (".csv", "delimited", "CSV, rows of numbers", "clouds", "auto"),
+            (".pts", "delimited", "PTS, rows of numbers after their count", "clouds", "auto"),
+            (".npy", "numpy_files", "NPY, an array [N, 3] or wider", "clouds", "auto"),
+            (".npz", "numpy_files", "NPZ, one such array among others", "clouds", "auto"),
+            (".las", "las", "LAS", "clouds", "z"),
+            (".laz", "las", "LAZ, compressed LAS", "clouds", "z"),
+        )
+    },
+)
+
+STYLES: Registry[Entry] = Registry(
+    "depth style",
+    "clip2point.styles",
+    {
+        "clip2point": Entry("clip2point.rendering.depth:draw_discs", "discs, the nearest wins, as in CLIP2Point"),
+        "pointclip": Entry(
+            "clip2point.rendering.pointclip:draw_mean_depth", "mean depth of a pixel's points, as in PointCLIP"
+        ),
+        "pointclip-v2": Entry(
+            "clip2point.rendering.pointclip:draw_dense_depth", "dense, smoothed depth, as in PointCLIP V2"
+        ),
+    },
+)
+
+#: The name of rings is a pattern; ``clip2point.rendering.views`` knows how to read it.
+VIEWS: Registry[Entry] = Registry(
+    "view set",
+    "clip2point.views",
+    {
+        "clip2point-6": Entry(
+            "clip2point.rendering.views:CLIP2POINT_6", "the paper's views for zero-shot classification"
+        ),
+        "clip2point-10": Entry(
+            "clip2point.rendering.views:CLIP2POINT_10", "the paper's views for pre-training and few-shot learning"
+        ),
+        "ring-N": Entry("clip2point.rendering.views:make_ring", "N views around the shape at 20 degrees of elevation"),
+        "ring-N@E": Entry("clip2point.rendering.views:make_ring", "N views around the shape at E degrees of elevation"),
+    },
+)
+
+_BASELINES = "pip install ./benchmarks/baselines"
+HEADS: Registry[HeadEntry] = Registry(
+    "head",
+    "clip2point.heads",
+    {
+        "zero-shot": HeadEntry(
+            "clip2point.heads.training_free:ZeroShot", "cosines with the class names; no example is looked at", True
+        ),
+        "nearest-mean": HeadEntry(
+            "clip2point.heads.training_free:NearestClassMean", "cosines with the mean example of each class"
+        ),
+        "linear": HeadEntry(
+            "clip2point.heads.linear:LogisticRegression", "logistic regression on the features", takes_classes=False
+        ),
+        "tip-adapter": HeadEntry(
+            "clip2point.heads.tip_adapter:TipAdapter", "Tip-Adapter: class names and a cache of the examples"
+        ),
+        "tip-adapter-f": HeadEntry(
+            "clip2point.heads.tip_adapter:TipAdapterF", "Tip-Adapter-F: the same with trained cache keys"
+        ),
+        "inter-view": HeadEntry(
+            "clip2point.heads.trained:InterViewHead", "inter-view adapter of PointCLIP", takes_words=True
+        ),
+        "depth-path": HeadEntry("clip2point.heads.trained:DepthPathHead", "depth half of DPA", takes_words=True),
+        "image-path": HeadEntry("clip2point.heads.trained:ImagePathHead", "image half of DPA", takes_words=True),
+        "dpa": HeadEntry(
+            "clip2point.heads.trained:DPAHead", "dual-path adapter of CLIP2Point's code", takes_words=True
+        ),
+        "gdpa": HeadEntry(
+            "clip2point.heads.trained:GDPAHead", "gated dual-path adapter of the paper", takes_words=True
+        ),
+    },
+    elsewhere=dict.fromkeys(("pointnet", "dgcnn"), f"in a checkout of clip2point, {_BASELINES}"),
+)
+
+#: The target of a benchmark opens one split, by name, root folder and split; that of a layout of users' own data,
+#: named NAME:PATH, reads a path into data sets by split.
+DATASETS: Registry[Entry] = Registry(
+    "data set",
+    "clip2point.datasets",
+    {
+        "modelnet10": Entry("clip2point.data.modelnet:open_modelnet", "ModelNet10, CAD models of 10 classes"),
+        "modelnet40": Entry("clip2point.data.modelnet:open_modelnet", "ModelNet40, CAD models of 40 classes"),
+        "scanobjectnn-obj-only": Entry(
+            "clip2point.data.scanobjectnn:open_scanobjectnn", "ScanObjectNN, scanned objects alone"
+        ),
+        "scanobjectnn-obj-bg": Entry(
+            "clip2point.data.scanobjectnn:open_scanobjectnn", "ScanObjectNN, objects with background"
+        ),
+        "scanobjectnn-pb-t50-rs": Entry(
+            "clip2point.data.scanobjectnn:open_scanobjectnn", "ScanObjectNN, shifted, rotated and scaled, the hardest"
+        ),
+        "shapenet55": Entry("clip2point.data.shapenet:open_shapenet55", "ShapeNet-55, CAD models of 55 classes"),
+        "folder:PATH": Entry("clip2point.data.folder:read_folder", "a sub-folder of shape files for each class"),
+        "npz:PATH": Entry("clip2point.data.npz:read_npz", "an archive of points, labels and classes"),
+    },
+)
+
+_HUB = "clip2point.backbones.hub:load_hub_backbone"
+BACKBONES: Registry[BackboneEntry] = Registry(
+    "backbone",
+    "clip2point.backbones",
+    {
+        "pocket": BackboneEntry(
+            "clip2point.backbones.pocket:load_pocket",
+            "all-MiniLM-L6-v2 for words, EfficientNet-Lite2 for images, a depth tower trained here",
+        ),
+        "clip-vit-b-32": BackboneEntry(_HUB, "CLIP ViT-B/32, the paper's", "openai/clip-vit-base-patch32"),
+        "clip-vit-b-16": BackboneEntry(_HUB, "CLIP ViT-B/16", "openai/clip-vit-base-patch16"),
+        "clip-vit-l-14": BackboneEntry(_HUB, "CLIP ViT-L/14", "openai/clip-vit-large-patch14"),
+        "siglip-b-16": BackboneEntry(_HUB, "SigLIP B/16", "google/siglip-base-patch16-224"),
+        "siglip2-b-16": BackboneEntry(_HUB, "SigLIP 2 B/16", "google/siglip2-base-patch16-224"),
+    },
+)
+
+REGISTRIES: Mapping[str, Registry[Any]] = {
+    "formats": FORMATS,
+    "styles": STYLES,
+    "views": VIEWS,
+    "heads": HEADS,
+    "datasets": DATASETS,
+    "backbones": BACKBONES,
+}

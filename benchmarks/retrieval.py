@@ -31,9 +31,10 @@ from clip2point.core.errors import Clip2PointError, OptionError
 from clip2point.core.labels import MODELNET40
 from clip2point.data import sample_dataset
 from clip2point.data.opening import open_dataset
+from clip2point.data.pairs import PairSet
 from clip2point.features.view_features import view_features
 from clip2point.model import Recogniser
-from clip2point.pretraining.pair_set import PairSet
+from clip2point.pretraining.image_features import encode_images
 from clip2point.search import queries
 from clip2point.search.entry import Float32
 from clip2point.search.retrieval import Figure, Retrieval, kind_of, shape_to_shape, text_to_shape
@@ -85,7 +86,7 @@ def gallery_of_pairs(model: Recogniser, arguments: argparse.Namespace) -> Galler
     numbers = range(len(pairs))
     shapes = (shape_from_points(pairs.points(number), up="y") for number in numbers)
     vectors = model.embed(output.progress(shapes, "Embedding", len(pairs)))
-    features = pairs.image_features(model.backbone, _progress("Encoding pictures"))
+    features = encode_images(pairs, model.backbone, _progress("Encoding pictures"))
     photos = np.stack([features(number, PHOTO_VIEW) for number in numbers])
     names = [info.captions[0].lower() for info in pairs.infos]
     photos = photos / np.linalg.norm(photos, axis=1, keepdims=True)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from clip2point.pretraining.pairs import PairFolder, open_source
+from clip2point.pretraining.pairs import PairFolder, PairSettings, open_source
 from clip2point_shapes import generate, write_mesh
 
 SHAPES = (("chair", "slatted"), ("table", "dining"), ("bottle", "wine"), ("cone", "plain"), ("chair", "shell"))
@@ -38,7 +38,7 @@ def pair_folder(in_threads, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pairs") / "five"
     with pytest.MonkeyPatch.context() as patch:
         in_threads(patch)
-        list(PairFolder(folder, open_source(str(meshes), up="y"), shard_size=3).render())
+        list(PairFolder(folder, open_source(str(meshes), up="y"), PairSettings(shard_size=3)).render())
     return folder
 
 

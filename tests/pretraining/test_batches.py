@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from clip2point.core.errors import OptionError
+from clip2point.data.pairs import PairSet
 from clip2point.pretraining.batches import PairBatches, RenderingSettings
 from clip2point.pretraining.captions import CaptionSettings, Vocabulary
-from clip2point.pretraining.pair_set import PairSet
 from clip2point.rendering import ViewSet, render_depth, view_set
 from clip2point.shapes.augmentation import AugmentationSettings
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from clip2point.core.errors import DataError, OptionError
+from clip2point.data.pairs import PairSet
 from clip2point.pretraining.captions import CaptionSettings
-from clip2point.pretraining.pair_set import PairSet
 from clip2point.pretraining.recipe import DataSettings, SourceSettings
 from clip2point.pretraining.recipe_sources import held_out_dataset, pair_folders
 from clip2point_shapes import generate, write_mesh
@@ -20,7 +20,7 @@ def test_folders_that_are_given_are_taken_as_they_are(pair_folder, tmp_path):
 
 
 def test_sources_are_rendered_once_beside_the_training(in_threads, tmp_path, monkeypatch):
-    monkeypatch.setattr("clip2point.pretraining.recipe_sources.available_cores", lambda: 1)
+    monkeypatch.setattr("clip2point.pretraining.pairs.pair_folder.available_cores", lambda: 1)
     in_threads(monkeypatch)
     (tmp_path / "recipes" / "cups" / "cup").mkdir(parents=True)
     write_mesh(generate("cup", seed=1), tmp_path / "recipes" / "cups" / "cup" / "one.obj")

@@ -159,7 +159,7 @@ def test_a_recipe_renders_its_sources_and_chooses_by_what_it_leaves_out(
     meshes, tiny_clip, in_threads, tmp_path, monkeypatch, capsys
 ):
     """Relative sources count from the recipe's folder; the model has the recipe's settings, and half the size."""
-    monkeypatch.setattr("clip2point.pretraining.recipe_sources.available_cores", lambda: 1)
+    monkeypatch.setattr("clip2point.pretraining.pairs.pair_folder.available_cores", lambda: 1)
     in_threads(monkeypatch)
     link = tmp_path / "recipes" / "shapes"
     link.parent.mkdir()

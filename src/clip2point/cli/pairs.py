@@ -84,15 +84,17 @@ def _prepare(
 ) -> tuple[PairFolder, Iterator[str]]:
     """The folder, and the steps that fill it, here or on a cluster."""
     from clip2point.core.machine import available_cores
-    from clip2point.pretraining.pairs import PairFolder
+    from clip2point.pretraining.pairs import PairFolder, PairSettings
 
-    settings = {name: getattr(arguments, name) for name in ("seed", "shard_size", "retry_failed")}
+    settings = PairSettings(arguments.seed, arguments.shard_size)
     if arguments.ray:
         from clip2point.pretraining.pairs.ray_rendering import RayPairFolder
 
-        cluster = RayPairFolder(arguments.out, source, reopen, address=arguments.ray, **settings)
+        cluster = RayPairFolder(
+            arguments.out, source, reopen, settings, address=arguments.ray, retry_failed=arguments.retry_failed
+        )
         return cluster, cluster.render(arguments.workers)
-    folder = PairFolder(arguments.out, source, **settings)
+    folder = PairFolder(arguments.out, source, settings, retry_failed=arguments.retry_failed)
     return folder, folder.render(arguments.workers or available_cores())
 
 
@@ -114,8 +116,8 @@ def _count(source: Source) -> None:
     from clip2point.pretraining.pairs.sources import SHAPENET
 
     for heading, counts in (
-        ("category", Counter(model.category or "(none)" for model in source.models)),
-        ("licence", Counter(model.licence or "(not stated)" for model in source.models)),
+        ("category", Counter(model.info.category or "(none)" for model in source.models)),
+        ("licence", Counter(model.info.licence or "(not stated)" for model in source.models)),
     ):
         output.print_table((heading, "models"), counts.most_common(), right=("models",))
     total = len(source.models)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2point.core.errors import OptionError
+from clip2point.data.pairs import PairSet
 from clip2point.pretraining.captions import Vocabulary
-from clip2point.pretraining.pair_set import ImageFeatures, PairSet
+from clip2point.pretraining.image_features import ImageFeatures
 from clip2point.rendering import ViewSet, render_depth, view_set
 from clip2point.rendering.depth import check_radius, check_style
 from clip2point.shapes.augmentation import AugmentationSettings, augment

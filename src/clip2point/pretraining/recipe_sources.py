@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2point.core.errors import DataError
-from clip2point.core.machine import available_cores
 from clip2point.core.progress import Progress
 from clip2point.data import Dataset
 from clip2point.data.dataset import ArrayItems
+from clip2point.data.pairs import PairSet
 from clip2point.pretraining.captions import CaptionSettings, class_name
-from clip2point.pretraining.pair_set import PairSet
-from clip2point.pretraining.pairs import PairFolder, open_source
+from clip2point.pretraining.pairs import PairSettings, open_source, write_pairs
 from clip2point.pretraining.pairs.sources import absolute_spec
 from clip2point.pretraining.recipe import HELD_OUT, DataSettings
 
@@ -40,10 +39,8 @@ def pair_folders(data: DataSettings, out: Path, base: Path, progress: Progress |
     folders = []
     for wanted in data.sources:
         source = open_source(absolute_spec(wanted.source, base), seed=wanted.seed)
-        folder = PairFolder(out / "pairs" / wanted.name, source, seed=wanted.seed)
-        steps = folder.render(available_cores())
-        for _ in steps if progress is None else progress(steps, folder.remaining):
-            pass
+        settings = PairSettings(seed=wanted.seed)
+        folder = write_pairs(source, out / "pairs" / wanted.name, settings, progress=progress)
         if folder.failures:
             listed = "".join(f"\n  {error}" for _, error in folder.failures)
             count = f"{len(folder.failures):,} of {len(source.models):,}"

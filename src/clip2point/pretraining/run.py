@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +16,14 @@ from clip2point.core.files import replacing
 from clip2point.core.progress import Progress
 from clip2point.core.version import __version__
 from clip2point.data import Dataset
+from clip2point.data.pairs import PairSet
 from clip2point.model import Recogniser, load
 from clip2point.model.saving import save_model
 from clip2point.model.settings import Settings
 from clip2point.pretraining.batches import PairBatches, RenderingSettings
 from clip2point.pretraining.captions import Vocabulary
+from clip2point.pretraining.image_features import encode_images
 from clip2point.pretraining.module import PretrainingModel
-from clip2point.pretraining.pair_set import PairSet
 from clip2point.pretraining.recipe import HELD_OUT, Recipe
 from clip2point.pretraining.recipe_sources import held_out_dataset, pair_folders
 from clip2point.pretraining.validation import Validation, open_validation
@@ -145,10 +145,8 @@ class _Job:
 
     @property
     def pairs_hash(self) -> str:
-        """What the pairs are known by, wherever they lie: names and sizes of the shards, and what is in them."""
-        shards = [stamp[:2] for stamp in self._pairs.fingerprint()]
-        text = json.dumps([shards, [asdict(info) for info in self._pairs.infos]])
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        """What the pairs are known by, wherever they lie."""
+        return self._pairs.content_hash()
 
     def batches(self) -> PairBatches:
         """The batches of this process."""
@@ -160,7 +158,7 @@ class _Job:
             batch_size=recipe.training.batch_size,
             rendering=recipe.rendering,
             augmentation=recipe.augmentation,
-            images=self._pairs.image_features(self._base.backbone, self._progress) if needed else None,
+            images=encode_images(self._pairs, self._base.backbone, self._progress) if needed else None,
             vocabulary=self._vocabulary,
             balance=recipe.data.balance,
             seed=recipe.training.seed,

@@ -11,10 +11,10 @@ from torch.nn.functional import cross_entropy
 
 from clip2point.core.errors import OptionError
 from clip2point.data import Dataset, open_dataset, sample_dataset
+from clip2point.data.pairs import make_keys
 from clip2point.features.view_features import encode_views
 from clip2point.heads.metrics import measure_predictions
 from clip2point.model import Recogniser, view_cosines
-from clip2point.pretraining.pairs.source_model import to_keys
 from clip2point.pretraining.recipe import ValidationSettings
 from clip2point.training.validation import ValidationResult
 
@@ -42,7 +42,7 @@ def open_validation(settings: ValidationSettings, trained_on: Collection[str]) -
         )
     if dataset.up == "auto":
         raise OptionError(f"validation.up: {dataset.name} does not say which axis points up; give y or z")
-    keys = to_keys([name.removesuffix(PurePosixPath(name).suffix) for name in dataset.names])
+    keys = make_keys([name.removesuffix(PurePosixPath(name).suffix) for name in dataset.names])
     both = [name for name, key in zip(dataset.names, keys, strict=True) if key in trained_on]
     if both:
         raise OptionError(

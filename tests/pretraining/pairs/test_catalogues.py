@@ -81,7 +81,7 @@ def catalogue(tmp_path):
 
 def test_models_come_with_names_tags_and_licences(catalogue):
     wedge, lying = read_catalogues([catalogue])
-    assert wedge.info() == {
+    assert wedge.info.to_dict() == {
         "key": "Test-wedge",
         "caption": "Wedge",
         "captions": ["Wedge", "Tool", "Red thing"],
@@ -90,7 +90,7 @@ def test_models_come_with_names_tags_and_licences(catalogue):
         "creator": "Hélène",
         "source": "sweethome3d:test.sh3f",
     }
-    assert (lying.key, lying.licence, lying.category) == ("Test-lying", "CC-BY", "Garden")
+    assert (lying.key, lying.info.licence, lying.info.category) == ("Test-lying", "CC-BY", "Garden")
 
 
 def test_models_face_minus_z_with_their_texture(catalogue):
@@ -139,7 +139,7 @@ def test_folders_are_searched_and_jars_without_furniture_passed_over(tmp_path):
 def test_captions_without_a_name_come_from_the_file(tmp_path):
     path = write_archive(tmp_path / "plain.sh3f", members("model#7=/things/wedge/wedge.obj\n"))
     (model,) = read_catalogues([path])
-    assert (model.key, model.caption, model.licence) == ("plain-7", "wedge", "")
+    assert (model.key, model.info.caption, model.info.licence) == ("plain-7", "wedge", "")
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_a_package(tmp_path, unpacked):
     source = open_source(str(write(tmp_path, {"toys": TOYS})))
     assert source.kind == "manifest"
     car, sofa = source.models
-    assert car.info() == {
+    assert car.info.to_dict() == {
         "key": "toys-car-car",
         "caption": "car",
         "captions": ["car", "toy car"],
@@ -65,14 +65,14 @@ def test_a_package(tmp_path, unpacked):
         "creator": "Ann",
         "source": "toys",
     }
-    assert (sofa.licence, sofa.creator) == ("MIT", "Bob")
+    assert (sofa.info.licence, sofa.info.creator) == ("MIT", "Bob")
     assert pickle.loads(pickle.dumps(car)).open().mesh is not None
 
 
 def test_one_package_of_several(tmp_path, unpacked):
     path = write(tmp_path, {"toys": TOYS, "others": TOYS})
     assert len(open_source(str(path)).models) == 4
-    assert {model.source for model in open_source(f"{path}#others").models} == {"others"}
+    assert {model.info.source for model in open_source(f"{path}#others").models} == {"others"}
     with pytest.raises(OptionError, match="no package 'nobody': expected one of others, toys"):
         open_source(f"{path}#nobody")
 
@@ -92,7 +92,7 @@ def test_fronts_are_turned_to_minus_z(tmp_path, unpacked, front):
 
 
 def test_up_and_front_together_are_a_rotation(tmp_path, unpacked):
-    (sofa,) = (model for model in read_manifest(write(tmp_path, {"toys": TOYS})) if model.caption == "sofa")
+    (sofa,) = (model for model in read_manifest(write(tmp_path, {"toys": TOYS})) if model.info.caption == "sofa")
     points = sofa.open().points[1:]
     np.testing.assert_allclose(np.linalg.norm(points, axis=1), [3, 2, 1])
     assert np.linalg.det(points) == pytest.approx(6)
@@ -106,7 +106,12 @@ def test_a_catalogue(tmp_path, unpacked):
         archive.writestr("a.obj", OBJ)
     packages = {"chairs": {**FURNITURE, "catalogue": True, "without": ["*light"]}}
     (model,) = read_manifest(write(tmp_path, packages))
-    assert (model.key, model.caption, model.licence, model.source) == ("chairs-A-seat", "Seat", "CC-BY", "chairs")
+    assert (model.key, model.info.caption, model.info.licence, model.info.source) == (
+        "chairs-A-seat",
+        "Seat",
+        "CC-BY",
+        "chairs",
+    )
 
 
 @pytest.mark.parametrize(
@@ -165,9 +170,9 @@ def test_the_manifest_of_pocket(tmp_path, monkeypatch):
     models = read_manifest(path)
     lines = re.findall(r"^      (\S+):", path.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(models) == len(set(lines)) == len(lines) > 250
-    assert all(caption == caption.strip() for model in models for caption in model.captions)
-    assert all(model.licence and model.creator for model in models)
-    assert {"airplane", "car", "sofa", "bottle", "toilet"} <= {model.caption for model in models}
+    assert all(caption == caption.strip() for model in models for caption in model.info.captions)
+    assert all(model.info.licence and model.info.creator for model in models)
+    assert {"airplane", "car", "sofa", "bottle", "toilet"} <= {model.info.caption for model in models}
 
 
 def test_references_that_unfold_to_something_large_are_refused(tmp_path):

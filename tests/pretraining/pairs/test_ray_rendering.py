@@ -12,12 +12,13 @@ import pytest
 
 from clip2point.cli.main import main
 from clip2point.core.errors import DataError, OptionError
-from clip2point.pretraining.pairs import PairFolder, open_source
+from clip2point.pretraining.pairs import PairFolder, PairSettings, open_source
 from clip2point.pretraining.pairs.ray_rendering import RayPairFolder
 from clip2point.pretraining.pairs.sources import absolute_spec
 from clip2point_shapes import generate, write_mesh
 
 SHARD = 3
+SETTINGS = PairSettings(shard_size=SHARD)
 PROCESSES = Path("/proc")
 
 
@@ -42,7 +43,7 @@ def meshes(tmp_path_factory):
 def whole(meshes, tmp_path_factory):
     """The bytes of a run without Ray."""
     path = tmp_path_factory.mktemp("whole")
-    list(PairFolder(path, open_source(str(meshes)), shard_size=SHARD).render())
+    list(PairFolder(path, open_source(str(meshes)), SETTINGS).render())
     return contents(path)
 
 
@@ -62,7 +63,7 @@ def contents(path):
 
 def on_ray(path, meshes, **settings):
     reopen = partial(open_source, str(meshes))
-    return RayPairFolder(path, reopen(), reopen, shard_size=SHARD, **settings)
+    return RayPairFolder(path, reopen(), reopen, SETTINGS, **settings)
 
 
 def test_a_cluster_writes_the_same_bytes_as_one_machine(cluster, whole, meshes, tmp_path):
@@ -89,23 +90,23 @@ def test_a_cluster_goes_on_with_what_one_machine_began(cluster, whole, meshes, t
 
 def test_a_machine_that_sees_other_models_is_refused(cluster, meshes, tmp_path):
     source = open_source(str(meshes))
-    folder = RayPairFolder(tmp_path, source, partial(open_source, str(meshes), excluded=["cup_1"]), shard_size=SHARD)
+    folder = RayPairFolder(tmp_path, source, partial(open_source, str(meshes), excluded=["cup_1"]), SETTINGS)
     with pytest.raises(DataError, match="differs in models, models_sha256 from the machine that asked"):
         list(folder.render())
-    missing = RayPairFolder(tmp_path, source, partial(open_source, str(meshes / "none")), shard_size=SHARD)
+    missing = RayPairFolder(tmp_path, source, partial(open_source, str(meshes / "none")), SETTINGS)
     with pytest.raises(DataError, match="no such source"):
         list(missing.render())
     assert [path.name for path in tmp_path.iterdir()] == ["index.json"]
 
 
 def test_a_folder_that_is_not_shared_is_found_out(meshes, tmp_path, monkeypatch):
-    def elsewhere(job, todo, workers):
+    def elsewhere(job, missing, workers):
         entry = {"file": "pairs-000000.tar", "bytes": 5, "keys": ["cup_0"], "failures": {}}
         yield {"shard": 0, "machine": "node-7", "entry": json.dumps(entry), "error": ""}
 
     monkeypatch.setitem(sys.modules, "ray", FakeRay)
     monkeypatch.setitem(sys.modules, "ray.data", FakeRay)
-    monkeypatch.setattr("clip2point.pretraining.pairs.ray_rendering._rows", elsewhere)
+    monkeypatch.setattr("clip2point.pretraining.pairs.ray_rendering._make_shards", elsewhere)
     monkeypatch.setattr("clip2point.pretraining.pairs.ray_rendering._PATIENCE", 0.0)
     with pytest.raises(DataError, match="node-7 wrote it, but it is not here"):
         list(on_ray(tmp_path, meshes).render())
@@ -136,7 +137,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(whole, meshes, tmp_path):
     run.wait()
     assert end_session(run.pid)
     assert any(tmp_path.glob("pairs-*.tar"))
-    list(PairFolder(tmp_path, open_source(str(meshes)), shard_size=SHARD).render())
+    list(PairFolder(tmp_path, open_source(str(meshes)), SETTINGS).render())
     assert contents(tmp_path) == whole
 
 

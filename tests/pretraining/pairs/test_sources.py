@@ -45,7 +45,7 @@ def test_shapenet(shapenet):
     source = open_source(str(shapenet))
     assert source.kind == "shapenetcore.v2"
     assert keys(source) == ["03001627-a1", "03001627-b2", "03797390-c3"]
-    assert [model.caption for model in source.models] == ["chair", "chair", "mug"]
+    assert [model.info.caption for model in source.models] == ["chair", "chair", "mug"]
     assert source.models[0].open().mesh is not None
 
 
@@ -72,7 +72,7 @@ def test_folders_caption_by_folder_and_name(tmp_path):
     assert source.kind == "folder"
     assert len(set(keys(source))) == 4
     assert not any("." in key for key in keys(source))
-    captions = {model.key: model.captions for model in source.models}
+    captions = {model.key: model.info.captions for model in source.models}
     assert captions["night_stand-train-night_stand_0001"] == ("night stand",)
     assert captions["old_lamp_12"] == ("old lamp",)
     assert ("chairs", "arm") in captions.values()
@@ -97,7 +97,7 @@ def test_samples_have_all_styles_and_grow_without_change():
     few, more = open_source("samples:1"), open_source("samples:2")
     assert set(keys(few)) < set(keys(more))
     assert len(more.models) == 2 * len(few.models)
-    assert {model.category for model in few.models} >= {"night stand", "tv stand", "xbox"}
+    assert {model.info.category for model in few.models} >= {"night stand", "tv stand", "xbox"}
     assert not set(keys(few)) & set(keys(open_source("samples:1", seed=1)))
     assert few.models[0].open().mesh is not None
 
@@ -129,9 +129,9 @@ def test_what_is_no_source(tmp_path):
 def test_models_can_be_pickled_and_have_clean_keys(shapenet, catalogue, tmp_path):
     for spec in (str(shapenet), str(catalogue), f"folder:{shapenet}", "samples:1"):
         for model in open_source(spec).models:
-            assert pickle.loads(pickle.dumps(model)).info() == model.info()
+            assert pickle.loads(pickle.dumps(model)).info == model.info
             assert re.fullmatch(r"[\w-]+", model.key)
-            assert str(tmp_path) not in str(model.info())
+            assert str(tmp_path) not in str(model.info)
 
 
 def test_a_broken_mesh_is_found_when_it_is_opened(tmp_path):

@@ -1,8 +1,7 @@
-"""Image-depth pairs for pre-training: models from many sources, rendered into WebDataset shards."""
+"""Image-depth pairs for pre-training: models from many sources, rendered into folders of pairs."""
 
-from clip2point.pretraining.pairs.shard_reading import read_shard
-from clip2point.pretraining.pairs.shards import PairFolder
-from clip2point.pretraining.pairs.source_model import Model
+from clip2point.pretraining.pairs.pair_folder import PairFolder, PairSettings, write_pairs
+from clip2point.pretraining.pairs.source_model import SourceModel
 from clip2point.pretraining.pairs.sources import Source, open_source
 
-__all__ = ["Model", "PairFolder", "Source", "open_source", "read_shard"]
+__all__ = ["PairFolder", "PairSettings", "Source", "SourceModel", "open_source", "write_pairs"]

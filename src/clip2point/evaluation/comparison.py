@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from clip2point.core.version import software_versions
 from clip2point.data.parts import Parts
 from clip2point.evaluation.point_training import POINT_TRAINING
-from clip2point.evaluation.published import Published, published_rows
+from clip2point.evaluation.published import Published, find_published
 from clip2point.heads.metrics import Metrics, Summary, summarise
 from clip2point.model import Recogniser
 
@@ -216,10 +216,10 @@ class Comparison:
         )
         return [note for note in (self.parts.test.note, self.parts.note, learned if networks else "") if note]
 
-    def quoted(self) -> tuple[Published, ...]:
+    def published(self) -> tuple[Published, ...]:
         """What papers state for the same data set and protocol."""
         protocols = ["supervised" if shots is None else f"{shots}-shot" for shots in self.shots]
-        return tuple(row for protocol in protocols for row in published_rows(self.parts.test.name, protocol))
+        return tuple(row for protocol in protocols for row in find_published(self.parts.test.name, protocol))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""

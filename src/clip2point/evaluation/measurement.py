@@ -1,4 +1,4 @@
-"""Measuring a model on a data set: every seed, every number, and what is needed to do it again."""
+"""Measurements of a model on a data set: every seed, every figure, and the record to repeat them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from clip2point.core.progress import Progress
 from clip2point.core.version import software_versions
 from clip2point.data import Dataset
-from clip2point.evaluation.published import Published, published_rows
+from clip2point.evaluation.published import Published, find_published
 from clip2point.evaluation.zero_shot_run import Run, run_zero_shot
 from clip2point.heads.metrics import Metrics, Summary, measure_predictions, summarise
 from clip2point.model import Recogniser
 
-#: By which a model is measured, without a head that learned from examples and with one.
+#: Protocols of a model without and with a head that learned from examples.
 PROTOCOL, LEARNED = "zero-shot", "learned head"
 
 
@@ -22,12 +22,12 @@ class Measurement:
     """One model on one split of one data set.
 
     Attributes:
-        model: with the settings that were measured.
-        dataset: the split.
-        runs: one for each seed.
-        metrics: one for each seed.
-        summary: mean and deviation over the seeds.
-        command: the command line that makes it again, or what stands for it.
+        model: Measured model with its settings.
+        dataset: Split of the data set.
+        runs: Run of each seed.
+        metrics: Metrics of each seed.
+        summary: Mean and standard deviation over the seeds.
+        command: Command line that repeats the measurement, or "".
     """
 
     model: Recogniser
@@ -39,12 +39,12 @@ class Measurement:
 
     @property
     def protocol(self) -> str:
-        """By which the model was measured."""
+        """Protocol: "zero-shot", or "learned head" for a model that learned from examples."""
         return PROTOCOL if self.model.adapted is None else LEARNED
 
     @property
     def seeds(self) -> list[int]:
-        """Of the point sampling."""
+        """Seeds of the point sampling."""
         return [run.seed for run in self.runs]
 
     @property
@@ -54,7 +54,7 @@ class Measurement:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that the figures depend on besides the model and the data."""
+        """Settings that the figures depend on beside the model and the data."""
         return {
             **self.model.settings.to_dict(),
             "up": self.dataset.up,
@@ -63,15 +63,15 @@ class Measurement:
 
     @property
     def hashes(self) -> dict[str, str]:
-        """What pins the model and the data."""
+        """Fingerprints of the model and the data."""
         return {"model": self.model.backbone.fingerprint(), "dataset": self.dataset.fingerprint}
 
-    def quoted(self) -> tuple[Published, ...]:
-        """What papers state for the same data set and protocol."""
-        return published_rows(self.dataset.name, self.protocol)
+    def published(self) -> tuple[Published, ...]:
+        """Return the figures of papers for the same data set and protocol."""
+        return find_published(self.dataset.name, self.protocol)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types: the metrics of the first seed, and mean and deviation over all."""
+        """Convert to JSON types: metrics of the first seed, mean and standard deviation over all."""
         return {
             **self.metrics[0].to_dict(),
             "model": self.model.name,
@@ -95,15 +95,15 @@ def evaluate(
     """Measure a model by the zero-shot protocol.
 
     Args:
-        model: with the settings to be measured.
-        dataset: one split, with a declared up-axis.
-        seeds: how many samplings, seeds 0, 1, ...
-        command: for the record.
-        progress: wraps an iterable of a given length, to show how far it is.
+        model: Model with the settings to measure.
+        dataset: Split with a declared up-axis.
+        seeds: Number of samplings, with seeds 0, 1, ...
+        command: Command line for the record.
+        progress: Wrapper of an iterable of a given length that shows its progress.
 
     Raises:
-        OptionError: if the data set does not say which way is up.
-        DataError: if no shape of it can be read.
+        OptionError: The data set declares no up-axis.
+        DataError: No shape of it can be read.
     """
     runs = tuple(run_zero_shot(model, dataset, seed, progress) for seed in range(seeds))
     metrics = tuple(measure_predictions(run.probabilities, run.sampled.labels, dataset.classes) for run in runs)

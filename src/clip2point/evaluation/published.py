@@ -18,13 +18,13 @@ class Published:
     """One figure of one paper.
 
     Attributes:
-        system: what was measured.
+        system: Measured system.
         protocol: "zero-shot", "16-shot" or "supervised".
-        dataset: name as ``clip2point evaluate`` takes it, or ``UNNAMED_VARIANT``.
-        accuracy: overall accuracy of the test split, in percent.
-        backbone: the towers, empty where the source does not say.
-        source: who states the figure.
-        note: what has to be known to compare with it.
+        dataset: Name as ``clip2point evaluate`` takes it, or ``UNNAMED_VARIANT``.
+        accuracy: Overall accuracy of the test split, in percent.
+        backbone: Towers, "" where the source does not say.
+        source: Publication that states the figure.
+        note: Remark on comparability.
     """
 
     system: str
@@ -148,16 +148,16 @@ _ROWS = (
 )
 
 
-def published_rows(dataset: str, protocol: str) -> tuple[Published, ...]:
-    """Figures to show beside a measured one.
+def find_published(dataset: str, protocol: str) -> tuple[Published, ...]:
+    """Find figures to show beside a measured one.
 
     Args:
-        dataset: name as ``clip2point evaluate`` takes it.
+        dataset: Name as ``clip2point evaluate`` takes it.
         protocol: "zero-shot", "16-shot" or "supervised".
 
     Returns:
-        The rows of this data set and protocol; for any variant of ScanObjectNN also those whose source does not name
-        the variant, last. Empty where no figure is known.
+        Rows of this data set and protocol; for a variant of ScanObjectNN also those whose source does not name the
+        variant, last. Empty where no figure is known.
     """
     rows = [row for row in _ROWS if row.protocol == protocol]
     named = [row for row in rows if row.dataset == dataset]

@@ -1,4 +1,4 @@
-"""A sign that the up-axis of a data set is declared wrongly: another one makes the model surer of what it sees."""
+"""A check of declared up-axes: under the right one a model is most confident."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from clip2point.evaluation.zero_shot_run import Run, run_zero_shot
 from clip2point.model import Recogniser
 from clip2point.model.recogniser import GUESSED_UP
 
-#: Shapes that are looked at once more, which is a matter of seconds; of fewer than the least nothing is said.
+#: Most shapes that are rendered once more (a matter of seconds), and fewest that a doubt can rest on.
 _SHAPES, _LEAST = 24, 10
-#: When to doubt: so many shapes are recognised more confidently with another axis, and the mean confidence is so many
-#: times higher. In 20,000 draws of 24 from 48 shapes of ModelNet10 and of ShapeNet55 this never happened to the right
-#: axis; the wrong one of y and z was noticed in all draws of the former and 88 % of those of the latter.
+#: Thresholds of a doubt: fraction of the shapes that are recognised more confidently under another axis, and ratio of
+#: the mean confidences. In 20,000 draws of 24 from 48 shapes of ModelNet10 and of ShapeNet55 the right axis was never
+#: doubted; the wrong one of y and z was noticed in all draws of the former and 88 % of those of the latter.
 _SHARE, _RATIO = 0.6, 1.25
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """An axis that seems to point up rather than the declared one.
+    """Doubt about a declared up-axis.
 
     Attributes:
-        declared: axis.
-        other: axis.
-        surer: how many shapes are recognised more confidently with the other one.
-        shapes: of so many.
+        declared: Declared axis.
+        other: Axis under which the model is more confident.
+        surer: Number of shapes that are recognised more confidently under the other axis.
+        shapes: Number of shapes compared.
     """
 
     declared: str
@@ -38,18 +38,18 @@ class Doubt:
 
 
 def doubt_up(model: Recogniser, dataset: Dataset, run: Run, progress: Progress | None = None) -> Doubt | None:
-    """See whether y or z suits a data set clearly better than the up-axis that it declares.
+    """Test if y or z suits a data set clearly better than its declared up-axis.
 
-    Labels play no part in it, only how confident the model is in whatever it names.
+    Labels play no part in it, only the confidence of the answers.
 
     Args:
-        model: that the run is of.
-        dataset: likewise.
-        run: with the declared axis.
-        progress: see ``run_zero_shot``.
+        model: Model of the run.
+        dataset: Data set of the run.
+        run: Run under the declared axis.
+        progress: Progress callback, as for ``run_zero_shot``.
 
     Returns:
-        The axis that the model is surest with, or None if there is no reason to doubt, or too few shapes.
+        The axis of the highest confidence, or None without clear evidence or with too few shapes.
     """
     count = min(_SHAPES, len(run.sampled))
     if count < _LEAST:

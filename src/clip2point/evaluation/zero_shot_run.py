@@ -1,6 +1,6 @@
-"""The zero-shot protocol on a data set: no training on it, the class names alone.
+"""The zero-shot protocol: class names alone, no training on the data set.
 
-A model with a head that learned from examples is measured in the same way, with the head's answers.
+A model with a head that learned from examples is measured in the same way, by the head's answers.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Run:
     """One pass over a data set with one seed.
 
     Attributes:
-        seed: of the point sampling.
-        sampled: the points that were used.
-        probabilities: [N, C] confidence in each class.
+        seed: Seed of the point sampling.
+        sampled: Points that were used.
+        probabilities: [N, C] confidences.
     """
 
     seed: int
@@ -37,17 +37,17 @@ class Run:
 
 
 def run_zero_shot(model: Recogniser, dataset: Dataset, seed: int, progress: Progress | None = None) -> Run:
-    """Classify every shape of a data set by its class names.
+    """Classify each shape of a data set by its class names.
 
     Args:
-        model: with the settings to be measured.
-        dataset: with a declared up-axis.
-        seed: of the point sampling.
-        progress: see ``clip2point.features.view_features.view_features``.
+        model: Model with the settings to measure.
+        dataset: Data set with a declared up-axis.
+        seed: Seed of the point sampling.
+        progress: Wrapper of an iterable of a given length that shows its progress.
 
     Raises:
-        OptionError: if the data set does not say which way is up, or has classes that the model's head cannot know.
-        DataError: if no shape of it can be read.
+        OptionError: The data set declares no up-axis, or has classes that the model's head does not know.
+        DataError: No shape of it can be read.
     """
     if dataset.up == "auto":
         raise OptionError(f"{dataset.name}: does not say which axis points up; give --up y or --up z")

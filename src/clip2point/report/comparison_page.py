@@ -14,7 +14,7 @@ from clip2point.heads.calibration import coverage_accuracy
 from clip2point.heads.metrics import Spread, reliability
 from clip2point.rendering.image_files import write_bytes
 from clip2point.report.comparison_plots import Curve, Line, plot_coverage, plot_heads, plot_shots
-from clip2point.report.html import embedded, write_html
+from clip2point.report.html import embed_plots, write_html
 from clip2point.report.plots import plot_confusion, plot_reliability, require_matplotlib
 
 _FAILURES_SHOWN = 20
@@ -26,16 +26,16 @@ def write_comparison_page(folder: Path, found: Comparison, *, compare: bool = Fa
     The page holds its plots and fetches nothing. Files of an earlier report in the folder are replaced.
 
     Args:
-        folder: is made if need be.
-        found: what to show.
-        compare: whether to show the papers' figures beside the measured ones.
+        folder: Output folder, created if need be.
+        found: Comparison to show.
+        compare: True to show the papers' figures beside the measured ones.
 
     Returns:
-        The page's path.
+        Path of the page.
 
     Raises:
-        OptionError: if matplotlib is missing.
-        OSError: if the folder cannot be written to.
+        OptionError: matplotlib is missing.
+        OSError: The folder cannot be written to.
     """
     require_matplotlib()
     last = found.shots[-1]
@@ -51,7 +51,7 @@ def write_comparison_page(folder: Path, found: Comparison, *, compare: bool = Fa
     }
     for name, content in plots.items():
         write_bytes(folder / name, content)
-    quoted = found.quoted() if compare else ()
+    quoted = found.published() if compare else ()
     record = {**found.to_dict(), "quoted_not_measured": [row.to_dict() for row in quoted]}
     write_bytes(
         folder / "report.json", (json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
@@ -72,14 +72,14 @@ def write_comparison_page(folder: Path, found: Comparison, *, compare: bool = Fa
         rows=[_row(cell) for head in found.heads for cell in found.row(head)],
         settings=_flat(found.settings),
         quoted_rows=quoted,
-        plots=embedded(plots),
+        plots=embed_plots(plots),
         failures_shown=_FAILURES_SHOWN,
     )
     return page
 
 
 def _plot_accuracy(found: Comparison) -> bytes:
-    """Against the number of shots, or of each head where there is only one number."""
+    """Plot accuracy against the number of shots, or by head where there is only one number."""
     zero_shot = found.zero_shot.metrics.accuracy
     lines = [Line(head, [cell.summary.accuracy for cell in found.row(head)]) for head in found.heads]
     shots = [count for count in found.shots if count is not None]
@@ -87,7 +87,7 @@ def _plot_accuracy(found: Comparison) -> bytes:
 
 
 def _curve(cell: Cell) -> Curve:
-    """Accuracy among the most confident answers of a head, means over the seeds."""
+    """Return a head's accuracy against coverage, means over the seeds."""
     curves = [coverage_accuracy(fit.confidence, fit.right) for fit in cell.fits]
     return Curve(
         head=cell.head,
@@ -98,7 +98,7 @@ def _curve(cell: Cell) -> Curve:
 
 
 def _tiles(found: Comparison, best: Cell) -> list[tuple[str, str]]:
-    """What the best head on validation does, in words."""
+    """Return captions and figures of the head that is best on validation."""
     return [
         ("accuracy", _spread(best.summary.accuracy)),
         ("mean class accuracy", _spread(best.summary.mean_class_accuracy)),
@@ -108,7 +108,7 @@ def _tiles(found: Comparison, best: Cell) -> list[tuple[str, str]]:
 
 
 def _accuracies(found: Comparison, head: str) -> dict[str, Any]:
-    """A head's line of the table of accuracies."""
+    """Return a head's row of the table of accuracies."""
     return {
         "head": head,
         "cells": [(_spread(cell.summary.accuracy), found.best(cell.shots) == head) for cell in found.row(head)],
@@ -116,7 +116,7 @@ def _accuracies(found: Comparison, head: str) -> dict[str, Any]:
 
 
 def _row(cell: Cell) -> dict[str, Any]:
-    """All that is told of a head at one number of shots."""
+    """Return all figures of a head at one number of shots."""
     summary = cell.summary
     seconds = cell.mean("seconds") or 0.0
     return {
@@ -130,7 +130,7 @@ def _row(cell: Cell) -> dict[str, Any]:
 
 
 def _options(options: Mapping[str, Any], count: int, of: int) -> str:
-    """Options of a head, and for how many seeds validation chose them."""
+    """Format the options of a head with the number of seeds for which validation chose them."""
     words = ", ".join(f"{name} {value}" for name, value in options.items()) or "none"
     return words if count == of else f"{words} ({count} of {of})"
 
@@ -140,7 +140,7 @@ def _column(shots: int | None) -> str:
 
 
 def _spread(spread: Spread) -> str:
-    """Mean and deviation in percent."""
+    """Format mean and standard deviation in percent."""
     return _percent(spread.mean) + ("" if spread.deviation is None else f" ± {100 * spread.deviation:.1f}")
 
 
@@ -149,7 +149,7 @@ def _percent(value: float | None) -> str:
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings without groups, which the page's table has no room for."""
+    """Flatten nested settings for the page's table."""
     return {
         name: ", ".join(f"{key} {entry}" for key, entry in value.items()) if isinstance(value, Mapping) else value
         for name, value in settings.items()

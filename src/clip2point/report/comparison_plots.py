@@ -1,4 +1,4 @@
-"""Plots of a comparison of heads as PNG files' contents."""
+"""Plots of a comparison of heads, encoded as PNG."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Colours that colour-blind eyes keep apart (after Okabe and Ito). Each serves one head with a full line and one with a
-#: broken line; together with the markers no two look alike, in grey either.
+#: broken line; together with the markers no two look alike, in grayscale either.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444444")
 _MARKERS = "osD^vPX<>hpd8*"
 _LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)))
-#: Shares of a doubling of shots by which the heads are set apart, one from the next and all together, so that their
+#: Fractions of a doubling of shots by which the heads are set apart, one from the next and all together, so that their
 #: bars do not cover each other.
 _STEP, _SPREAD = 0.06, 0.5
-#: Share of the shapes that a point of a coverage curve rests on at least; fewer are mere noise.
+#: Least coverage of a point of a coverage curve; fewer shapes are mere noise.
 _LEAST_COVERAGE = 0.05
 
 
@@ -32,8 +32,8 @@ class Line:
     """Accuracy of one head.
 
     Attributes:
-        head: its name.
-        spreads: mean and deviation, in [0, 1], for each number of shots.
+        head: Name of the head.
+        spreads: Mean and standard deviation in [0, 1] for each number of shots.
     """
 
     head: str
@@ -42,14 +42,13 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Accuracy of one head among its most confident answers.
+    """Accuracy of one head against coverage.
 
     Attributes:
-        head: its name.
-        coverage: [N] shares of the shapes, growing.
-        accuracy: [N] of the answers for these.
-        chosen: share of the shapes that the threshold chosen on validation leaves, and accuracy on these; None
-            instead of the latter if it leaves none.
+        head: Name of the head.
+        coverage: [N] fractions of the shapes, ascending.
+        accuracy: [N] accuracies at these coverages.
+        chosen: Coverage and accuracy at the threshold chosen on validation; the accuracy is None at coverage 0.
     """
 
     head: str
@@ -59,15 +58,15 @@ class Curve:
 
 
 def plot_shots(shots: Sequence[int], lines: Sequence[Line], zero_shot: float) -> bytes:
-    """Accuracy against the number of shots, with the deviation over the seeds as bars.
+    """Plot accuracy against the number of shots, with the standard deviation over the seeds as error bars.
 
     Args:
-        shots: at least two numbers, growing.
-        lines: one for each head.
-        zero_shot: accuracy without examples, in [0, 1].
+        shots: Two or more numbers of shots, ascending.
+        lines: Accuracies of each head.
+        zero_shot: Accuracy without examples, in [0, 1].
 
     Returns:
-        A PNG file's content.
+        Content of a PNG file.
     """
     figure = new_figure(8.8, 5.6)
     axes = figure.subplots()
@@ -100,14 +99,14 @@ def plot_shots(shots: Sequence[int], lines: Sequence[Line], zero_shot: float) ->
 
 
 def plot_heads(lines: Sequence[Line], zero_shot: float) -> bytes:
-    """Accuracy of heads at one number of shots, best at the top, with the deviation over the seeds as bars.
+    """Plot the accuracy of heads at one number of shots, best at the top, with error bars over the seeds.
 
     Args:
-        lines: one for each head, with one spread each.
-        zero_shot: accuracy without examples, in [0, 1].
+        lines: Accuracy of each head, with one spread each.
+        zero_shot: Accuracy without examples, in [0, 1].
 
     Returns:
-        A PNG file's content.
+        Content of a PNG file.
     """
     ranked = sorted(lines, key=lambda line: -line.spreads[0].mean)
     figure = new_figure(7, 0.3 * len(ranked) + 1.1)
@@ -132,14 +131,14 @@ def plot_heads(lines: Sequence[Line], zero_shot: float) -> bytes:
 
 
 def plot_coverage(curves: Sequence[Curve], target: float) -> bytes:
-    """Accuracy among the most confident answers, against how many these are.
+    """Plot accuracy against coverage.
 
     Args:
-        curves: one for each head.
-        target: accuracy that thresholds were chosen for, in [0, 1].
+        curves: Curve of each head.
+        target: Accuracy that thresholds were chosen for, in [0, 1].
 
     Returns:
-        A PNG file's content.
+        Content of a PNG file.
     """
     figure = new_figure(7.2, 4.6)
     axes = figure.subplots()
@@ -165,7 +164,7 @@ def plot_coverage(curves: Sequence[Curve], target: float) -> bytes:
 
 
 def _styles(heads: Sequence[str]) -> Mapping[str, dict[str, Any]]:
-    """Colour, marker and line of each head."""
+    """Return colour, marker and line style of each head."""
     return {
         head: {
             "color": _COLOURS[place % len(_COLOURS)],
@@ -179,7 +178,7 @@ def _styles(heads: Sequence[str]) -> Mapping[str, dict[str, Any]]:
 
 
 def _legend(axes: Axes, handles: Sequence[Any], words: Sequence[str], title: str) -> None:
-    """Names beside the plot, where they cover no line."""
+    """Draw the legend beside the plot, where it covers no line."""
     legend = axes.legend(
         handles, words, title=title, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9
     )

@@ -1,4 +1,4 @@
-"""Contact sheets: one row a shape, one column a view."""
+"""Contact sheets: one row per shape, one column per view."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Row:
     """One row of a sheet.
 
     Attributes:
-        title: in bold ink, for example a file name.
-        remark: below it, may have several lines.
-        pictures: V images, [H, W] grey or [H, W, 3] colour, uint8.
+        title: Heading, for example a file name.
+        remark: Text below the heading, of one or more lines.
+        pictures: V images, [H, W] grayscale or [H, W, 3] colour, uint8.
     """
 
     title: str
@@ -33,14 +33,14 @@ class Row:
 
 
 def contact_sheet(rows: Sequence[Row], headings: Sequence[str]) -> Image.Image:
-    """Draw rows of pictures with their names on the left.
+    """Draw rows of images with their names on the left.
 
     Args:
-        rows: at least one; all with as many pictures as there are headings, or fewer.
-        headings: of the columns.
+        rows: One or more rows, each with at most as many images as there are headings.
+        headings: Headings of the columns.
 
     Returns:
-        An RGB picture.
+        RGB image.
     """
     step = _CELL + _GAP
     sheet = Image.new("RGB", (_CAPTION + step * len(headings) + _GAP, _HEADER + step * len(rows) + _GAP), _PAPER)
@@ -50,10 +50,10 @@ def contact_sheet(rows: Sequence[Row], headings: Sequence[str]) -> Image.Image:
         draw.text((_CAPTION + column * step + _CELL / 2, _HEADER / 2), heading, _FAINT, small, anchor="mm")
     for index, row in enumerate(rows):
         top = _HEADER + index * step
-        text = "\n".join(_wrapped(row.title, bold, _CAPTION - 2 * _GAP)[:3])
+        text = "\n".join(_wrap(row.title, bold, _CAPTION - 2 * _GAP)[:3])
         draw.multiline_text((_GAP, top + _GAP), text, _INK, bold)
         below = draw.multiline_textbbox((_GAP, top + _GAP), text, bold)[3]
-        lines = [part for line in row.remark.splitlines() for part in _wrapped(line, small, _CAPTION - 2 * _GAP)]
+        lines = [part for line in row.remark.splitlines() for part in _wrap(line, small, _CAPTION - 2 * _GAP)]
         draw.multiline_text((_GAP, below + _GAP), "\n".join(lines[:5]), _FAINT, small)
         for column, picture in enumerate(row.pictures):
             place = (_CAPTION + column * step, top)
@@ -63,12 +63,16 @@ def contact_sheet(rows: Sequence[Row], headings: Sequence[str]) -> Image.Image:
 
 
 def view_headings(angles: Sequence[tuple[float, float]]) -> list[str]:
-    """Column headings of views: elevation and azimuth in degrees."""
+    """Return column headings of views: elevation and azimuth in degrees.
+
+    Args:
+        angles: Pairs (elevation, azimuth) in degrees.
+    """
     return [f"{elevation:g}°, {azimuth:g}°" for elevation, azimuth in angles]
 
 
-def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
-    """Break a line wherever it would exceed ``width`` pixels; names of files have few blanks to break at."""
+def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    """Break a line wherever it would exceed ``width`` pixels; file names have few blanks to break at."""
     lines = [""]
     for letter in text:
         if font.getlength(lines[-1] + letter) > width:

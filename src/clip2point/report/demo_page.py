@@ -22,9 +22,9 @@ class Entry:
     """One shape on the page.
 
     Attributes:
-        result: with its depth maps.
-        truth: its true class name.
-        note: what kind of file it is.
+        result: Answer with its depth maps.
+        truth: True class name.
+        note: Kind of file.
     """
 
     result: Classification
@@ -33,14 +33,14 @@ class Entry:
 
 
 def write_page(path: Path, entries: Sequence[Entry], *, title: str, remarks: Sequence[str], command: str) -> None:
-    """Write the page; pictures are embedded, nothing is fetched when it is opened.
+    """Write the page with embedded images; opening it fetches nothing.
 
     Args:
-        path: of the .html file.
-        entries: shapes in the order in which they are to appear.
-        title: heading.
-        remarks: paragraphs below the heading.
-        command: the command line that makes this page again.
+        path: Path of the .html file.
+        entries: Shapes in the order of the page.
+        title: Heading.
+        remarks: Paragraphs below the heading.
+        command: Command line that makes this page again.
     """
     rows = [
         {
@@ -60,6 +60,6 @@ def write_page(path: Path, entries: Sequence[Entry], *, title: str, remarks: Seq
 
 
 def _thumbnail(pixels: NDArray[np.uint8]) -> str:
-    """A grey picture [H, W] as a small PNG inside a URL."""
+    """Encode a grayscale image [H, W] as a small PNG inside a URL."""
     image = Image.fromarray(pixels).resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
     return data_url(png_bytes(image))

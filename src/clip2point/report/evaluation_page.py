@@ -1,4 +1,4 @@
-"""The report of an evaluation: an HTML page, its numbers as JSON, its pictures as PNG files."""
+"""The report of an evaluation: an HTML page, its figures as JSON, its images as PNG files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from clip2point.features.view_features import depth_maps
 from clip2point.heads.metrics import Metrics, Summary, reliability
 from clip2point.rendering.image_files import png_bytes, to_pixels, write_bytes
 from clip2point.report.contact_sheet import Row, contact_sheet, view_headings
-from clip2point.report.html import data_url, embedded, write_html
+from clip2point.report.html import data_url, embed_plots, write_html
 from clip2point.report.plots import (
     plot_class_accuracy,
     plot_confusion,
@@ -41,30 +41,30 @@ _FIGURES = {
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """What an evaluation did and found: N samples, C classes, one run for each seed.
+    """Record of an evaluation of N samples of C classes, with one run per seed.
 
     Attributes:
-        title: heading.
-        model: its name.
-        dataset: its name.
-        split: of the data set.
+        title: Heading.
+        model: Name of the model.
+        dataset: Name of the data set.
+        split: Split of the data set.
         protocol: "zero-shot", "16-shot" or "supervised".
-        command: the exact command line.
-        settings: of the model and the run, JSON types.
-        versions: of the software, by name.
-        hashes: of weights and data, by name.
-        seeds: one a run.
-        metrics: one a run.
-        summary: of all runs.
-        probabilities: of the first run [N, C].
-        labels: true classes [N].
-        names: of the samples [N], for example their files.
+        command: Exact command line.
+        settings: Settings of the model and the run, as JSON types.
+        versions: Versions of the software, by name.
+        hashes: Hashes of weights and data, by name.
+        seeds: Seed of each run.
+        metrics: Metrics of each run.
+        summary: Mean and standard deviation over the runs.
+        probabilities: [N, C] of the first run.
+        labels: [N] true classes.
+        names: [N] names of the samples, for example their files.
         classes: C names.
-        failures: names and errors of samples that could not be read and are not among the N.
-        remarks: paragraphs below the heading.
-        published: figures of papers to show beside.
-        view_names: headings of the views in the contact sheets.
-        pictures: gives for some samples, by index, the views [H, W] or [H, W, 3], uint8, that the model saw.
+        failures: Names and errors of samples that could not be read and are not among the N.
+        remarks: Paragraphs below the heading.
+        published: Figures of papers to show beside the measured ones.
+        view_names: Headings of the views in the contact sheets.
+        pictures: Function from indices of samples to the views [H, W] or [H, W, 3], uint8, that the model saw.
     """
 
     title: str
@@ -99,7 +99,7 @@ class EvaluationReport:
             raise OptionError("labels, names, probabilities and metrics are not of the same samples")
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the predictions and pictures, as JSON types."""
+        """Return everything but predictions and images, as JSON types."""
         return {
             **{name: getattr(self, name) for name in ("title", "model", "dataset", "split", "protocol", "command")},
             **{name: dict(getattr(self, name)) for name in ("settings", "versions", "hashes")},
@@ -117,14 +117,14 @@ class EvaluationReport:
 
 @dataclass(frozen=True)
 class _Confusion:
-    """Samples of one class that were given the name of another.
+    """Samples of one class that were recognised as another.
 
     Attributes:
-        truth: true class.
-        answer: what they were named.
-        count: how many they are.
-        of: how many samples the true class has.
-        examples: indices of a few, the most confident first.
+        truth: True class.
+        answer: Predicted class.
+        count: Number of these samples.
+        of: Number of samples of the true class.
+        examples: Indices of a few, the most confident first.
     """
 
     truth: str
@@ -172,27 +172,27 @@ def describe_measurement(measurement: Measurement, *, compare: bool = False) -> 
         classes=dataset.classes,
         failures=list(measurement.failures),
         remarks=[dataset.note] if dataset.note else [],
-        published=measurement.quoted() if compare else (),
+        published=measurement.published() if compare else (),
         view_names=view_headings(model.views.angles),
         pictures=render_pictures,
     )
 
 
 def write_evaluation_page(folder: Path, report: EvaluationReport) -> Path:
-    """Write ``report.html``, ``report.json`` and the pictures of the page as PNG files.
+    """Write ``report.html``, ``report.json`` and the images of the page as PNG files.
 
-    The page holds its pictures and fetches nothing. Files of an earlier report in the folder are replaced.
+    The page embeds its images and fetches nothing. Files of an earlier report in the folder are replaced.
 
     Args:
-        folder: is made if need be.
-        report: what to show.
+        folder: Output folder, created if need be.
+        report: Record of the evaluation.
 
     Returns:
-        The page's path.
+        Path of the page.
 
     Raises:
-        OptionError: if matplotlib is missing.
-        OSError: if the folder cannot be written to.
+        OptionError: matplotlib is missing.
+        OSError: The folder cannot be written to.
     """
     require_matplotlib()
     confusions = _worst_confusions(report)
@@ -221,7 +221,7 @@ def write_evaluation_page(folder: Path, report: EvaluationReport) -> Path:
         first=report.metrics[0],
         figures=_figures(report.summary),
         classes=_class_rows(report),
-        plots=embedded(plots),
+        plots=embed_plots(plots),
         confusions=list(zip(confusions, map(data_url, sheets.values()), strict=True)),
         failures_shown=_FAILURES_SHOWN,
     )
@@ -229,7 +229,7 @@ def write_evaluation_page(folder: Path, report: EvaluationReport) -> Path:
 
 
 def _worst_confusions(report: EvaluationReport) -> list[_Confusion]:
-    """The most frequent pairs of truth and wrong answer in the first run, most frequent first."""
+    """Return the most frequent pairs of truth and wrong answer in the first run, most frequent first."""
     counts = np.array(report.metrics[0].confusion)
     wrong = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
     answers, confidence = report.probabilities.argmax(axis=1), report.probabilities.max(axis=1)
@@ -253,7 +253,7 @@ def _worst_confusions(report: EvaluationReport) -> list[_Confusion]:
 
 
 def _sheets(report: EvaluationReport, confusions: Sequence[_Confusion]) -> list[bytes]:
-    """For each confusion, what the model saw of its examples."""
+    """Draw for each confusion a contact sheet of its examples."""
     indices = [index for confusion in confusions for index in confusion.examples]
     views = dict(zip(indices, report.pictures(indices), strict=True)) if indices else {}
     sheets = []
@@ -267,13 +267,13 @@ def _sheets(report: EvaluationReport, confusions: Sequence[_Confusion]) -> list[
 
 
 def _odds(report: EvaluationReport, index: int, confusion: _Confusion) -> str:
-    """Probabilities of the answer and of the truth for one sample."""
+    """Format the probabilities of the answer and of the truth for one sample."""
     row = report.probabilities[index]
     return f"{confusion.answer} {row.max():.0%}\n{confusion.truth} {row[report.labels[index]]:.0%} (truth)"
 
 
 def _figures(summary: Summary) -> list[tuple[str, str, str]]:
-    """Names of the overall figures, their means and, of several runs, their deviations."""
+    """Return name, mean and, over several runs, standard deviation of each overall figure."""
     found = []
     for key, words in _FIGURES.items():
         spread = getattr(summary, key)
@@ -283,7 +283,7 @@ def _figures(summary: Summary) -> list[tuple[str, str, str]]:
 
 
 def _class_rows(report: EvaluationReport) -> list[dict[str, Any]]:
-    """Each class with its accuracy in the first run and the most frequent wrong answer."""
+    """Return each class with its accuracy in the first run and its most frequent wrong answer."""
     rows = []
     for index, (name, entry) in enumerate(report.metrics[0].per_class.items()):
         counts = np.array(report.metrics[0].confusion[index])

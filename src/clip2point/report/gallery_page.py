@@ -1,4 +1,4 @@
-"""A self-contained HTML page of shapes from a library: found, near-duplicate, or clustered."""
+"""A self-contained HTML page of shapes from a library: hits, near-duplicates or clusters."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Card:
     """One shape on the page.
 
     Attributes:
-        entry: with its thumbnail.
-        badge: in the corner of the picture, for example a score.
-        note: below the file's name.
+        entry: Entry with its thumbnail.
+        badge: Text in the corner of the image, for example a score.
+        note: Text below the file's name.
     """
 
     entry: Entry
@@ -38,9 +38,9 @@ class Section:
     """Shapes under a heading.
 
     Attributes:
-        heading: may be empty.
-        remark: below it, may be empty.
-        cards: in the order in which they are to appear.
+        heading: Heading, or "".
+        remark: Text below the heading, or "".
+        cards: Cards in the order of the page.
     """
 
     heading: str
@@ -58,25 +58,25 @@ def write_gallery(
     remarks: Sequence[str] = (),
     query: Query | None = None,
 ) -> None:
-    """Write the page; pictures are embedded, nothing is fetched when it is opened.
+    """Write the page with embedded images; opening it fetches nothing.
 
     Args:
-        path: of the .html file.
-        sections: the shapes.
-        title: heading.
-        summary: below it.
-        command: the command line that makes this page again.
-        remarks: paragraphs below the summary.
-        query: what was looked for, to be shown above the shapes.
+        path: Path of the .html file.
+        sections: Shapes under their headings.
+        title: Heading.
+        summary: Text below the heading.
+        command: Command line that makes this page again.
+        remarks: Paragraphs below the summary.
+        query: Query to show above the shapes.
 
     Raises:
-        OSError: if the page cannot be written.
+        OSError: The page cannot be written.
     """
     filled = [
         {"heading": section.heading, "remark": section.remark, "cards": [_card(card) for card in section.cards]}
         for section in sections
     ]
-    asked = None if query is None else _asked(query)
+    asked = None if query is None else _describe_query(query)
     write_html(
         path,
         "gallery.html",
@@ -104,8 +104,8 @@ def _card(card: Card) -> dict[str, object]:
     }
 
 
-def _asked(query: Query) -> dict[str, list[object]]:
-    """The parts of a query, photos as pictures."""
+def _describe_query(query: Query) -> dict[str, list[object]]:
+    """Return the parts of a query, photos as embedded images."""
     return {
         "texts": list(query.texts),
         "without": list(query.without),
@@ -115,7 +115,7 @@ def _asked(query: Query) -> dict[str, list[object]]:
 
 
 def _photo_url(photo: object) -> str:
-    """A photo of a query as the image tower saw it, small."""
+    """Embed a photo of a query as the image tower saw it, scaled down."""
     from clip2point.search.photos import read_photo
 
     image = read_photo(photo)  # type: ignore[arg-type]
@@ -126,13 +126,13 @@ def _photo_url(photo: object) -> str:
 
 
 def _size(entry: Entry) -> str:
-    """How large a shape is, in words."""
+    """Format the size of a shape."""
     what = f"{entry.faces:,} faces" if entry.faces else f"{entry.points:,} points"
     return f"{what}, {_bytes(entry.bytes)}"
 
 
 def _bytes(count: int) -> str:
-    """A number of bytes in words."""
+    """Format a number of bytes."""
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:
             return f"{count / size:.1f} {unit}"
@@ -140,5 +140,5 @@ def _bytes(count: int) -> str:
 
 
 def _webp_url(picture: bytes) -> str:
-    """A WebP file's content as a URL to embed."""
+    """Return the content of a WebP file as a data URL."""
     return "data:image/webp;base64," + base64.b64encode(picture).decode("ascii")

@@ -1,4 +1,4 @@
-"""HTML pages that hold everything they show."""
+"""Self-contained HTML pages."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def write_html(path: Path, template: str, **values: Any) -> None:
     """Fill a template and write the page.
 
     Args:
-        path: of the .html file.
-        template: file name in ``report/templates``.
-        values: what the template shows; text is escaped.
+        path: Path of the .html file.
+        template: File name in ``report/templates``.
+        values: Variables of the template; text is escaped.
 
     Raises:
-        OSError: if the page cannot be written.
+        OSError: The page cannot be written.
     """
     environment = Environment(
         loader=PackageLoader("clip2point.report"),
@@ -40,11 +40,11 @@ def write_html(path: Path, template: str, **values: Any) -> None:
 
 
 def data_url(png: bytes) -> str:
-    """A PNG file's content as a URL to embed."""
+    """Return the content of a PNG file as a data URL."""
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
-def embedded(plots: Mapping[str, bytes]) -> dict[str, tuple[str, int]]:
-    """URL and width on the page, in pixels, of plots by name."""
+def embed_plots(plots: Mapping[str, bytes]) -> dict[str, tuple[str, int]]:
+    """Return data URL and width on the page, in pixels, of plots by name."""
     widths = {name: Image.open(io.BytesIO(png)).width for name, png in plots.items()}
     return {name: (data_url(png), round(widths[name] / SHARPNESS)) for name, png in plots.items()}

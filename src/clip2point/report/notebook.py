@@ -1,4 +1,4 @@
-"""What notebooks show of shapes, answers and hits: small pieces of HTML that hold their pictures.
+"""Notebook views of shapes, answers and hits: small pieces of HTML with embedded images.
 
 The results themselves stay plain records; their ``_repr_html_`` asks this module, which is imported only then.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from clip2point.search import Hit
     from clip2point.shapes import Shape
 
-#: Side of a picture in pixels, and the gap between two.
+#: Side of an image in pixels, and the gap between two.
 _SIDE, _GAP = 112, 2
 #: Views of a shape, and points drawn for its depth maps.
 _VIEWS, _POINTS = "ring-6@20", 4096
@@ -31,13 +31,13 @@ _PAPER = 255
 
 
 def shape_html(shape: Shape) -> str:
-    """A shape from all sides, coloured where it has a surface, with what is known of it.
+    """Show a shape from all sides, in colour where it has a surface, with its facts.
 
     Args:
-        shape: with any up-axis; one that nobody declared is drawn with y up, and says so.
+        shape: Shape with any up-axis; an undeclared one is drawn with y up, and the view says so.
 
     Returns:
-        HTML without scripts and links. Of a shape that cannot be drawn it says why.
+        HTML without scripts and links; the reason for a shape that cannot be drawn.
     """
     size = " × ".join(f"{length:.4g}" for length in np.ptp(shape.points, axis=0)) if len(shape.points) else "empty"
     kind = f"cloud of {len(shape.points):,} points"
@@ -45,14 +45,14 @@ def shape_html(shape: Shape) -> str:
         kind = f"mesh of {len(shape.mesh.vertices):,} vertices and {len(shape.mesh.faces):,} faces"
     up = f"{shape.up} up" if shape.up != "auto" else "up-axis unknown, drawn with y up"
     try:
-        picture = _picture(_drawn(shape), "views")
+        picture = _picture(_draw_rows(shape), "views")
     except ShapeError as error:
         picture = escape(str(error))
     return _card(shape.source, f"{kind}, {size}, {up}", picture)
 
 
 def hit_html(hit: Hit) -> str:
-    """A shape that was found: its thumbnail, score and labels."""
+    """Show a hit: thumbnail, score and labels."""
     entry = hit.entry
     labels = zip(entry.labels, entry.label_scores, strict=True)
     remark = f"score {hit.score:.3f}; " + ", ".join(f"{label} {confidence:.0%}" for label, confidence in labels)
@@ -60,8 +60,8 @@ def hit_html(hit: Hit) -> str:
     return _card(entry.path, remark, f"<img src='data:image/webp;base64,{thumbnail}' alt='depth maps'>")
 
 
-def _drawn(shape: Shape) -> list[Sequence[NDArray[np.uint8]]]:
-    """Rows of pictures: coloured ones of a mesh, then depth maps."""
+def _draw_rows(shape: Shape) -> list[Sequence[NDArray[np.uint8]]]:
+    """Draw rows of images: colour images of a mesh, then depth maps."""
     from clip2point.rendering import render_depth, view_set
     from clip2point.rendering.shaded import render_color
     from clip2point.shapes import prepare_points
@@ -76,7 +76,7 @@ def _drawn(shape: Shape) -> list[Sequence[NDArray[np.uint8]]]:
 
 
 def classification_html(answer: Classification) -> str:
-    """An answer: class names with their confidence, and what the model saw if the answer carries it."""
+    """Show an answer: class names with confidences, and the depth maps that it carries."""
     rows = "".join(
         f"<tr><td style='text-align:left'>{escape(guess.label)}</td>"
         f"<td style='width:160px'><div style='background:#8aa4c8;height:.6em;width:{guess.confidence:.1%}'></div></td>"
@@ -92,7 +92,7 @@ def classification_html(answer: Classification) -> str:
 
 
 def _picture(rows: Iterable[Sequence[NDArray[np.uint8]]], words: str) -> str:
-    """Rows of pictures [H, W] grey or [H, W, 3] colour as one embedded image."""
+    """Embed rows of images [H, W] grayscale or [H, W, 3] colour as one image."""
     rows = list(rows)
     step = _SIDE + _GAP
     sheet = Image.new("RGB", (step * max(map(len, rows)) - _GAP, step * len(rows) - _GAP), (_PAPER,) * 3)
@@ -106,7 +106,7 @@ def _picture(rows: Iterable[Sequence[NDArray[np.uint8]]], words: str) -> str:
 
 
 def _card(title: str, remark: str, content: str) -> str:
-    """A heading, a remark in grey, and what comes below."""
+    """Return a heading, a remark in gray, and the content below."""
     return (
         f"<div style='font-family:system-ui,sans-serif'><b>{escape(title)}</b>"
         f"<div style='color:#778;font-size:.85em'>{escape(remark)}</div>{content}</div>"

@@ -1,4 +1,4 @@
-"""Plots of an evaluation as PNG files' contents, drawn by matplotlib without a display."""
+"""Plots of an evaluation, drawn by matplotlib without a display and encoded as PNG."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _LONGEST_NAME = 24  # letters
 
 
 def require_matplotlib() -> None:
-    """Say how to install what plots need, before long work whose result could not be shown.
+    """Check for matplotlib before long work whose result could not be shown.
 
     Raises:
-        OptionError: if matplotlib is not installed.
+        OptionError: matplotlib is not installed; the message says how to install it.
     """
     try:
         import matplotlib  # noqa: F401
@@ -38,13 +38,13 @@ def require_matplotlib() -> None:
 
 
 def plot_confusion(metrics: Metrics) -> bytes:
-    """Confusion matrix: truth downwards, answers to the right, shaded by the share of the true class.
+    """Plot the confusion matrix: truth downwards, answers to the right, shaded by the fraction of the true class.
 
     Args:
-        metrics: of C classes.
+        metrics: Metrics of C classes.
 
     Returns:
-        A PNG file's content.
+        Content of a PNG file.
     """
     counts = np.array(metrics.confusion)
     total = len(counts)
@@ -60,7 +60,7 @@ def plot_confusion(metrics: Metrics) -> bytes:
             axes.text(column, row, counts[row, column], ha="center", va="center", fontsize=size, color=color)
     if total <= _MOST_NAMES:
         style: dict[str, Any] = {"fontsize": max(size, 6), "parse_math": False}
-        names = _shortened(metrics.per_class)
+        names = _shorten(metrics.per_class)
         axes.set_xticks(range(total), names, rotation=90, **style)
         axes.set_yticks(range(total), names, **style)
         # Faint lines between the cells lead the eye from a name to its cell.
@@ -74,13 +74,13 @@ def plot_confusion(metrics: Metrics) -> bytes:
 
 
 def plot_class_accuracy(metrics: Metrics) -> bytes:
-    """Accuracy of each class that occurs as a bar, best at the top, with its count.
+    """Plot the accuracy of each class that occurs as a bar, best at the top, with its count.
 
     Args:
-        metrics: of C classes.
+        metrics: Metrics of C classes.
 
     Returns:
-        A PNG file's content.
+        Content of a PNG file.
     """
     classes = {name: entry for name, entry in metrics.per_class.items() if entry["samples"]}
     rates = np.array([entry["accuracy"] for entry in classes.values()], dtype=np.float64)
@@ -92,7 +92,7 @@ def plot_class_accuracy(metrics: Metrics) -> bytes:
     axes.axvline(metrics.mean_class_accuracy, color=INK, linewidth=1, linestyle="--", zorder=0)
     blank = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # keeps the dashed line off the counts
     if len(order) <= _MOST_NAMES:
-        names = np.array(_shortened(classes))
+        names = np.array(_shorten(classes))
         axes.set_yticks(range(len(order)), list(names[order]), fontsize=8, parse_math=False)
         for place, index in enumerate(order):
             right = round(rates[index] * samples[index])
@@ -109,13 +109,13 @@ def plot_class_accuracy(metrics: Metrics) -> bytes:
 
 
 def plot_reliability(bins: Reliability) -> bytes:
-    """Reliability diagram: accuracy against confidence above, number of samples below.
+    """Plot a reliability diagram: accuracy against confidence above, number of samples below.
 
     Args:
-        bins: of the confidence.
+        bins: Bins of the confidence.
 
     Returns:
-        A PNG file's content.
+        Content of a PNG file.
     """
     figure = new_figure(5.2, 5.6)
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (3, 1)})
@@ -141,14 +141,14 @@ def plot_reliability(bins: Reliability) -> bytes:
 
 
 def plot_seeds(seeds: Sequence[int], metrics: Sequence[Metrics]) -> bytes:
-    """Accuracy of each seed with its 95 % interval, and their mean.
+    """Plot the accuracy of each seed with its 95 % interval, and their mean.
 
     Args:
-        seeds: one for each of the metrics.
-        metrics: of the runs.
+        seeds: Seed of each run.
+        metrics: Metrics of each run.
 
     Returns:
-        A PNG file's content.
+        Content of a PNG file.
     """
     rates = np.array([m.accuracy for m in metrics])
     intervals = np.array([m.accuracy_interval for m in metrics])
@@ -166,7 +166,7 @@ def plot_seeds(seeds: Sequence[int], metrics: Sequence[Metrics]) -> bytes:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches; made without pyplot, which would keep it and choose a display."""
+    """Create an empty figure, in inches, without pyplot, which would keep it and choose a display."""
     require_matplotlib()
     from matplotlib.figure import Figure
 
@@ -174,7 +174,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def to_png(figure: Figure) -> bytes:
-    """A PNG file's content."""
+    """Encode a figure as PNG."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a name in a script that the font lacks; the page's table has it
@@ -183,12 +183,12 @@ def to_png(figure: Figure) -> bytes:
 
 
 def open_frame(*panels: Axes) -> None:
-    """Leave two sides of each panel open."""
+    """Hide the top and right spines of each panel."""
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
 
 
-def _shortened(names: Sequence[str] | dict[str, Any]) -> list[str]:
-    """Names that leave room for the plot."""
+def _shorten(names: Sequence[str] | dict[str, Any]) -> list[str]:
+    """Shorten names to leave room for the plot."""
     return [name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…" for name in names]

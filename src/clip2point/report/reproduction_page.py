@@ -23,19 +23,19 @@ class Entry:
     """One line of the table.
 
     Attributes:
-        recipe: its name.
-        title: what the recipe is.
-        row: which figure of the recipe's.
-        quoted: in percent, empty if no paper states any.
-        source: of the quoted figure, with what has to be known of it.
-        measured: in percent, a dash if it was not measured.
-        state: of the recipe, in a few words.
-        model: what was measured.
-        data: on what.
-        note: what has to be known of the data.
-        seeds: of the samplings, draws or trainings whose mean it is.
-        device: on which it ran, and for how long.
-        commands: that made it, or would.
+        recipe: Name of the recipe.
+        title: Title of the recipe.
+        row: Name of the figure in the recipe.
+        quoted: Quoted figure in percent, "" if no paper states one.
+        source: Source of the quoted figure, with remarks.
+        measured: Measured figure in percent, a dash for none.
+        state: State of the recipe, in a few words.
+        model: Name of the model.
+        data: Name of the data set.
+        note: Remark on the data.
+        seeds: Seeds of the samplings, draws or trainings that the mean is over.
+        device: Device and duration of the run.
+        commands: Command lines of the figure.
     """
 
     recipe: str
@@ -54,9 +54,9 @@ class Entry:
 
 
 def entries_of(plan: Plan, result: Result | None, state: str) -> list[Entry]:
-    """The lines of a recipe: the rows that were measured, and those that are quoted only.
+    """Return the lines of a recipe: measured rows, and those that are quoted only.
 
-    Beside a quick check nothing is quoted, for nothing there is to be compared.
+    A quick check quotes nothing, since its figures are not comparable.
     """
     recipe = plan.recipe
     measured = {row.name: row for row in result.rows} if result else {}
@@ -89,7 +89,7 @@ def entries_of(plan: Plan, result: Result | None, state: str) -> list[Entry]:
 
 
 def _seeds(runs: int) -> str:
-    """They count from 0."""
+    """Format the seeds of a number of runs, which count from 0."""
     return "0" if runs == 1 else f"0 to {runs - 1}"
 
 
@@ -97,13 +97,13 @@ def write_reproduction(path: Path, entries: Sequence[Entry], *, quick: bool, com
     """Write the table as an HTML page or as Markdown, by the file's ending.
 
     Args:
-        path: ends in .html or .md.
-        entries: the lines.
-        quick: whether they are of a quick check.
-        command: the command line that makes the file again.
+        path: Path that ends in .html or .md.
+        entries: Lines of the table.
+        quick: True for lines of a quick check.
+        command: Command line that makes the file again.
 
     Raises:
-        OSError: if it cannot be written.
+        OSError: The file cannot be written.
     """
     remarks = [QUICK, QUOTED] if quick else [QUOTED]
     notes = list(dict.fromkeys(entry.note for entry in entries if entry.note))
@@ -119,7 +119,7 @@ def write_reproduction(path: Path, entries: Sequence[Entry], *, quick: bool, com
 
 
 def _markdown(entries: Sequence[Entry], remarks: Sequence[str], notes: Sequence[str], command: str) -> str:
-    """The table and, below it, the commands of what was measured."""
+    """Return the table and, below it, the commands of the measured figures."""
     lines = [f"# {TITLE}", "", *(f"{remark}\n" for remark in remarks)]
     lines += ["| recipe | row | quoted, % | measured, % | model | data | seeds |", "|---|---|---:|---:|---|---|---:|"]
     for entry in entries:

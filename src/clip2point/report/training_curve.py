@@ -1,4 +1,4 @@
-"""The course of a training as a plot."""
+"""Training curves."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _SMOOTHED = 200  # as many points as a curve has room for
 
 
 def plot_training(metrics: Sequence[dict[str, float | None]]) -> bytes:
-    """Loss, validation accuracy and learning rate by epoch.
+    """Plot loss, validation accuracy and learning rate by epoch.
 
     Args:
-        metrics: one for each step, as ``clip2point.training.metrics_log.read_metrics`` gives them; at least one.
+        metrics: Metrics of each step, at least one, as ``read_metrics`` returns them.
 
     Returns:
-        A PNG file's content.
+        Content of a PNG file.
     """
     epochs = _column(metrics, "epoch")
     accuracy = _column(metrics, "accuracy")
     figure = new_figure(6.4, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.plot(*_smoothed(epochs, _column(metrics, "loss")), color=BLUE)
+    upper.plot(*_smooth(epochs, _column(metrics, "loss")), color=BLUE)
     upper.set_ylabel("loss", color=FAINT)
     validated = np.isfinite(accuracy)
     if validated.any():
@@ -46,7 +46,7 @@ def _column(metrics: Sequence[dict[str, float | None]], name: str) -> NDArray[np
     return np.array([np.nan if value is None else value for value in values])
 
 
-def _smoothed(epochs: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Means over stretches of steps."""
+def _smooth(epochs: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Return means over runs of consecutive steps."""
     parts = min(_SMOOTHED, len(values))
     return tuple(np.array([part.mean() for part in np.array_split(row, parts)]) for row in (epochs, values))

@@ -1,4 +1,4 @@
-"""A folder of depth maps: what a model saw of each shape."""
+"""A folder of the depth maps that a model saw."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _ROWS_PER_SHEET = 30
 
 
 class ViewFolder:
-    """Writes, for each shape, a sub-folder with its views, and contact sheets of all of them.
+    """Writer of a sub-folder of views for each shape, and of contact sheets of all shapes.
 
     A shape ``chair.off`` becomes ``chair/depth.npy`` ([V, S, S] float32 in [0, 1]) and ``chair/depth_00.png`` and so
     on, with ``color_00.png`` and so on where colour images are given.
 
     Args:
-        folder: is made if need be.
-        views: V views, which name the columns.
+        folder: Output folder, created if need be.
+        views: View set of V views, which name the columns.
     """
 
     def __init__(self, folder: Path, views: ViewSet) -> None:
@@ -39,13 +39,13 @@ class ViewFolder:
         remark: str = "",
         color: NDArray[np.uint8] | None = None,
     ) -> None:
-        """Write the pictures of one shape.
+        """Write the images of one shape.
 
         Args:
-            source: its file, which gives the sub-folder its name.
-            depth: [V, S, S] in [0, 1].
-            remark: for the contact sheet.
-            color: [V, S, S, 3], if there are colour images.
+            source: Path of the shape, after which the sub-folder is named.
+            depth: [V, S, S] depth maps in [0, 1].
+            remark: Remark on the contact sheet.
+            color: [V, S, S, 3] colour images, or None.
         """
         folder = self.folder / self._unique_name(source)
         write_array(folder / "depth.npy", depth)
@@ -59,7 +59,7 @@ class ViewFolder:
             self._write_sheet()
 
     def finish(self) -> Path:
-        """Write what is left and return the first contact sheet."""
+        """Write the last contact sheet and return the path of the first."""
         if self._rows:
             self._write_sheet()
         return self._sheets[0]
@@ -72,7 +72,7 @@ class ViewFolder:
         self._rows = []
 
     def _unique_name(self, source: Path) -> str:
-        """The file's name without extensions, numbered if another file had the same one."""
+        """Return the file's name without extensions, with a number if another file has the same one."""
         stem = source.name.split(".")[0] or source.name
         name, number = stem, 2
         while name in self._names:

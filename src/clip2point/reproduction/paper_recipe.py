@@ -13,7 +13,7 @@ from typing import Any
 from clip2point.core.errors import OptionError
 from clip2point.core.strict_config import read_section
 from clip2point.core.yaml_files import describe_value, parse_yaml
-from clip2point.evaluation.published import Published, published_rows
+from clip2point.evaluation.published import Published, find_published
 
 #: What a command may leave to whoever runs it, in braces.
 PLACEHOLDERS = frozenset(("root", "model", "device"))
@@ -96,7 +96,7 @@ class PaperRecipe:
         return [(quote.row, row) for quote in self.quoted if (row := self._published(quote))]
 
     def _published(self, quote: Quote) -> Published | None:
-        rows = published_rows(quote.dataset or self.dataset, quote.protocol)
+        rows = find_published(quote.dataset or self.dataset, quote.protocol)
         found = [row for row in rows if (row.system, row.accuracy) == (quote.system, quote.accuracy)]
         return found[0] if found else None
 

@@ -32,7 +32,7 @@ mutants: $(VENV)/installed
 	$(BIN)/python tools/mutants.py
 
 docs: $(VENV)/installed
-	$(BIN)/mkdocs build --strict --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix

@@ -1,4 +1,4 @@
-"""What docs/reproduce.md shows must work as it stands there."""
+"""What docs/how-to/reproduce.md shows must work as it stands there."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from clip2point.reproduction.paper_recipe import paper_recipes
 
 REPOSITORY = Path(__file__).parents[2]
 DATA = REPOSITORY / "tests" / "data"
-TEXT = (REPOSITORY / "docs" / "reproduce.md").read_text(encoding="utf-8")
+TEXT = (REPOSITORY / "docs" / "how-to" / "reproduce.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()]
 RECIPES = paper_recipes()
 

@@ -3,9 +3,8 @@
 import re
 import shlex
 
-from clip2point_shapes.command import main as shapes_main
-
 from clip2point.cli.main import main
+from clip2point_shapes.command import main as shapes_main
 
 _PROGRAMS = {"clip2point": main, "clip2point-shapes": shapes_main}
 _BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from page_runner import commands_of
 
 import clip2point
 import clip2point.search
 from clip2point.cli.main import build_parser
+from page_runner import commands_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

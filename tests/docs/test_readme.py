@@ -4,6 +4,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+
 from clip2point_shapes import generate, write_mesh
 from page_runner import run_page
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from page_runner import run_page
 
 TUTORIALS = Path(__file__).parents[2] / "docs" / "tutorials"

@@ -1,4 +1,5 @@
 import json
+import re
 from argparse import Namespace
 
 import numpy as np
@@ -6,10 +7,9 @@ import pytest
 
 import clip2point
 from clip2point.adaptation.fine_tuning import FineTuningSettings
-from clip2point.cli import adapt
 from clip2point.cli import tuning_options as fine_tuning
 from clip2point.cli.main import main
-from clip2point.heads.registry import HEADS
+from clip2point.core.registries import HEADS
 from clip2point_shapes import generate, write_mesh
 
 CLASSES = ("chair", "lamp", "table")
@@ -63,7 +63,7 @@ def test_the_same_command_writes_the_same_model(arguments, tmp_path, capsys):
 
 
 def test_shots_and_the_choice_of_a_head(arguments, monkeypatch, capsys):
-    monkeypatch.setattr("clip2point.adaptation.few_shot.HEADS", {name: HEADS[name] for name in ("zero-shot", "linear")})
+    monkeypatch.setattr(HEADS, "built_in", {name: HEADS.built_in[name] for name in ("zero-shot", "linear")})
     assert main([*arguments, "--head", "auto", "--shots", "2", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["classes"] == dict.fromkeys(CLASSES, 2)
@@ -150,7 +150,7 @@ def test_verify_looks_below_the_head(arguments, tmp_path, monkeypatch, capsys):
     assert main(["verify", "--model", str(tmp_path / "mine")]) == 0
     captured = capsys.readouterr()
     assert "the head is whole" in captured.err
-    assert "sample shapes, 2 labels" in captured.out
+    assert "2 demo shapes, 2 labels" in captured.out
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,7 @@ def test_the_up_axis_and_the_folder_are_checked_first(arguments, tiny_clip, tmp_
     assert "is the folder of the model to learn with" in capsys.readouterr().err
 
 
-def test_the_parser_knows_all_heads_and_how_long_towers_are_trained():
-    assert set(adapt.HEADS) == set(HEADS)
+def test_the_parser_knows_how_long_towers_are_trained():
     assert FineTuningSettings().training.epochs == fine_tuning.EPOCHS
 
 
@@ -201,3 +200,13 @@ def test_a_tower_is_trained_before_the_head(arguments, tmp_path, capsys):
     assert (config["base"], config["record"]["fine_tuned"]) == ("./base", "last-1")
     (tmp_path / "mine").rename(tmp_path / "moved")
     assert clip2point.load(tmp_path / "moved").adapted.classes == CLASSES
+
+
+def test_unknown_heads_are_answered_with_the_nearest(arguments, capsys):
+    for name, answer in (
+        ("gpda", "unknown head 'gpda': expected one of zero-shot, .*; the nearest is gdpa"),
+        ("dgcnn", "'dgcnn' is not installed: .*pip install ./benchmarks/baselines"),
+    ):
+        with pytest.raises(SystemExit):
+            main([*arguments, "--head", name])
+        assert re.search(answer, capsys.readouterr().err)

@@ -5,13 +5,14 @@ import torch
 from torch.testing import assert_close
 
 from clip2point.core.errors import ModelError, OptionError
-from clip2point.heads import HEADS, Examples, grid, head_from_state, make_head
+from clip2point.core.registries import HEADS
+from clip2point.heads import Examples, grid, head_from_state, make_head
 from clip2point.heads.registry import parse_head
 
 QUICK = {"epochs": 5, "batch_size": 8}
 #: Every head, with options that make it quick, and some with options that make it another.
 KINDS = {
-    **{name: (name, QUICK if "batch_size" in make_head(name).options else {}) for name in HEADS},
+    **{name: (name, QUICK if "batch_size" in make_head(name).options else {}) for name in HEADS.built_in},
     "zero-shot-both": ("zero-shot", {"path": "both"}),
     "linear-image": ("linear", {"path": "image"}),
     "inter-view-depth": ("inter-view", {**QUICK, "path": "depth", "blend": 0.5}),
@@ -147,7 +148,7 @@ def test_more_classes_leave_the_others_as_they_are(kind, problem):
             head.with_classes(text[2:])
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", HEADS.built_in)
 def test_other_words(name, problem):
     examples, text = problem
     head = fitted(name, problem)
@@ -179,7 +180,7 @@ def test_gradients_and_inference_tensors_of_the_tower_do_not_matter(kind, head, 
         assert torch.equal(scores, expected)
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", HEADS.built_in)
 def test_examples_that_do_not_fit_are_refused(name, problem):
     examples, text = problem
     features, labels = examples.features, examples.labels
@@ -216,7 +217,7 @@ def test_scores_need_a_fitted_head_and_its_views(kind, head, problem):
 def test_classes_known_by_name_alone(problem):
     examples, text = problem
     seen = examples.take(examples.labels != 1)
-    for name in HEADS:
+    for name in HEADS.built_in:
         if name in ("nearest-mean", "linear"):
             with pytest.raises(OptionError, match=rf"class 1 of 3 .* has no example: {name} needs"):
                 fitted(name, (seen, text))
@@ -225,15 +226,15 @@ def test_classes_known_by_name_alone(problem):
 
 
 def test_heads_and_options_by_name():
-    for name in HEADS:
+    for name in HEADS.built_in:
         assert make_head(name).options == make_head(name, grid(name)[0]).options
         for options in grid(name):
             assert make_head(name, options).options.items() >= options.items()
-    with pytest.raises(OptionError, match="no head 'svm': expected one of zero-shot, nearest-mean"):
+    with pytest.raises(OptionError, match="unknown head 'svm': expected one of zero-shot, nearest-mean"):
         make_head("svm")
-    with pytest.raises(OptionError, match="no head 'svm'"):
+    with pytest.raises(OptionError, match="unknown head 'svm'"):
         grid("svm")
-    with pytest.raises(ModelError, match="no head 'svm'"):
+    with pytest.raises(ModelError, match="unknown head 'svm'"):
         head_from_state("svm", {}, {})
     with pytest.raises(OptionError, match="dpa has no option 'gate': expected one of epochs, steps, lr"):
         make_head("dpa", {"gate": "scalar"})
@@ -271,7 +272,7 @@ def test_heads_with_options_in_words():
         "gdpa:channel": "'channel' is no option: expected NAME=VALUE",
         "gdpa:gate=wide": "gate is 'wide': expected one of 'scalar', 'channel'",
         "dpa:gate=scalar": "dpa has no option 'gate'",
-        "svm:c=1": "no head 'svm'",
+        "svm:c=1": "unknown head 'svm'",
     }.items():
         with pytest.raises(OptionError, match=message):
             parse_head(text)

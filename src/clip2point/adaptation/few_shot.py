@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
 from clip2point.core.errors import DataError, OptionError
+from clip2point.core.registries import HEADS
 from clip2point.core.version import __version__
 from clip2point.data.splits import draw_fifth
 from clip2point.heads.examples import Examples
 from clip2point.heads.metrics import Metrics, measure_predictions
 from clip2point.heads.ood import find_familiarity
-from clip2point.heads.registry import HEADS, make_head
+from clip2point.heads.registry import make_head
 from clip2point.heads.selection import Adaptation, adapt_best, adapt_head, refitted
 from clip2point.model.adapted_head import AdaptedHead
 from clip2point.model.recogniser import Recogniser
@@ -130,7 +131,7 @@ def learn(
     train = examples.take(torch.from_numpy(np.flatnonzero(~held_out)))
     validation = examples.take(torch.from_numpy(np.flatnonzero(held_out))) if held_out.any() else None
     if head == AUTO and validation is not None:
-        found = adapt_best(list(HEADS), train, validation, text, logit_scale=scale, seed=seed, target=target)
+        found = adapt_best(list(HEADS.built_in), train, validation, text, logit_scale=scale, seed=seed, target=target)
     else:
         found = adapt_head(head, train, validation, text, logit_scale=scale, seed=seed, options=options, target=target)
     measured = familiarity = None

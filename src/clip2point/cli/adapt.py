@@ -11,6 +11,7 @@ from clip2point.cli import options, output
 from clip2point.cli import tuning_options as fine_tuning
 from clip2point.cli.figures import percent
 from clip2point.core.errors import OptionError
+from clip2point.core.registries import DATASETS, HEADS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,12 +26,6 @@ _DESCRIPTION = """Learn classes from labelled shapes: a head on the features of 
 of the shapes of each class is held out to choose the head's options, to calibrate its confidence, and to find the
 confidence below which a shape is called unknown; then the head learns from all. The folder is for --model."""
 
-#: Spelt out here because the parser must not import torch; the tests hold it against the library.
-HEADS = (
-    *("gdpa", "dpa", "inter-view", "tip-adapter", "tip-adapter-f", "linear", "nearest-mean"),
-    *("depth-path", "image-path", "zero-shot"),
-)
-
 #: Folder in that of the model where a tower is trained, and stays.
 _FINE_TUNING = "fine-tuning"
 
@@ -41,8 +36,7 @@ def add_parser(commands: Subparsers) -> None:
         "adapt",
         help="learn classes from your own labelled shapes",
         description=_DESCRIPTION,
-        epilog="Data sets: folder:PATH (a sub-folder for each class), npz:PATH (points, labels, classes), modelnet10, "
-        "modelnet40, scanobjectnn-obj-only, scanobjectnn-obj-bg, scanobjectnn-pb-t50-rs, shapenet55.",
+        epilog=options.describe(DATASETS, "Data sets"),
     )
     parser.add_argument("dataset", metavar="DATASET", help="folder:PATH, npz:PATH or a name")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the model")
@@ -53,10 +47,11 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument(
         "--head",
-        choices=(*HEADS, "auto"),
+        type=options.head_name,
+        metavar="NAME",
         default="gdpa",
-        help="what is fitted on the features (default gdpa); 'auto' tries all and keeps the one that is best on the "
-        "shapes that are held out",
+        help=f"what is fitted on the features (default gdpa): {', '.join(HEADS.built_in)}, one of a plug-in, or auto, "
+        "which tries all built-in ones and keeps the one that is best on the shapes that are held out",
     )
     parser.add_argument("--shots", type=_shots, metavar="N", help="shapes of each class to learn from (default all)")
     parser.add_argument(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from clip2point.cli import compare, options, output
 from clip2point.cli.figures import command_line, percent, percent_spread, print_published
 from clip2point.core.errors import OptionError
+from clip2point.core.registries import DATASETS
 
 if TYPE_CHECKING:
     from clip2point.cli.classify import Subparsers
@@ -44,10 +45,8 @@ def add_parser(commands: Subparsers) -> None:
         "evaluate",
         help="measure a model on a data set",
         description="Measure a model on one of the field's benchmarks or on your own labelled shapes.",
-        epilog="Data sets: modelnet10, modelnet40, scanobjectnn-obj-only, scanobjectnn-obj-bg, scanobjectnn-pb-t50-rs, "
-        "shapenet55, folder:PATH (a sub-folder for each class), npz:PATH (points, labels, classes). Of one without "
-        "train and test splits, few-shot and supervised hold out a fifth of each class, always the same shapes, to "
-        "measure on.",
+        epilog=f"{options.describe(DATASETS, 'Data sets')} Of one without train and test splits, few-shot and "
+        "supervised hold out a fifth of each class, always the same shapes, to measure on.",
     )
     parser.add_argument("dataset", metavar="DATASET", help="name, folder:PATH or npz:PATH")
     parser.add_argument("--root", type=Path, metavar="DIR", help="where the data set lies")

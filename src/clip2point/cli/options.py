@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip2point.core.errors import OptionError
+from clip2point.core.registries import BACKBONES, HEADS, STYLES, VIEWS
+from clip2point.core.registry import Registry
 
 if TYPE_CHECKING:
     from clip2point.model import Recogniser
@@ -35,7 +37,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         default="pocket",
-        help="pocket (the default; embedded, offline), clip-vit-b-32, hf:ORGANISATION/NAME, or a folder",
+        help=f"{', '.join(BACKBONES.built_in)}, hf:ORGANISATION/NAME, or a folder (default pocket, which is embedded)",
     )
     parser.add_argument("--device", default="cpu", help="cpu (the default), cuda, mps, ...")
     parser.add_argument(
@@ -47,11 +49,11 @@ def add_rendering(parser: argparse.ArgumentParser) -> None:
     """How shapes are rendered; the model's own settings where not given."""
     group = parser.add_argument_group("rendering (the model's own settings if not given)")
     group.add_argument(
-        "--views", help="view set: clip2point-6, clip2point-10, ring-N, ring-N@ELEVATION, or several with + between"
+        "--views", help=f"view set: {', '.join(VIEWS.built_in)}, several with + between, or a .json file with cameras"
     )
     group.add_argument("--points", type=int, help="points drawn from each shape")
     group.add_argument("--radius", type=float, help="of the discs, in half image widths")
-    group.add_argument("--style", help="depth style: clip2point, pointclip, pointclip-v2")
+    group.add_argument("--style", help=f"depth style: {', '.join(STYLES.built_in)}")
 
 
 def add_prompts(parser: argparse.ArgumentParser) -> None:
@@ -117,6 +119,19 @@ def expand_files(paths: list[Path]) -> list[Path]:
         else:
             files.append(path)
     return files
+
+
+def describe(registry: Registry[Any], title: str) -> str:
+    """The built-in names of a registry with what they stand for, for a help text."""
+    entries = ", ".join(f"{name} ({entry.summary})" for name, entry in registry.built_in.items())
+    return f"{title}: {entries}; and those of plug-ins."
+
+
+def head_name(text: str) -> str:
+    """A name of a head, or "auto", for argparse."""
+    if text != "auto" and text not in HEADS:
+        raise argparse.ArgumentTypeError(HEADS.explain_unknown(text))
+    return text
 
 
 def positive(text: str) -> int:

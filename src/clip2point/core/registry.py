@@ -12,11 +12,13 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from clip2point.core.errors import OptionError, PluginError, reason
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ class Registry(Generic[AnyEntry]):
     def _offers(self) -> dict[str, list[EntryPoint]]:
         """Entry points of installed packages by name, without those that would replace a built-in."""
         if self._offered is None:
+            from importlib.metadata import entry_points  # a third of the time to build the parser of commands
+
             self._offered = {}
             for point in entry_points(group=self.group):
                 if point.name in self.built_in:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import OptionError
 from clip2point.core.progress import Progress
+from clip2point.core.registries import HEADS
 from clip2point.data import Dataset, sample_dataset
 from clip2point.data.parts import Parts
 from clip2point.data.shots import Labelled, draw_shots
@@ -21,7 +22,7 @@ from clip2point.evaluation.comparison import ZERO_SHOT, Comparison, Fit
 from clip2point.evaluation.fitting import TARGET, Draw, Task, fit_zero_shot
 from clip2point.evaluation.point_training import POINT_TRAINING
 from clip2point.features.augmented_views import CopySettings, DatasetExamples, dataset_examples
-from clip2point.heads.registry import HEADS, parse_head
+from clip2point.heads.registry import parse_head
 from clip2point.model import Recogniser
 
 #: Numbers of shots that papers report.
@@ -38,7 +39,7 @@ Tune = Callable[[Dataset, Dataset | None, int], Recogniser]
 
 def feature_heads() -> tuple[str, ...]:
     """Names of the heads that learn from view features."""
-    return tuple(name for name in HEADS if name != ZERO_SHOT)
+    return tuple(name for name in HEADS.built_in if name != ZERO_SHOT)
 
 
 def few_shot(

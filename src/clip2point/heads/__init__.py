@@ -8,7 +8,8 @@ from clip2point.heads.gdpa import GDPA
 from clip2point.heads.head_options import GDPASettings
 from clip2point.heads.inter_view import InterView
 from clip2point.heads.linear import LogisticRegression
-from clip2point.heads.registry import HEADS, grid, head_from_state, make_head
+from clip2point.heads.point_classifier import PointClassifier
+from clip2point.heads.registry import grid, head_from_state, make_head, register_head
 from clip2point.heads.tip_adapter import TipAdapter, TipAdapterF
 from clip2point.heads.trained import DepthPathHead, DPAHead, GDPAHead, ImagePathHead, InterViewHead
 from clip2point.heads.training_free import NearestClassMean, ZeroShot
@@ -16,7 +17,6 @@ from clip2point.heads.training_free import NearestClassMean, ZeroShot
 __all__ = [
     "DPA",
     "GDPA",
-    "HEADS",
     "DPAHead",
     "DepthPathHead",
     "Examples",
@@ -29,6 +29,7 @@ __all__ = [
     "InterViewHead",
     "LogisticRegression",
     "NearestClassMean",
+    "PointClassifier",
     "TipAdapter",
     "TipAdapterF",
     "ZeroShot",
@@ -36,4 +37,5 @@ __all__ = [
     "head_from_state",
     "join",
     "make_head",
+    "register_head",
 ]

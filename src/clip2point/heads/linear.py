@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from clip2point.core.errors import OptionError
+from clip2point.core.registries import HEADS
 from clip2point.heads.base import Head, side_by_side, unit_views, views_of
 from clip2point.heads.examples import Examples
 from clip2point.heads.head_options import LinearSettings
@@ -47,10 +48,8 @@ class LogisticRegression(Head):
         return (unit @ self.state["weight"].flatten(1).T + self.state["bias"]).log_softmax(-1)
 
     def extend_state(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
-        # What tells the old classes apart has never seen the new ones. The table of all heads imports this module.
-        from clip2point.heads.registry import HEADS
-
-        others = ", ".join(name for name in HEADS if name != self.name)
+        # What tells the old classes apart has never seen the new ones.
+        others = ", ".join(name for name, entry in HEADS.built_in.items() if entry.takes_classes)
         raise OptionError(
             f"{self.name} cannot take new classes: fit it again on the examples of all classes, or use one of {others}"
         )

@@ -1,53 +1,108 @@
-"""The heads by name: made, read back, and the options that validation may choose between."""
+"""Heads by name: made, read back, and the options that validation may choose between."""
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
-from clip2point.core.errors import ModelError, OptionError
+from clip2point.core.errors import ModelError, OptionError, PluginError
+from clip2point.core.registries import HEADS
 from clip2point.heads.base import Head
-from clip2point.heads.linear import LogisticRegression
-from clip2point.heads.tip_adapter import TipAdapter, TipAdapterF
-from clip2point.heads.trained import DepthPathHead, DPAHead, GDPAHead, ImagePathHead, InterViewHead
-from clip2point.heads.training_free import NearestClassMean, ZeroShot
+from clip2point.heads.point_classifier import PointClassifier
 
-_KINDS: tuple[type[Head], ...] = (
-    ZeroShot,
-    NearestClassMean,
-    LogisticRegression,
-    TipAdapter,
-    TipAdapterF,
-    InterViewHead,
-    DepthPathHead,
-    ImagePathHead,
-    DPAHead,
-    GDPAHead,
-)
-HEADS: Mapping[str, type[Head]] = {kind.name: kind for kind in _KINDS}
+
+def register_head(kind: type[Head] | type[PointClassifier]) -> None:
+    """Have commands and functions know another head by its ``name``, for the rest of this process.
+
+    Packages use the entry points ``clip2point.heads`` instead, which name the class.
+
+    Args:
+        kind: Class with all methods that ``Head`` or ``PointClassifier`` asks for.
+
+    Raises:
+        OptionError: If methods are missing, or a built-in head has the name.
+
+    Examples:
+        >>> from clip2point.heads import NearestClassMean, make_head, register_head
+        >>> class DepthMean(NearestClassMean):
+        ...     name = "depth-mean"
+        ...     grid = ({"path": "depth"},)
+        >>> register_head(DepthMean)
+        >>> make_head("depth-mean", {"path": "depth"}).options
+        {'path': 'depth'}
+    """
+    if not _is_head(kind):
+        raise OptionError(f"{kind!r} is no head: expected {_EXPECTED}")
+    HEADS.register(kind.name, kind)
+
+
+def find_head(name: str) -> type[Head] | type[PointClassifier]:
+    """Return the class of a head or of a classifier of points.
+
+    Raises:
+        OptionError: If there is no such head.
+        PluginError: If the package that brings it is broken.
+    """
+    kind: type[Head] | type[PointClassifier] = HEADS.load(name, _is_head, _EXPECTED)
+    if kind.name != name:
+        raise PluginError(
+            f"the head {name!r} calls itself {kind.name!r}: expected the same name in its package's entry"
+        )
+    return kind
 
 
 def make_head(name: str, options: Mapping[str, Any] | None = None) -> Head:
-    """A head that has not been fitted.
+    """Make a head that has not been fitted.
 
     Args:
-        name: one of ``HEADS``.
-        options: some of the head's options; the others have their defaults.
+        name: Name of a head that reads view features.
+        options: Some of the head's options; the others have their defaults.
 
     Raises:
-        OptionError: if there is no such head or option, or a value makes no sense.
+        OptionError: If there is no such head or option, or a value makes no sense.
     """
-    return _kind(name)(**(options or {}))
+    return _find_feature_head(name)(**(options or {}))
+
+
+def make_point_classifier(name: str, options: Mapping[str, Any] | None = None) -> PointClassifier:
+    """Make a classifier of points that has not been fitted.
+
+    Args:
+        name: Name of one.
+        options: Some of its options; the others have their defaults.
+
+    Raises:
+        OptionError: If there is no such classifier or option, or a value makes no sense.
+    """
+    kind = find_head(name)
+    if not issubclass(kind, PointClassifier):
+        raise OptionError(f"the head {name!r} reads view features: expected a classifier of points")
+    return kind(**(options or {}))
+
+
+def reads_points(name: str) -> bool:
+    """Return whether a name stands for a classifier of points rather than a head on view features.
+
+    Raises:
+        OptionError: If it stands for neither.
+    """
+    return name not in HEADS.built_in and issubclass(find_head(name), PointClassifier)
 
 
 def parse_head(text: str) -> tuple[str, dict[str, Any]]:
-    """Name and options of a head from words such as ``gdpa`` or ``gdpa:gate=channel:epochs=50``.
+    """Read name and options of a head or a classifier of points from words such as ``gdpa:gate=channel:epochs=50``.
 
     Raises:
-        OptionError: if there is no such head or option, or a value makes no sense.
+        OptionError: If there is no such head or option, or a value makes no sense.
+
+    Examples:
+        >>> from clip2point.heads.registry import parse_head
+        >>> parse_head("gdpa:gate=channel:epochs=50")
+        ('gdpa', {'gate': 'channel', 'epochs': 50})
     """
     name, *words = text.split(":")
     options = {}
@@ -59,39 +114,47 @@ def parse_head(text: str) -> tuple[str, dict[str, Any]]:
             options[option] = json.loads(value)
         except ValueError:  # a text, which has no quotes here
             options[option] = value
-    make_head(name, options)
+    find_head(name)(**options)
     return name, options
 
 
 def head_from_state(name: str, options: Mapping[str, Any], state: Mapping[str, Tensor]) -> Head:
-    """A fitted head, from what was kept of it.
+    """Make a fitted head from its state.
 
     Args:
-        name: of the head.
-        options: of the head.
-        state: of the head; not copied.
+        name: Name of the head.
+        options: Its options.
+        state: Its state; not copied.
 
     Raises:
-        ModelError: if there is no such head or option, or a tensor is missing, too many, misshapen, of another type or
-            not finite.
+        ModelError: If there is no such head or option, or a tensor is missing, unexpected, misshapen, of another type
+            or not finite.
     """
     try:
         head = make_head(name, options)
-    except (OptionError, TypeError) as error:
+    except (OptionError, PluginError, TypeError) as error:
         raise ModelError(str(error)) from error
     return head.load_state(state)
 
 
 def grid(name: str) -> list[dict[str, Any]]:
-    """Options that validation may choose between; the first are the defaults.
+    """Return the options that validation may choose between; the first are the defaults.
 
     Raises:
-        OptionError: if there is no such head.
+        OptionError: If there is no such head.
     """
-    return [dict(options) for options in _kind(name).grid]
+    return [dict(options) for options in _find_feature_head(name).grid]
 
 
-def _kind(name: str) -> type[Head]:
-    if name not in HEADS:
-        raise OptionError(f"no head {name!r}: expected one of {', '.join(HEADS)}")
-    return HEADS[name]
+_EXPECTED = "a class that derives from clip2point.heads.Head or PointClassifier and has all of its methods"
+
+
+def _is_head(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Head | PointClassifier) and not inspect.isabstract(value)
+
+
+def _find_feature_head(name: str) -> type[Head]:
+    kind = find_head(name)
+    if not issubclass(kind, Head):
+        raise OptionError(f"{name} reads points, not view features: it goes with evaluate --protocol supervised alone")
+    return kind

@@ -1,4 +1,4 @@
-# `make demo` names sample shapes, `make test` runs every check; both make the environment first.
+# `make demo` names the demo shapes, `make test` runs every check; both make the environment first.
 # On Linux, PyPI's PyTorch brings CUDA along. For the much smaller CPU build:
 #     PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
 PYTHON ?= python3

@@ -20,7 +20,7 @@ _DESCRIPTION = """Render, for each model of a source, shaded colour images of te
 surface, and write them as WebDataset shards with captions and licences. A run that was stopped goes on where it was
 when it is started again. SOURCE is a folder of ShapeNetCore.v2, furniture catalogues of Sweet Home 3D (.sh3f, .jar,
 or a folder with some), a manifest (.yaml) of packages to download, such as recipes/pocket-meshes.yaml, any other folder
-of meshes (folder:PATH to read any folder so), or samples:N for N shapes of each style that this program can draw."""
+of meshes (folder:PATH to read any folder so), or samples:N for N shapes of each style that clip2point-shapes draws."""
 
 
 def add_parser(commands: Subparsers) -> None:

@@ -52,7 +52,7 @@ class Check:
 
 
 def measure(model: Recogniser, weights: Mapping[str, str]) -> dict[str, Any]:
-    """What a model gives for the sample shapes, as JSON types: the record that ``verify`` compares with.
+    """What a model gives for the demo shapes, as JSON types: the record that ``verify`` compares with.
 
     Args:
         model: as it should be.

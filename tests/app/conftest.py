@@ -5,7 +5,7 @@ import socket
 import pytest
 
 import clip2point
-from clip2point_shapes import generate, write_mesh
+from clip2point.shapes.demo_shapes import write_demo_shapes
 
 NAMES = ("chair", "table", "lamp")
 
@@ -31,8 +31,7 @@ def pocket():
 def shapes(tmp_path_factory):
     """A folder with a chair, a table and a lamp, y up."""
     folder = tmp_path_factory.mktemp("shapes")
-    for name in NAMES:
-        write_mesh(generate(name), folder / f"{name}.glb")
+    write_demo_shapes(folder, NAMES)
     return folder
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from clip2point.app.viewer import MAX_ELEMENTS, to_glb
 from clip2point.shapes import Shape, load_shape
+from clip2point.shapes.demo_shapes import demo_files
 from clip2point.shapes.orientation import from_y_up
 from clip2point.shapes.shape import Material, Mesh
-from clip2point_shapes import generate
 
 
 def read_back(glb, tmp_path):
@@ -31,7 +31,7 @@ def mesh_shape(mesh, up="y"):
 
 @pytest.mark.parametrize("up", ["y", "z", "-x"])
 def test_a_mesh_comes_upright_centred_and_of_one_size(up, tmp_path):
-    mesh = generate("chair")
+    mesh = load_shape(demo_files()["chair"]).mesh
     turned = replace(mesh, vertices=from_y_up(37 * mesh.vertices + 5, up))
     seen = read_back(to_glb(mesh_shape(turned, up)), tmp_path)
     assert len(seen.mesh.faces) == len(mesh.faces)

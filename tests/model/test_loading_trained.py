@@ -10,6 +10,7 @@ from clip2point.core.errors import ModelError
 from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
 from clip2point.model.folders import POCKET, weight_checksums
 from clip2point.model.saving import save_model
+from clip2point.shapes.demo_shapes import demo_files
 
 SETTINGS = clip2point.Settings(points=512)
 
@@ -195,10 +196,6 @@ def test_the_shipped_model_has_two_paths_and_an_untrained_one_has_one(untrained_
 
 def test_the_shipped_model_knows_shapes_of_kinds_that_it_was_trained_on():
     """Other shapes than those of its training; far above chance (1 in 40), which a wrong tower or setting is not."""
-    from clip2point_shapes import generate
-
     model = clip2point.load(dtype="fp32")
-    names = ("chair", "airplane", "toilet", "guitar")
-    shapes = [generate(name, seed=77) for name in names]
-    answers = [model.classify(clip2point.Shape(mesh.vertices, mesh), up="y").label for mesh in shapes]
-    assert sum(answer == name for answer, name in zip(answers, names, strict=True)) >= 3
+    files = demo_files(("chair", "airplane", "toilet", "guitar"))
+    assert sum(model.classify(file).label == name for name, file in files.items()) >= 3

@@ -10,6 +10,7 @@ from clip2point.model import Classification, Failure, Recogniser, zero_shot_logi
 from clip2point.model.recogniser import _read_ahead
 from clip2point.model.settings import Settings
 from clip2point.shapes import load_shape, sample_points, to_unit_sphere, to_y_up
+from clip2point.shapes.demo_shapes import demo_files
 from clip2point_shapes import generate, write_mesh
 
 LABELS = ["chair", "table", "lamp", "night_stand"]
@@ -85,12 +86,10 @@ def test_streams_read_only_a_little_ahead(model, files):
     assert len(asked) < 60
 
 
-def test_the_up_axis_is_believed_or_tried(model, files, tmp_path):
+def test_the_up_axis_is_believed_or_tried(model, files):
     declared = model.classify(files[0], LABELS, up="x")
     assert (declared.up, declared.up_from) == ("x", "declared")
-    glb = tmp_path / "chair.glb"
-    write_mesh(generate("chair"), glb)
-    by_format = model.classify(glb, LABELS)
+    by_format = model.classify(demo_files()["chair"], LABELS)
     assert (by_format.up, by_format.up_from) == ("y", "format")
     guessed = model.classify(files[0], LABELS)
     assert guessed.up_from == "guessed"

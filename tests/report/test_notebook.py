@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 from clip2point.model import Classification, Guess
 from clip2point.search import Entry, Hit
 from clip2point.shapes import Shape
-from clip2point_shapes import catalogue
+from clip2point.shapes.demo_shapes import demo_shapes
 
 
 def picture(html: str) -> Image.Image:
@@ -24,8 +25,8 @@ def picture(html: str) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def chair() -> Shape:
-    mesh = catalogue.generate("chair", catalogue.list_styles("chair")[0], 0)
-    return Shape(mesh.vertices, mesh, source="chair.obj")
+    ((_, shape),) = demo_shapes(["chair"])
+    return replace(shape, source="chair.obj")
 
 
 def answer(**changes: object) -> Classification:

@@ -14,7 +14,7 @@ from clip2point.search.contents import content_hash
 from clip2point.search.embedding import embed_files
 from clip2point.search.indexing import index_shapes
 from clip2point.search.library import Library
-from clip2point_shapes import generate, write_mesh
+from clip2point.shapes.demo_shapes import write_demo_shapes
 
 pytest.importorskip("lancedb", reason="needs the extra: pip install 'clip2point[search]'")
 
@@ -70,8 +70,7 @@ def counts(report):
 
 def test_entries_say_what_the_model_says_of_each_file(run, model, shapes):
     glb = shapes / "deeper" / "cup.glb"
-    glb.parent.mkdir()
-    write_mesh(generate("cup"), glb)
+    write_demo_shapes(glb.parent, ["cup"])
     np.savetxt(shapes / "cloud.xyz", np.random.default_rng(0).normal(size=(80, 3)) * (1, 2, 4))
     report = index_shapes(run.library, model, [shapes])
     assert counts(report) == (6, 0, 0, 0, 0, 0)

@@ -18,7 +18,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 
 def test_files_and_manifest_belong_together(tmp_path, capsys):
     assert main(["--count", "3", "--out", str(tmp_path / "new"), "--seed", "2", "--classes", "desk", "stool"]) == 0
-    assert "6 shapes of 2 classes" in capsys.readouterr().out
+    assert "6 shapes, 2 classes" in capsys.readouterr().out
     with (tmp_path / "new" / "shapes.tsv").open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     assert [(row["label"], row["style"], row["seed"]) for row in rows[:3]] == [

@@ -33,7 +33,7 @@ def demo_files(classes: Sequence[str] = DEMO_CLASSES) -> dict[str, Path]:
         Path of the file of each class, in the given order.
 
     Raises:
-        OptionError: If a class has no demo shape.
+        OptionError: A class has no demo shape.
 
     Examples:
         >>> demo_files(["chair"])["chair"].name
@@ -55,8 +55,8 @@ def demo_shapes(classes: Sequence[str] = DEMO_CLASSES) -> list[tuple[str, Shape]
         Class name and mesh of each, in the given order.
 
     Raises:
-        OptionError: If a class has no demo shape.
-        ShapeError: If the installation is damaged.
+        OptionError: A class has no demo shape.
+        ShapeError: The installation is damaged.
 
     Examples:
         >>> [(name, shape.up) for name, shape in demo_shapes(["chair", "lamp"])]
@@ -76,7 +76,7 @@ def write_demo_shapes(folder: str | Path, classes: Sequence[str] = DEMO_CLASSES)
         Path of the copy of each class, ``FOLDER/CLASS.glb``.
 
     Raises:
-        OptionError: If a class has no demo shape or the folder cannot be written.
+        OptionError: A class has no demo shape or the folder cannot be written.
     """
     copies = {}
     for name, path in demo_files(classes).items():

@@ -72,7 +72,7 @@ def list_styles(name: str) -> tuple[str, ...]:
     """Return the styles of a class: genuinely different designs of the same thing.
 
     Raises:
-        OptionError: If there is no such class.
+        OptionError: The class does not exist.
 
     Examples:
         >>> list_styles("toilet")
@@ -95,7 +95,7 @@ def generate(name: str, style: str | None = None, seed: int = 0) -> Mesh:
         A mesh in metres, y up, front towards -z, standing on y = 0 and centred on the y axis.
 
     Raises:
-        OptionError: If the class, the style or the seed does not exist.
+        OptionError: The class, the style or the seed does not exist.
 
     Examples:
         >>> stool = generate("stool", "round", seed=3)

@@ -41,8 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Clip2PointError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    megabytes = sum(file.path.stat().st_size for file in files) / 1e6
-    print(
-        f"{arguments.out}: {len(files):,} shapes of {len({file.label for file in files})} classes, {megabytes:,.1f} MB"
-    )
+    size = sum(file.path.stat().st_size for file in files) / 1e6
+    print(f"{arguments.out}: {len(files):,} shapes, {len({file.label for file in files})} classes, {size:,.1f} MB")
     return 0

@@ -30,7 +30,7 @@ def write_mesh(mesh: Mesh, path: str | Path) -> None:
         path: File to write; its folder is created if missing.
 
     Raises:
-        OptionError: If the ending is not one of these or the file cannot be written.
+        OptionError: The ending is not one of these or the file cannot be written.
 
     Examples:
         >>> from tempfile import mkdtemp
@@ -54,7 +54,7 @@ def write_cloud(points: NDArray[np.floating], path: str | Path) -> None:
         path: File to write; its folder is created if missing.
 
     Raises:
-        OptionError: If the ending is not one of these, the array is not [N, 3] or the file cannot be written.
+        OptionError: The ending is not one of these, the array is not [N, 3] or the file cannot be written.
 
     Examples:
         >>> from tempfile import mkdtemp

@@ -90,13 +90,13 @@ def write_shapes(
         folder: Target folder, created if missing; files of the same names are replaced.
         count: Number of shapes of each class, at least 1.
         classes: Class names, or None for all.
-        seed: Another seed gives other shapes.
+        seed: Seed of the shapes, 0 or more.
 
     Returns:
         The files, in the order of the manifest.
 
     Raises:
-        OptionError: If a class does not exist, a number is out of range or the folder cannot be written.
+        OptionError: A class does not exist, a number is out of range or the folder cannot be written.
 
     Examples:
         >>> from tempfile import mkdtemp
@@ -129,13 +129,13 @@ def write_samples(
         folder: Target folder, created if missing; files of the same names are replaced.
         classes: Class names, or None for all.
         per_style: Number of shapes of each style, at least 1.
-        seed: Another seed gives other shapes.
+        seed: Seed of the shapes, 0 or more.
 
     Returns:
         The files, in the order of the manifest.
 
     Raises:
-        OptionError: If a class does not exist, a number is out of range or the folder cannot be written.
+        OptionError: A class does not exist, a number is out of range or the folder cannot be written.
 
     Examples:
         >>> from tempfile import mkdtemp

@@ -49,7 +49,7 @@ def release_demo_shapes(folder: Path = DEMO_FOLDER) -> list[Path]:
         Paths of the files, ``CLASS.glb`` each.
 
     Raises:
-        OptionError: If the folder cannot be written.
+        OptionError: The folder cannot be written.
     """
     files = []
     for name, style in DEMO_STYLES.items():

@@ -36,8 +36,8 @@ def scan_one_side(
         Points [count, 3] float32 in the mesh's own frame and unit.
 
     Raises:
-        ShapeError: If the mesh has no area.
-        OptionError: If a number is out of range.
+        ShapeError: The mesh has no area.
+        OptionError: A number is out of range.
 
     Examples:
         >>> from clip2point_shapes import generate

@@ -17,7 +17,7 @@ ROOMS = [
 PENDING = frozenset(
     """
     adaptation app backbones cli core data evaluation features heads model pretraining reproduction
-    search shapes src training
+    search shapes training
     """.split()
 )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clip2point_shapes import primitives as p
-from clip2point_shapes.curves import circle, rounded_rectangle, smooth
+from clip2point_shapes.curves import circle, round_rectangle, smooth
 from clip2point_shapes.solid import Solid, join, mirror, mirror_twice, repeat, repeat_around
 
 
@@ -29,8 +29,8 @@ surface = np.stack([wave[..., 0], np.sin(3 * wave[..., 1]) / 5, wave[..., 1]], a
 
 SOLIDS = {
     "box": p.box(1, 2, 3),
-    "rounded box": p.rounded_box(1, 2, 3, 0.2),
-    "rounded box, radius too large": p.rounded_box(0.1, 2, 3, 5.0),
+    "rounded box": p.round_box(1, 2, 3, 0.2),
+    "rounded box, radius too large": p.round_box(0.1, 2, 3, 5.0),
     "cylinder": p.cylinder(1, 2),
     "frustum": p.cylinder(1, 2, 0.5),
     "cone": p.cylinder(1, 2, 0),
@@ -43,7 +43,7 @@ SOLIDS = {
     "clockwise plate": p.extrude(star[::-1], 0.1),
     "tube": p.tube(smooth([(0, 0, 0), (0, 1, 0), (1, 1, 0), (1, 1, 1)]), 0.1),
     "tapered tube": p.tube([(0, 0, 0), (0, 1, 0), (0, 2, 0.1)], [0.3, 0.2, 0.0]),
-    "sweep": p.sweep(smooth([(0, 0, 0), (1, 0, 0), (2, 1, 0)]), rounded_rectangle(0.2, 0.1, 0.02)),
+    "sweep": p.sweep(smooth([(0, 0, 0), (1, 0, 0), (2, 1, 0)]), round_rectangle(0.2, 0.1, 0.02)),
     "rod": p.rod((0, 0, 0), (1, 2, 3), 0.1, 0.2),
     "beam": p.beam((1, 0, 0), (1, 2, 0), 0.1, 0.2),
     "sheet": p.sheet(surface, 0.02),
@@ -76,7 +76,7 @@ def test_primitive_is_closed_and_faces_outwards(name):
         (p.lathe([(1, 0), (2, 0), (2, 1), (1, 1)], 400, closed=True), 3 * math.pi, 12 * math.pi),
         # A rounded box is a box, six slabs, twelve quarter cylinders and eight eighths of a ball.
         (
-            p.rounded_box(1, 2, 3, 0.25, 40),
+            p.round_box(1, 2, 3, 0.25, 40),
             0.5 * 1.5 * 2.5 + 0.5 * (0.75 + 1.25 + 3.75) + math.pi / 16 * 4.5 + 4 / 3 * math.pi / 64,
             2 * (0.75 + 1.25 + 3.75) + math.pi / 2 * 4.5 + math.pi / 4,
         ),
@@ -89,7 +89,7 @@ def test_volume_and_area_match_the_formulas(solid, volume, area):
 
 
 def test_primitives_stand_on_the_floor_and_have_their_size():
-    for solid in (p.box(1, 2, 3), p.rounded_box(1, 2, 3, 0.1), p.cylinder(0.5, 2).scale(z=3)):
+    for solid in (p.box(1, 2, 3), p.round_box(1, 2, 3, 0.1), p.cylinder(0.5, 2).scale(z=3)):
         np.testing.assert_allclose(solid.vertices.min(axis=0), [-0.5, 0, -1.5], atol=1e-9)
         np.testing.assert_allclose(solid.vertices.max(axis=0), [0.5, 2, 1.5], atol=1e-9)
 

@@ -9,7 +9,7 @@ import numpy as np
 from clip2point_shapes.assembly import Assembly, paint
 from clip2point_shapes.cars import wheel
 from clip2point_shapes.curves import aerofoil, ellipse, smooth
-from clip2point_shapes.primitives import box, ellipsoid, lathe, loft, rod, rounded_box
+from clip2point_shapes.primitives import box, ellipsoid, lathe, loft, rod, round_box
 from clip2point_shapes.solid import Solid, mirror
 
 Rng = np.random.Generator
@@ -71,7 +71,7 @@ def _hull(stations: list[tuple[float, float, float, float]], count: int = 20, po
     return loft(rings)
 
 
-def _airliner(rng: Rng) -> Assembly:
+def _draw_airliner(rng: Rng) -> Assembly:
     """A jet airliner: long tube, swept wings, two or four engines under them, tall fin."""
     u = rng.uniform
     length, radius, span = u(34, 60), u(1.9, 2.9), u(0.44, 0.52)
@@ -144,7 +144,7 @@ def _airliner(rng: Rng) -> Assembly:
     return plane
 
 
-def _propeller_plane(rng: Rng) -> Assembly:
+def _draw_propeller_plane(rng: Rng) -> Assembly:
     """A light airplane: straight wing above or below the cabin, propeller in front, fixed wheels."""
     u = rng.uniform
     length, radius, span = u(7, 9), u(0.5, 0.62), u(4.6, 5.6)
@@ -174,7 +174,7 @@ def _propeller_plane(rng: Rng) -> Assembly:
     plane.add(trim, _fin((0, 0.2, tail - 1.15), u(1.1, 1.4), 1.1, 0.6, 0.55))
     plane.add(body, mirror(_Wing((0.02, 0.25, tail - 0.95), span * 0.32, 0.85, 0.6, 0.2).solid()))
     plane.add(trim, lathe([(0, 0), (r * 0.28, -0.02), (r * 0.2, 0.2), (0, 0.32)], 16).rotate(x=-90).move(z=nose))
-    blade = rounded_box(0.14, u(0.85, 1.0), 0.035, 0.015).rotate(y=25)
+    blade = round_box(0.14, u(0.85, 1.0), 0.035, 0.015).rotate(y=25)
     count = int(rng.integers(2, 4))
     plane.add(dark, *(blade.rotate(z=360 * i / count + 20).move(z=nose - 0.1) for i in range(count)))
     tyre, rim = wheel(0.24, 0.16)
@@ -187,7 +187,7 @@ def _propeller_plane(rng: Rng) -> Assembly:
     return plane
 
 
-def _fighter(rng: Rng) -> Assembly:
+def _draw_fighter(rng: Rng) -> Assembly:
     """A jet fighter: needle nose, bubble canopy, delta wings, twin fins and nozzles."""
     u = rng.uniform
     length, radius, span = u(14, 18), u(0.8, 1.0), u(4.2, 5.4)
@@ -203,7 +203,7 @@ def _fighter(rng: Rng) -> Assembly:
     stations += [(tail - length * 0.2, r * 1.25, r * 0.7, 0), (tail - 0.6, r * 1.05, r * 0.55, 0)]
     plane.add(grey, _hull(stations, power=2.4))
     plane.add(paint(rng, "screen"), ellipsoid(r * 0.48, r * 0.6, length * 0.1).move(0, r * 0.6, nose + length * 0.28))
-    intake = rounded_box(r * 0.62, r * 0.9, length * 0.36, 0.12)
+    intake = round_box(r * 0.62, r * 0.9, length * 0.36, 0.12)
     plane.add(grey, mirror(intake.move(r * 1.05, -r * 0.6, -length * 0.04)))
     chord = length * u(0.36, 0.44)
     wing_z = tail - length * 0.12 - chord
@@ -243,7 +243,7 @@ def _fighter(rng: Rng) -> Assembly:
     return plane
 
 
-def _glider(rng: Rng) -> Assembly:
+def _draw_glider(rng: Rng) -> Assembly:
     """A sailplane: very long slender wings, thin tail boom, T-tail, bubble cockpit."""
     u = rng.uniform
     length, span, r = u(6.3, 7.2), u(7.2, 9.0), u(0.32, 0.38)
@@ -268,5 +268,10 @@ def _glider(rng: Rng) -> Assembly:
 
 
 STYLES = {
-    "airplane": {"airliner": _airliner, "propeller": _propeller_plane, "fighter": _fighter, "glider": _glider},
+    "airplane": {
+        "airliner": _draw_airliner,
+        "propeller": _draw_propeller_plane,
+        "fighter": _draw_fighter,
+        "glider": _draw_glider,
+    },
 }

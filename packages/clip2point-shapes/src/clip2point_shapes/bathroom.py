@@ -6,8 +6,8 @@ import numpy as np
 
 from clip2point.shapes.shape import Material
 from clip2point_shapes.assembly import Assembly, paint
-from clip2point_shapes.curves import ellipse, rounded_rectangle, shift, smooth
-from clip2point_shapes.primitives import beam, box, cylinder, ellipsoid, lathe, loft, rod, rounded_box, tube
+from clip2point_shapes.curves import ellipse, round_rectangle, shift, smooth
+from clip2point_shapes.primitives import beam, box, cylinder, ellipsoid, lathe, loft, rod, round_box, tube
 from clip2point_shapes.solid import Float64, Solid, join, mirror, mirror_twice
 
 Rng = np.random.Generator
@@ -52,7 +52,7 @@ def _bowl(width: float, length: float, height: float, foot: list[tuple[float, fl
     return loft(rings)
 
 
-def _two_piece_toilet(rng: Rng) -> Assembly:
+def _draw_two_piece_toilet(rng: Rng) -> Assembly:
     """A floor-standing toilet: waisted pedestal, oval seat, cistern with lever behind it."""
     u = rng.uniform
     width, length, height = u(0.35, 0.38), u(0.44, 0.5), u(0.38, 0.42)
@@ -67,12 +67,12 @@ def _two_piece_toilet(rng: Rng) -> Assembly:
     ]
     toilet = Assembly().add(white, _bowl(width, length, height, foot))
     back = length / 2
-    toilet.add(white, rounded_box(width * 0.75, height * 0.45, 0.28, 0.04).move(0, height * 0.54, back + 0.06))
+    toilet.add(white, round_box(width * 0.75, height * 0.45, 0.28, 0.04).move(0, height * 0.54, back + 0.06))
     _seat(white, toilet, width, length, height, rng.random() < 0.5)
     tank, wide, deep = u(0.34, 0.4), u(0.38, 0.46), u(0.17, 0.2)
     z = back + 0.2 - deep / 2 + 0.03
-    toilet.add(white, rounded_box(wide, tank, deep, 0.03).move(0, height - 0.02, z))
-    toilet.add(white, rounded_box(wide + 0.025, 0.035, deep + 0.025, 0.014).move(0, height + tank - 0.02, z))
+    toilet.add(white, round_box(wide, tank, deep, 0.03).move(0, height - 0.02, z))
+    toilet.add(white, round_box(wide + 0.025, 0.035, deep + 0.025, 0.014).move(0, height + tank - 0.02, z))
     chrome = paint(rng, "metal")
     if rng.random() < 0.5:
         toilet.add(chrome, cylinder(0.022, 0.012).move(0, height + tank + 0.012, z))
@@ -83,7 +83,7 @@ def _two_piece_toilet(rng: Rng) -> Assembly:
     return toilet
 
 
-def _skirted_toilet(rng: Rng) -> Assembly:
+def _draw_skirted_toilet(rng: Rng) -> Assembly:
     """A one-piece toilet: bowl and low cistern flow into each other, closed sides."""
     u = rng.uniform
     width, length, height = u(0.36, 0.39), u(0.46, 0.52), u(0.38, 0.42)
@@ -101,15 +101,15 @@ def _skirted_toilet(rng: Rng) -> Assembly:
     ]
     rings = []
     for share, deep, y in smooth(levels, 4):
-        rings.append(_level(rounded_rectangle(width * share, deep, 0.07), y, back + 0.16 - deep / 2 + 0.02))
+        rings.append(_level(round_rectangle(width * share, deep, 0.07), y, back + 0.16 - deep / 2 + 0.02))
     toilet.add(white, loft(rings))
-    toilet.add(white, rounded_box(width * 1.05, 0.03, 0.215, 0.014).move(0, height + tank, back + 0.085))
+    toilet.add(white, round_box(width * 1.05, 0.03, 0.215, 0.014).move(0, height + tank, back + 0.085))
     toilet.add(paint(rng, "metal"), cylinder(0.024, 0.01).move(0, height + tank + 0.028, back + 0.085))
     _seat(white, toilet, width, length, height, rng.random() < 0.4)
     return toilet
 
 
-def _wall_hung_toilet(rng: Rng) -> Assembly:
+def _draw_wall_hung_toilet(rng: Rng) -> Assembly:
     """A wall-hung toilet on its boxed-in wall with a flush plate."""
     u = rng.uniform
     width, length, height = u(0.35, 0.38), u(0.44, 0.5), u(0.4, 0.44)
@@ -117,11 +117,11 @@ def _wall_hung_toilet(rng: Rng) -> Assembly:
     foot = [(0.45, 0.5, 0.24, 0.3), (0.62, 0.7, 0.14, 0.36), (0.9, 0.92, 0.04, 0.7), (1.0, 1.0, 0.0, 0.98)]
     toilet = Assembly().add(white, _bowl(width, length, height, foot))
     back = length / 2
-    toilet.add(white, rounded_box(width * 0.9, height * 0.6, 0.14, 0.03).move(0, height * 0.38, back))
+    toilet.add(white, round_box(width * 0.9, height * 0.6, 0.14, 0.03).move(0, height * 0.38, back))
     _seat(white, toilet, width, length, height, rng.random() < 0.6)
     wall, deep = u(1.0, 1.2), u(0.12, 0.18)
     toilet.add(paint(rng, "stone"), box(u(0.7, 0.95), wall, deep).move(0, 0, back + 0.06 + deep / 2))
-    toilet.add(paint(rng, "metal"), rounded_box(0.24, 0.16, 0.015, 0.006).move(0, wall - 0.22, back + 0.055))
+    toilet.add(paint(rng, "metal"), round_box(0.24, 0.16, 0.015, 0.006).move(0, wall - 0.22, back + 0.055))
     return toilet
 
 
@@ -152,7 +152,7 @@ def _tap(metal: Material, height: float, reach: float) -> list[tuple[Material, S
     return [(metal, join(parts))]
 
 
-def _clawfoot(rng: Rng) -> Assembly:
+def _draw_clawfoot(rng: Rng) -> Assembly:
     """A free-standing cast tub on four claw feet, rolled rim, the head end often raised."""
     u = rng.uniform
     length, width, height, foot = u(1.5, 1.8), u(0.7, 0.8), u(0.56, 0.64), u(0.12, 0.16)
@@ -194,13 +194,13 @@ def _clawfoot(rng: Rng) -> Assembly:
     return tub
 
 
-def _built_in_tub(rng: Rng) -> Assembly:
+def _draw_built_in_tub(rng: Rng) -> Assembly:
     """A rectangular built-in bathtub: straight apron, broad rim, rounded trough, tap at one end."""
     u = rng.uniform
     length, width, height = u(1.5, 1.8), u(0.7, 0.85), u(0.48, 0.58)
     white, chrome = paint(rng, "white"), paint(rng, "metal")
     rim = u(0.06, 0.1)
-    outer = [(rounded_rectangle(length, width, 0.03, 8), y) for y in (0.0, height)]
+    outer = [(round_rectangle(length, width, 0.03, 8), y) for y in (0.0, height)]
     inside = []
     for shrink, y, radius in (
         (rim, height, 0.16),
@@ -209,9 +209,9 @@ def _built_in_tub(rng: Rng) -> Assembly:
         (rim + 0.1, 0.13, 0.12),
         (rim + 0.16, 0.1, 0.07),
     ):
-        inside.append((rounded_rectangle(length - 2 * shrink - 0.08, width - 2 * shrink, radius, 8), y))
+        inside.append((round_rectangle(length - 2 * shrink - 0.08, width - 2 * shrink, radius, 8), y))
     tub = Assembly().add(white, _tub(outer, inside))
-    tub.add(white, rounded_box(length * 0.8, height * 0.6, 0.02, 0.008).move(0, height * 0.18, -width / 2))
+    tub.add(white, round_box(length * 0.8, height * 0.6, 0.02, 0.008).move(0, height * 0.18, -width / 2))
     for stuff, solid in _tap(chrome, 0.16, 0.18):
         tub.add(stuff, solid.rotate(y=-90).move(-length / 2 + 0.06, height))
     if rng.random() < 0.35:
@@ -230,7 +230,7 @@ def _built_in_tub(rng: Rng) -> Assembly:
     return tub
 
 
-def _modern_tub(rng: Rng) -> Assembly:
+def _draw_modern_tub(rng: Rng) -> Assembly:
     """A free-standing oval tub: one smooth egg shell, higher at the ends."""
     u = rng.uniform
     length, width, height, sag = u(1.55, 1.8), u(0.75, 0.85), u(0.56, 0.62), u(0.0, 0.1)
@@ -266,7 +266,7 @@ def _modern_tub(rng: Rng) -> Assembly:
     return tub
 
 
-def _pedestal_sink(rng: Rng) -> Assembly:
+def _draw_pedestal_sink(rng: Rng) -> Assembly:
     """A wash basin on a pedestal with a tap."""
     u = rng.uniform
     width, depth, height = u(0.52, 0.64), u(0.42, 0.5), u(0.82, 0.88)
@@ -287,7 +287,7 @@ def _pedestal_sink(rng: Rng) -> Assembly:
     return sink
 
 
-def _vanity(rng: Rng) -> Assembly:
+def _draw_vanity(rng: Rng) -> Assembly:
     """A washstand: cupboard with two doors, a slab and a basin bowl on or in it."""
     u = rng.uniform
     width, depth, height = u(0.7, 1.0), u(0.45, 0.52), u(0.76, 0.84)
@@ -297,7 +297,7 @@ def _vanity(rng: Rng) -> Assembly:
     for side in (-1, 1):
         sink.add(
             wood,
-            rounded_box(width / 2 - 0.025, height - 0.2, 0.022, 0.005).move(
+            round_box(width / 2 - 0.025, height - 0.2, 0.022, 0.005).move(
                 side * (width / 4 - 0.005), 0.145, -depth / 2 + 0.004
             ),
         )
@@ -310,7 +310,7 @@ def _vanity(rng: Rng) -> Assembly:
                 0.012,
             ),
         )
-    sink.add(white, rounded_box(width, 0.035, depth, 0.008).move(y=height - 0.035))
+    sink.add(white, round_box(width, 0.035, depth, 0.008).move(y=height - 0.035))
     basin, deep = u(0.36, 0.44), u(0.11, 0.15)
     power = u(2.0, 4.0)
     outer = smooth([(0.55, 0), (0.85, deep * 0.4), (1.0, deep)], 4)
@@ -322,7 +322,7 @@ def _vanity(rng: Rng) -> Assembly:
     return sink
 
 
-def _kitchen_sink(rng: Rng) -> Assembly:
+def _draw_kitchen_sink(rng: Rng) -> Assembly:
     """A kitchen sink: steel top with one or two rectangular bowls and a high swan-neck tap."""
     u = rng.uniform
     bowls = int(rng.integers(1, 3))
@@ -343,7 +343,7 @@ def _kitchen_sink(rng: Rng) -> Assembly:
             (each, depth - 0.13, 0.05, deep),
             (each * 0.95, depth - 0.18, 0.05, 0.012),
         ]
-        levels = [_level(shift(rounded_rectangle(w, d, r, 5), 0, 0.02 if w < wide else 0), y) for w, d, r, y in rings]
+        levels = [_level(shift(round_rectangle(w, d, r, 5), 0, 0.02 if w < wide else 0), y) for w, d, r, y in rings]
         sink.add(steel, loft(levels).move(x))
         sink.add(paint(rng, "black"), cylinder(0.035, 0.006).move(x, 0.011, -0.02))
     if rng.random() < 0.6:
@@ -369,7 +369,11 @@ def _kitchen_sink(rng: Rng) -> Assembly:
 
 
 STYLES = {
-    "toilet": {"two_piece": _two_piece_toilet, "skirted": _skirted_toilet, "wall_hung": _wall_hung_toilet},
-    "bathtub": {"clawfoot": _clawfoot, "built_in": _built_in_tub, "modern": _modern_tub},
-    "sink": {"pedestal": _pedestal_sink, "vanity": _vanity, "kitchen": _kitchen_sink},
+    "toilet": {
+        "two_piece": _draw_two_piece_toilet,
+        "skirted": _draw_skirted_toilet,
+        "wall_hung": _draw_wall_hung_toilet,
+    },
+    "bathtub": {"clawfoot": _draw_clawfoot, "built_in": _draw_built_in_tub, "modern": _draw_modern_tub},
+    "sink": {"pedestal": _draw_pedestal_sink, "vanity": _draw_vanity, "kitchen": _draw_kitchen_sink},
 }

@@ -13,7 +13,7 @@ from clip2point_shapes.primitives import (
     ellipsoid,
     extrude,
     rod,
-    rounded_box,
+    round_box,
     tube,
 )
 from clip2point_shapes.solid import Solid, join, mirror, repeat
@@ -31,7 +31,7 @@ def _frame(width: float, height: float, jamb: float, depth: float) -> Solid:
 def _lever(side: float) -> Solid:
     """A door handle at the origin on both faces, pointing towards ``side`` (-1 or 1)."""
     parts = [
-        rounded_box(0.04, 0.2, 0.06, 0.008).move(y=-0.1),
+        round_box(0.04, 0.2, 0.06, 0.008).move(y=-0.1),
         cylinder(0.01, 0.14, segments=12).rotate(x=90).move(z=-0.07),
     ]
     parts += [rod((0, 0, z), (side * 0.12, 0, z), 0.01) for z in (-0.07, 0.07)]
@@ -54,11 +54,11 @@ def _leaf(door: Assembly, wood: Material, size: tuple[float, float], panels: tup
     for i in range(columns):
         for j in range(rows):
             at = -width / 2 + rail + cell_w / 2 + i * (cell_w + rail)
-            panel = rounded_box(cell_w - 0.05, cell_h - 0.05, 0.042, 0.012, 2)
+            panel = round_box(cell_w - 0.05, cell_h - 0.05, 0.042, 0.012, 2)
             door.add(wood, panel.move(x + at, 0.03 + rail + j * (cell_h + rail)))
 
 
-def _panel_door(rng: Rng) -> Assembly:
+def _draw_panel_door(rng: Rng) -> Assembly:
     """A panelled door in its frame, shut or ajar."""
     u = rng.uniform
     width, height, jamb = u(0.78, 0.95), u(1.98, 2.15), u(0.07, 0.11)
@@ -80,7 +80,7 @@ def _panel_door(rng: Rng) -> Assembly:
     return Assembly().add(wood, _frame(width, height, jamb, 0.12)).include(hinged, x=-width / 2)
 
 
-def _double_door(rng: Rng) -> Assembly:
+def _draw_double_door(rng: Rng) -> Assembly:
     """A two-leaved front door, round-headed or with a cornice."""
     u = rng.uniform
     width, height, jamb = u(1.4, 1.7), u(2.1, 2.3), u(0.09, 0.13)
@@ -109,7 +109,7 @@ def _double_door(rng: Rng) -> Assembly:
     return door
 
 
-def _glazed_door(rng: Rng) -> Assembly:
+def _draw_glazed_door(rng: Rng) -> Assembly:
     """A garden door: glass panes between bars, a solid foot panel."""
     u = rng.uniform
     width, height, jamb = u(0.8, 0.95), u(2.0, 2.15), u(0.06, 0.09)
@@ -122,7 +122,7 @@ def _glazed_door(rng: Rng) -> Assembly:
         box(width, stile, 0.045).move(y=height - stile),
         box(width, foot, 0.042),
     )
-    door.add(wood, rounded_box(width - 2 * stile - 0.06, foot - 0.16, 0.056, 0.01).move(y=0.09))
+    door.add(wood, round_box(width - 2 * stile - 0.06, foot - 0.16, 0.056, 0.01).move(y=0.09))
     inner, tall = width - 2 * stile, height - stile - foot
     door.add(glass, box(inner, tall, 0.008).move(y=foot))
     columns, rows = int(rng.integers(2, 4)), int(rng.integers(3, 6))
@@ -133,7 +133,7 @@ def _glazed_door(rng: Rng) -> Assembly:
     return door.add(paint(rng, "metal"), _lever(-1.0).move(width / 2 - 0.06, 1.02))
 
 
-def _straight_stairs(rng: Rng) -> Assembly:
+def _draw_straight_stairs(rng: Rng) -> Assembly:
     """A straight flight: treads and risers on a solid base or between strings, with a railing."""
     u = rng.uniform
     count, width, rise, run = int(rng.integers(7, 13)), u(0.9, 1.3), u(0.165, 0.185), u(0.25, 0.3)
@@ -170,7 +170,7 @@ def _straight_stairs(rng: Rng) -> Assembly:
     return stairs
 
 
-def _spiral_stairs(rng: Rng) -> Assembly:
+def _draw_spiral_stairs(rng: Rng) -> Assembly:
     """A spiral staircase: wedge treads around a post, balusters and a helical hand rail."""
     u = rng.uniform
     count, radius, rise, rotation = int(rng.integers(11, 15)), u(0.75, 0.95), u(0.19, 0.22), u(24, 30)
@@ -190,7 +190,7 @@ def _spiral_stairs(rng: Rng) -> Assembly:
     return stairs.add(metal, tube(rail, 0.022))
 
 
-def _winding_stairs(rng: Rng) -> Assembly:
+def _draw_winding_stairs(rng: Rng) -> Assembly:
     """Two flights at a right angle with a landing at the corner, solid, with railings."""
     u = rng.uniform
     first, second = int(rng.integers(4, 6)), int(rng.integers(4, 7))
@@ -229,6 +229,6 @@ def _winding_stairs(rng: Rng) -> Assembly:
 
 
 STYLES = {
-    "door": {"panel": _panel_door, "double": _double_door, "glazed": _glazed_door},
-    "stairs": {"straight": _straight_stairs, "spiral": _spiral_stairs, "winding": _winding_stairs},
+    "door": {"panel": _draw_panel_door, "double": _draw_double_door, "glazed": _draw_glazed_door},
+    "stairs": {"straight": _draw_straight_stairs, "spiral": _draw_spiral_stairs, "winding": _draw_winding_stairs},
 }

@@ -8,7 +8,7 @@ import numpy as np
 
 from clip2point_shapes.assembly import Assembly, paint
 from clip2point_shapes.curves import arc, shift
-from clip2point_shapes.primitives import box, ellipsoid, lathe, loft, rod, rounded_box
+from clip2point_shapes.primitives import box, ellipsoid, lathe, loft, rod, round_box
 from clip2point_shapes.solid import Float64, Solid, mirror
 
 Rng = np.random.Generator
@@ -137,14 +137,14 @@ def _car(rng: Rng, plan: _CarPlan) -> Assembly:
     car.add(paint(rng, "white"), mirror(lamp.move(half * 0.72, nose - 0.1, 0.05)))
     car.add(
         paint(rng, "petal"),
-        mirror(rounded_box(0.2, 0.12, 0.06, 0.02).move(half * 0.76, tail - 0.2, plan.length - 0.02)),
+        mirror(round_box(0.2, 0.12, 0.06, 0.02).move(half * 0.76, tail - 0.2, plan.length - 0.02)),
     )
-    car.add(dark, rounded_box(plan.width * 0.5, 0.12, 0.05, 0.02).move(0, nose - 0.28, 0.015))
-    wing_mirror = rounded_box(0.16, 0.11, 0.09, 0.03).move(half + 0.05, belt + 0.03, cabin[:, 0].min() + 0.45)
+    car.add(dark, round_box(plan.width * 0.5, 0.12, 0.05, 0.02).move(0, nose - 0.28, 0.015))
+    wing_mirror = round_box(0.16, 0.11, 0.09, 0.03).move(half + 0.05, belt + 0.03, cabin[:, 0].min() + 0.45)
     return car.add(colour, mirror(wing_mirror))
 
 
-def _sedan(rng: Rng) -> Assembly:
+def _draw_sedan(rng: Rng) -> Assembly:
     """A saloon car: bonnet, cabin and boot in three steps."""
     u = rng.uniform
     length, belt, roof = u(4.3, 4.9), u(0.86, 0.95), u(1.38, 1.48)
@@ -168,7 +168,7 @@ def _sedan(rng: Rng) -> Assembly:
     return _car(rng, _CarPlan(length, u(1.75, 1.85), deck, cabin, 0.32, (length * 0.185, length * 0.79), 0.19))
 
 
-def _hatchback(rng: Rng) -> Assembly:
+def _draw_hatchback(rng: Rng) -> Assembly:
     """A small or sport-utility car: short bonnet, the cabin ends in a steep tailgate."""
     u = rng.uniform
     tall = rng.random() < 0.5
@@ -197,7 +197,7 @@ def _hatchback(rng: Rng) -> Assembly:
     )
 
 
-def _sports_car(rng: Rng) -> Assembly:
+def _draw_sports_car(rng: Rng) -> Assembly:
     """A low sports coupé: long bonnet, sloping back, spoiler."""
     u = rng.uniform
     length, belt, roof = u(4.2, 4.6), u(0.78, 0.84), u(1.18, 1.26)
@@ -221,12 +221,12 @@ def _sports_car(rng: Rng) -> Assembly:
     car = _car(rng, _CarPlan(length, u(1.82, 1.95), deck, cabin, 0.33, (length * 0.2, length * 0.8), 0.12))
     if rng.random() < 0.6:
         paint_dark = paint(rng, "black")
-        car.add(paint_dark, rounded_box(1.55, 0.03, 0.26, 0.012).rotate(x=-6).move(0, belt + 0.24, length - 0.18))
+        car.add(paint_dark, round_box(1.55, 0.03, 0.26, 0.012).rotate(x=-6).move(0, belt + 0.24, length - 0.18))
         car.add(paint_dark, mirror(box(0.03, 0.25, 0.16).move(0.55, belt, length - 0.2)))
     return car
 
 
-def _pickup(rng: Rng) -> Assembly:
+def _draw_pickup(rng: Rng) -> Assembly:
     """A pickup truck: high bonnet, cab in the middle, open load bed behind it."""
     u = rng.uniform
     length, belt, roof = u(5.0, 5.6), u(1.08, 1.16), u(1.74, 1.86)
@@ -255,12 +255,12 @@ def _pickup(rng: Rng) -> Assembly:
     car = _car(rng, _CarPlan(length, width, deck, cabin, 0.4, (length * 0.18, length * 0.78), 0.32))
     colour, side = car.parts[0][1], belt + 0.06 - floor
     bed = length - cab - 0.06
-    panel = rounded_box(0.07, side, bed, 0.02).move(width / 2 - 0.06, floor - 0.04, cab + 0.05 + bed / 2)
-    tailgate = rounded_box(width - 0.08, side, 0.06, 0.02).move(0, floor - 0.04, length - 0.03)
+    panel = round_box(0.07, side, bed, 0.02).move(width / 2 - 0.06, floor - 0.04, cab + 0.05 + bed / 2)
+    tailgate = round_box(width - 0.08, side, 0.06, 0.02).move(0, floor - 0.04, length - 0.03)
     return car.add(colour, mirror(panel), tailgate)
 
 
-def _van(rng: Rng) -> Assembly:
+def _draw_van(rng: Rng) -> Assembly:
     """A van: a short sloped nose before one tall long box."""
     u = rng.uniform
     length, belt, roof = u(4.7, 5.6), u(1.08, 1.15), u(1.9, 2.3)
@@ -278,5 +278,11 @@ def _van(rng: Rng) -> Assembly:
 
 
 STYLES = {
-    "car": {"sedan": _sedan, "hatchback": _hatchback, "sports": _sports_car, "pickup": _pickup, "van": _van},
+    "car": {
+        "sedan": _draw_sedan,
+        "hatchback": _draw_hatchback,
+        "sports": _draw_sports_car,
+        "pickup": _draw_pickup,
+        "van": _draw_van,
+    },
 }

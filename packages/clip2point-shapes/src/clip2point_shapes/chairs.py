@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from clip2point_shapes.assembly import Assembly, paint
-from clip2point_shapes.curves import rounded_rectangle, smooth
+from clip2point_shapes.curves import round_rectangle, smooth
 from clip2point_shapes.primitives import (
     beam,
     box,
@@ -13,7 +13,7 @@ from clip2point_shapes.primitives import (
     lathe,
     loft,
     rod,
-    rounded_box,
+    round_box,
     sheet,
     sweep,
     torus,
@@ -24,7 +24,7 @@ from clip2point_shapes.solid import Float64, mirror, mirror_twice, repeat, repea
 Rng = np.random.Generator
 
 
-def _slatted_chair(rng: Rng) -> Assembly:
+def _draw_slatted_chair(rng: Rng) -> Assembly:
     """A dining chair: four legs, the back ones rising into posts with slats between them."""
     u = rng.uniform
     width, depth, seat, back = u(0.4, 0.48), u(0.38, 0.46), u(0.43, 0.48), u(0.4, 0.58)
@@ -41,11 +41,11 @@ def _slatted_chair(rng: Rng) -> Assembly:
         chair.add(wood, mirror(rod((x, 0.16, -z), (x, 0.16, z), 0.01)), rod((-x, 0.16, 0), (x, 0.16, 0), 0.01))
     cushioned = rng.random() < 0.4
     seat_stuff = paint(rng, "fabric") if cushioned else wood
-    chair.add(seat_stuff, rounded_box(width, 0.045, depth, 0.015).move(y=seat - 0.015))
+    chair.add(seat_stuff, round_box(width, 0.045, depth, 0.015).move(y=seat - 0.015))
     rise = np.array([0.0, back, lean])
     foot = np.array([0.0, seat, z])
     tilt = -np.degrees(np.arctan2(lean, back))
-    slat = rounded_box(2 * x, u(0.06, 0.09), 0.022, 0.008)
+    slat = round_box(2 * x, u(0.06, 0.09), 0.022, 0.008)
     chair.add(wood, slat.rotate(x=-tilt).move(*(foot + 0.86 * rise)))
     if rng.random() < 0.5:
         rung = box(2 * x, u(0.035, 0.06), 0.016).rotate(x=-tilt)
@@ -71,7 +71,7 @@ def _star_base(rng: Rng, chair: Assembly, height: float, radius: float) -> None:
     chair.add(black, cylinder(0.035, (height - hub) * 0.5).move(y=hub))
 
 
-def _office_chair(rng: Rng) -> Assembly:
+def _draw_office_chair(rng: Rng) -> Assembly:
     """A swivel chair: star base with castors, gas spring, padded seat and back, often arm rests."""
     u = rng.uniform
     width, depth, seat = u(0.46, 0.52), u(0.44, 0.5), u(0.42, 0.52)
@@ -80,7 +80,7 @@ def _office_chair(rng: Rng) -> Assembly:
     _star_base(rng, chair, seat, u(0.28, 0.34))
     fabric, black = paint(rng, "fabric"), paint(rng, "black")
     chair.add(black, box(0.2, 0.03, 0.26).move(y=seat - 0.025))
-    chair.add(fabric, rounded_box(width, u(0.07, 0.1), depth, 0.035).move(y=seat))
+    chair.add(fabric, round_box(width, u(0.07, 0.1), depth, 0.035).move(y=seat))
     y = seat + gap
     outline = smooth([(0, y), (0.19, y + 0.03), (0.23, y + back * 0.4), (0.2, y + back * 0.9), (0, y + back)])
     xy = np.concatenate([outline, outline[-2:0:-1] * (-1, 1)])
@@ -92,15 +92,15 @@ def _office_chair(rng: Rng) -> Assembly:
     hinge = depth / 2 - 0.02
     chair.add(fabric, loft(panel).move(y=-y).rotate(x=recline).move(y=y, z=hinge))
     bracket = [(0, seat - 0.01, 0.1), (0, seat - 0.01, hinge + 0.03), (0, y, hinge + 0.05), (0, y + 0.2, hinge + 0.07)]
-    chair.add(black, sweep(smooth(bracket), rounded_rectangle(0.07, 0.018, 0.006)))
+    chair.add(black, sweep(smooth(bracket), round_rectangle(0.07, 0.018, 0.006)))
     if rng.random() < 0.75:
         x, arm = width / 2 + 0.03, seat + u(0.2, 0.25)
         chair.add(black, mirror(tube(smooth([(0.15, seat, 0), (x, seat + 0.02, 0), (x, arm, 0.02)]), 0.016)))
-        chair.add(black, mirror(rounded_box(0.07, 0.03, u(0.2, 0.28), 0.014).move(x, arm, -0.01)))
+        chair.add(black, mirror(round_box(0.07, 0.03, u(0.2, 0.28), 0.014).move(x, arm, -0.01)))
     return chair
 
 
-def _armchair(rng: Rng) -> Assembly:
+def _draw_armchair(rng: Rng) -> Assembly:
     """An upholstered armchair: thick arms and back around a seat cushion, on short feet."""
     u = rng.uniform
     arm, inner, depth = u(0.13, 0.2), u(0.5, 0.6), u(0.76, 0.9)
@@ -111,12 +111,12 @@ def _armchair(rng: Rng) -> Assembly:
         paint(rng, "wood"),
         mirror_twice(cylinder(0.02, foot, 0.028, 12).move(width / 2 - 0.08, 0, depth / 2 - 0.08)),
     )
-    chair.add(fabric, rounded_box(width - 0.02, seat - 0.12 - foot, depth - 0.02, 0.03).move(y=foot))
+    chair.add(fabric, round_box(width - 0.02, seat - 0.12 - foot, depth - 0.02, 0.03).move(y=foot))
     arm_top = seat + u(0.15, 0.22)
     if rng.random() < 0.5:
-        chair.add(fabric, mirror(rounded_box(arm, arm_top - foot, depth, 0.05).move(inner / 2 + arm / 2, foot)))
+        chair.add(fabric, mirror(round_box(arm, arm_top - foot, depth, 0.05).move(inner / 2 + arm / 2, foot)))
     else:  # rolled arms
-        panel = rounded_box(arm * 0.75, arm_top - foot - 0.05, depth - 0.04, 0.03)
+        panel = round_box(arm * 0.75, arm_top - foot - 0.05, depth - 0.04, 0.03)
         roll = cylinder(arm * 0.55, depth - 0.02).rotate(x=90).move(y=arm_top - foot - 0.06, z=-depth / 2 + 0.01)
         chair.add(
             fabric,
@@ -124,9 +124,9 @@ def _armchair(rng: Rng) -> Assembly:
             mirror(roll.move(inner / 2 + arm / 2, foot)),
         )
     back, thick = u(0.82, 1.0), u(0.16, 0.22)
-    rest = rounded_box(inner + 0.04, back - seat + 0.12, thick, 0.06)
+    rest = round_box(inner + 0.04, back - seat + 0.12, thick, 0.06)
     chair.add(fabric, rest.rotate(x=u(6, 14)).move(y=seat - 0.12, z=depth / 2 - thick / 2 - 0.05))
-    cushion = rounded_box(inner - 0.01, 0.16, depth - thick - 0.02, 0.05)
+    cushion = round_box(inner - 0.01, 0.16, depth - thick - 0.02, 0.05)
     chair.add(fabric, cushion.move(y=seat - 0.13, z=-thick / 2 - 0.01))
     return chair
 
@@ -152,7 +152,7 @@ def _shell_grid(width: float, depth: float, back: float, wrap: float) -> Float64
     return np.stack([x, y, z], axis=-1)
 
 
-def _shell_chair(rng: Rng) -> Assembly:
+def _draw_shell_chair(rng: Rng) -> Assembly:
     """A moulded shell chair on splayed wooden or wire legs."""
     u = rng.uniform
     width, depth, seat = u(0.42, 0.48), u(0.4, 0.44), u(0.42, 0.46)
@@ -171,7 +171,7 @@ def _shell_chair(rng: Rng) -> Assembly:
     return chair
 
 
-def _cantilever_chair(rng: Rng) -> Assembly:
+def _draw_cantilever_chair(rng: Rng) -> Assembly:
     """A cantilever chair: one bent steel tube, no back legs, seat and back hung between its sides."""
     u = rng.uniform
     width, depth, seat, back = u(0.44, 0.5), u(0.44, 0.52), u(0.43, 0.47), u(0.34, 0.44)
@@ -189,8 +189,8 @@ def _cantilever_chair(rng: Rng) -> Assembly:
     chair.add(steel, mirror(tube(smooth(side, 4), 0.0125)))
     chair.add(steel, rod((-x, 0.012, rear), (x, 0.012, rear), 0.0125))
     stuff = paint(rng, "leather" if rng.random() < 0.5 else "wood")
-    chair.add(stuff, rounded_box(width, 0.03, depth - 0.02, 0.012).move(y=seat + 0.005, z=-0.01))
-    rest = rounded_box(width, back * u(0.5, 0.75), 0.025, 0.01).rotate(x=np.degrees(np.arctan2(lean, back)))
+    chair.add(stuff, round_box(width, 0.03, depth - 0.02, 0.012).move(y=seat + 0.005, z=-0.01))
+    rest = round_box(width, back * u(0.5, 0.75), 0.025, 0.01).rotate(x=np.degrees(np.arctan2(lean, back)))
     chair.add(stuff, rest.move(y=seat + back * 0.3, z=rear + lean * 0.3 - 0.01))
     if rng.random() < 0.4:
         arm = [
@@ -203,7 +203,7 @@ def _cantilever_chair(rng: Rng) -> Assembly:
     return chair
 
 
-def _round_stool(rng: Rng) -> Assembly:
+def _draw_round_stool(rng: Rng) -> Assembly:
     """A wooden stool: round seat, three or four splayed legs, rungs."""
     u = rng.uniform
     seat, radius, splay = u(0.42, 0.72), u(0.15, 0.19), u(0.03, 0.07)
@@ -221,7 +221,7 @@ def _round_stool(rng: Rng) -> Assembly:
     return stool
 
 
-def _bar_stool(rng: Rng) -> Assembly:
+def _draw_bar_stool(rng: Rng) -> Assembly:
     """A bar stool: padded round seat on a column with a foot ring and a round base plate."""
     u = rng.uniform
     seat, radius, plate = u(0.65, 0.82), u(0.17, 0.2), u(0.19, 0.23)
@@ -237,7 +237,7 @@ def _bar_stool(rng: Rng) -> Assembly:
     return stool
 
 
-def _square_stool(rng: Rng) -> Assembly:
+def _draw_square_stool(rng: Rng) -> Assembly:
     """A square bar stool: four straight legs with rungs at two heights under a flat seat."""
     u = rng.uniform
     seat, top, foot, leg = u(0.5, 0.75), u(0.3, 0.34), u(0.34, 0.42), u(0.026, 0.034)
@@ -245,7 +245,7 @@ def _square_stool(rng: Rng) -> Assembly:
     a, b = foot / 2 - leg / 2, top / 2 - leg / 2 - 0.01
     stool = Assembly().add(wood, mirror_twice(beam((a, 0, a), (b, seat - 0.02, b), leg, leg)))
     seat_stuff = paint(rng, "leather") if rng.random() < 0.4 else wood
-    stool.add(seat_stuff, rounded_box(top, u(0.03, 0.06), top, 0.012).move(y=seat - 0.025))
+    stool.add(seat_stuff, round_box(top, u(0.03, 0.06), top, 0.012).move(y=seat - 0.025))
     for low, rotation in ((u(0.2, 0.3), 0.0), (u(0.35, 0.5), 90.0), (0.88, 0.0), (0.88, 90.0)):
         reach = a + (b - a) * low
         bar = beam((-reach, low * seat, reach), (reach, low * seat, reach), 0.018, 0.026)
@@ -255,11 +255,11 @@ def _square_stool(rng: Rng) -> Assembly:
 
 STYLES = {
     "chair": {
-        "slatted": _slatted_chair,
-        "office": _office_chair,
-        "armchair": _armchair,
-        "shell": _shell_chair,
-        "cantilever": _cantilever_chair,
+        "slatted": _draw_slatted_chair,
+        "office": _draw_office_chair,
+        "armchair": _draw_armchair,
+        "shell": _draw_shell_chair,
+        "cantilever": _draw_cantilever_chair,
     },
-    "stool": {"round": _round_stool, "bar": _bar_stool, "square": _square_stool},
+    "stool": {"round": _draw_round_stool, "bar": _draw_bar_stool, "square": _draw_square_stool},
 }

@@ -14,7 +14,7 @@ from clip2point_shapes.primitives import (
     extrude,
     lathe,
     rod,
-    rounded_box,
+    round_box,
     tube,
 )
 from clip2point_shapes.solid import mirror, mirror_twice, repeat
@@ -28,7 +28,7 @@ def _seats(width: float, count: int, gap: float = 0.008) -> tuple[float, list[fl
     return each - gap, [(i + 0.5) * each - width / 2 for i in range(count)]
 
 
-def _box_sofa(rng: Rng) -> Assembly:
+def _draw_box_sofa(rng: Rng) -> Assembly:
     """A modern sofa: straight arms, two or three seat and back cushions, short feet."""
     u = rng.uniform
     arm, inner, depth = u(0.12, 0.2), u(1.3, 1.9), u(0.85, 0.98)
@@ -37,19 +37,19 @@ def _box_sofa(rng: Rng) -> Assembly:
     sofa = Assembly().add(
         legs, mirror_twice(cylinder(0.018, foot, 0.026, 12).move(width / 2 - 0.09, 0, depth / 2 - 0.09))
     )
-    sofa.add(fabric, rounded_box(width - 0.01, seat - 0.15 - foot, depth - 0.01, 0.025).move(y=foot))
-    sofa.add(fabric, mirror(rounded_box(arm, u(0.58, 0.66) - foot, depth, 0.035).move(inner / 2 + arm / 2, foot)))
-    sofa.add(fabric, rounded_box(width - 0.04, back - foot - 0.06, 0.16, 0.04).move(y=foot, z=depth / 2 - 0.08))
+    sofa.add(fabric, round_box(width - 0.01, seat - 0.15 - foot, depth - 0.01, 0.025).move(y=foot))
+    sofa.add(fabric, mirror(round_box(arm, u(0.58, 0.66) - foot, depth, 0.035).move(inner / 2 + arm / 2, foot)))
+    sofa.add(fabric, round_box(width - 0.04, back - foot - 0.06, 0.16, 0.04).move(y=foot, z=depth / 2 - 0.08))
     each, places = _seats(inner, 2 if inner < 1.6 else 3)
     lean = u(8, 14)
     for x in places:
-        sofa.add(fabric, rounded_box(each, 0.17, depth - 0.18, 0.045).move(x, seat - 0.15, -0.09))
-        cushion = rounded_box(each, back - seat + 0.04, 0.17, 0.06).rotate(x=lean)
+        sofa.add(fabric, round_box(each, 0.17, depth - 0.18, 0.045).move(x, seat - 0.15, -0.09))
+        cushion = round_box(each, back - seat + 0.04, 0.17, 0.06).rotate(x=lean)
         sofa.add(fabric, cushion.move(x, seat, depth / 2 - 0.27))
     return sofa
 
 
-def _chesterfield(rng: Rng) -> Assembly:
+def _draw_chesterfield(rng: Rng) -> Assembly:
     """A chesterfield: rolled arms as high as the rolled back, on bun feet."""
     u = rng.uniform
     inner, depth, high = u(1.2, 1.7), u(0.85, 0.95), u(0.68, 0.76)
@@ -59,13 +59,13 @@ def _chesterfield(rng: Rng) -> Assembly:
     sofa = Assembly()
     bun = lathe([(0, 0), (0.03, 0), (0.045, 0.03), (0.035, 0.07), (0, 0.07)], 14)
     sofa.add(paint(rng, "wood"), mirror_twice(bun.move(width / 2 - 0.12, 0, depth / 2 - 0.1)))
-    sofa.add(leather, rounded_box(width - 2 * roll, 0.22, depth - 0.04, 0.03).move(y=0.06))
+    sofa.add(leather, round_box(width - 2 * roll, 0.22, depth - 0.04, 0.03).move(y=0.06))
     x, z = inner / 2 + roll, depth / 2 - roll
     sofa.add(
         leather,
-        mirror(rounded_box(1.7 * roll, high - 0.06 - roll, depth - roll - 0.02, 0.03).move(x, 0.06, roll / 2)),
+        mirror(round_box(1.7 * roll, high - 0.06 - roll, depth - roll - 0.02, 0.03).move(x, 0.06, roll / 2)),
     )
-    sofa.add(leather, rounded_box(inner + 3.4 * roll, high - 0.06 - roll, 1.7 * roll, 0.03).move(0, 0.06, z))
+    sofa.add(leather, round_box(inner + 3.4 * roll, high - 0.06 - roll, 1.7 * roll, 0.03).move(0, 0.06, z))
     y = high - roll
     path = [
         (-x - 0.03, y, -depth / 2),
@@ -78,11 +78,11 @@ def _chesterfield(rng: Rng) -> Assembly:
     sofa.add(leather, tube(smooth(path, 5), roll, 20))
     each, places = _seats(inner, 2 if inner < 1.4 else 3)
     for place in places:
-        sofa.add(leather, rounded_box(each, 0.17, depth - 2 * roll - 0.02, 0.05).move(place, 0.27, -roll))
+        sofa.add(leather, round_box(each, 0.17, depth - 2 * roll - 0.02, 0.05).move(place, 0.27, -roll))
     return sofa
 
 
-def _sectional(rng: Rng) -> Assembly:
+def _draw_sectional(rng: Rng) -> Assembly:
     """A corner sofa: a long seat with a chaise that comes forward on one side."""
     u = rng.uniform
     width, depth, chaise, seat, back = u(2.2, 2.7), u(0.85, 0.95), u(1.5, 1.75), u(0.4, 0.44), u(0.74, 0.84)
@@ -92,14 +92,14 @@ def _sectional(rng: Rng) -> Assembly:
     sofa = Assembly()
     rear = 0.0
     base = seat - 0.17
-    sofa.add(fabric, rounded_box(width, base - 0.05, depth, 0.03).move(0, 0.05, rear - depth / 2))
+    sofa.add(fabric, round_box(width, base - 0.05, depth, 0.03).move(0, 0.05, rear - depth / 2))
     at = side * (width / 2 - wing / 2)
-    sofa.add(fabric, rounded_box(wing, base - 0.05, chaise, 0.03).move(at, 0.05, rear - chaise / 2))
-    sofa.add(fabric, rounded_box(width, back - 0.1, 0.17, 0.05).move(0, 0.05, rear - 0.085))
+    sofa.add(fabric, round_box(wing, base - 0.05, chaise, 0.03).move(at, 0.05, rear - chaise / 2))
+    sofa.add(fabric, round_box(width, back - 0.1, 0.17, 0.05).move(0, 0.05, rear - 0.085))
     other = -side * (width / 2 - arm / 2)
-    sofa.add(fabric, rounded_box(arm, u(0.55, 0.62) - 0.05, depth, 0.04).move(other, 0.05, rear - depth / 2))
+    sofa.add(fabric, round_box(arm, u(0.55, 0.62) - 0.05, depth, 0.04).move(other, 0.05, rear - depth / 2))
     sofa.add(
-        fabric, rounded_box(wing - 0.01, 0.18, chaise - 0.17, 0.05).move(at, base, rear - 0.17 - (chaise - 0.17) / 2)
+        fabric, round_box(wing - 0.01, 0.18, chaise - 0.17, 0.05).move(at, base, rear - 0.17 - (chaise - 0.17) / 2)
     )
     rest = width - wing - arm
     middle = -side * (width / 2 - arm - rest / 2)
@@ -107,18 +107,16 @@ def _sectional(rng: Rng) -> Assembly:
     lean = u(8, 14)
     for x in places:
         sofa.add(
-            fabric, rounded_box(each, 0.18, depth - 0.18, 0.05).move(middle + x, base, rear - 0.17 - (depth - 0.18) / 2)
+            fabric, round_box(each, 0.18, depth - 0.18, 0.05).move(middle + x, base, rear - 0.17 - (depth - 0.18) / 2)
         )
         sofa.add(
-            fabric, rounded_box(each, back - seat + 0.03, 0.17, 0.06).rotate(x=lean).move(middle + x, seat, rear - 0.27)
+            fabric, round_box(each, back - seat + 0.03, 0.17, 0.06).rotate(x=lean).move(middle + x, seat, rear - 0.27)
         )
-    sofa.add(
-        fabric, rounded_box(wing - 0.02, back - seat + 0.03, 0.17, 0.06).rotate(x=lean).move(at, seat, rear - 0.27)
-    )
+    sofa.add(fabric, round_box(wing - 0.02, back - seat + 0.03, 0.17, 0.06).rotate(x=lean).move(at, seat, rear - 0.27))
     return sofa
 
 
-def _park_bench(rng: Rng) -> Assembly:
+def _draw_park_bench(rng: Rng) -> Assembly:
     """A park bench: slats along seat and back on two cast side frames with arm rests."""
     u = rng.uniform
     width, seat, back, lean = u(1.2, 1.8), u(0.42, 0.46), u(0.38, 0.48), u(0.1, 0.18)
@@ -135,11 +133,11 @@ def _park_bench(rng: Rng) -> Assembly:
     bench.add(iron, mirror(beam((x, 0, -0.27), (x, seat + 0.2, -0.24), t, t)))
     bench.add(iron, mirror(beam((x, 0, 0.3), (x, seat - 0.05, 0.18), t, t)))
     bench.add(iron, mirror(beam((x, seat - 0.05, 0.2), (x, seat + back, 0.225 + lean), t, t)))
-    bench.add(iron, mirror(rounded_box(0.06, 0.03, 0.5, 0.012).move(x, seat + 0.19, -0.01)))
+    bench.add(iron, mirror(round_box(0.06, 0.03, 0.5, 0.012).move(x, seat + 0.19, -0.01)))
     return bench
 
 
-def _plank_bench(rng: Rng) -> Assembly:
+def _draw_plank_bench(rng: Rng) -> Assembly:
     """A backless bench: a long plank seat on two panel or splayed legs with a stretcher."""
     u = rng.uniform
     width, depth, height = u(1.1, 1.7), u(0.28, 0.38), u(0.42, 0.47)
@@ -148,7 +146,7 @@ def _plank_bench(rng: Rng) -> Assembly:
     bench.add(
         wood,
         repeat(
-            rounded_box(width, 0.04, depth / 2 - 0.005, 0.008),
+            round_box(width, 0.04, depth / 2 - 0.005, 0.008),
             (0, height - 0.04, -depth / 4),
             (0, height - 0.04, depth / 4),
             2,
@@ -177,13 +175,13 @@ def _plank_bench(rng: Rng) -> Assembly:
     return bench
 
 
-def _stone_bench(rng: Rng) -> Assembly:
+def _draw_stone_bench(rng: Rng) -> Assembly:
     """A garden bench of stone: a thick slab on two carved feet, sometimes with a solid back."""
     u = rng.uniform
     width, depth, height = u(1.1, 1.5), u(0.38, 0.46), u(0.43, 0.48)
     stone = paint(rng, "stone")
     slab = u(0.07, 0.1)
-    bench = Assembly().add(stone, rounded_box(width, slab, depth, 0.015).move(y=height - slab))
+    bench = Assembly().add(stone, round_box(width, slab, depth, 0.015).move(y=height - slab))
     h, half = height - slab, depth / 2 - 0.04
     outline = smooth([(half, 0), (half, h * 0.2), (half * 0.55, h * 0.45), (half * 0.6, h * 0.75), (half * 0.95, h)], 4)
     block = np.concatenate([outline, outline[::-1] * (-1, 1)])
@@ -200,27 +198,27 @@ def _bedding(rng: Rng, bed: Assembly, width: float, length: float, top: float, p
     u = rng.uniform
     thick = u(0.18, 0.26)
     sheet_stuff, cover = paint(rng, "white"), paint(rng, "fabric")
-    bed.add(sheet_stuff, rounded_box(width, thick, length, 0.05).move(y=top))
+    bed.add(sheet_stuff, round_box(width, thick, length, 0.05).move(y=top))
     y = top + thick
     cover_length = length * u(0.62, 0.72)
     bed.add(
         cover,
-        rounded_box(width + 0.05, 0.12, cover_length, 0.05).move(0, y - 0.08, -(length - cover_length) / 2 - 0.01),
+        round_box(width + 0.05, 0.12, cover_length, 0.05).move(0, y - 0.08, -(length - cover_length) / 2 - 0.01),
     )
-    bed.add(cover, rounded_box(width + 0.055, 0.05, 0.26, 0.024).move(0, y + 0.025, -length / 2 + cover_length - 0.15))
+    bed.add(cover, round_box(width + 0.055, 0.05, 0.26, 0.024).move(0, y + 0.025, -length / 2 + cover_length - 0.15))
     each = width / pillows
     for i in range(pillows):
         pillow = ellipsoid(min(each * 0.44, 0.36), 0.1, 0.22).rotate(x=-14)
         bed.add(sheet_stuff, pillow.move((i + 0.5) * each - width / 2, y + 0.08, length / 2 - 0.26))
 
 
-def _double_bed(rng: Rng) -> Assembly:
+def _draw_double_bed(rng: Rng) -> Assembly:
     """A double bed: panel headboard, frame, mattress, duvet and two pillows."""
     u = rng.uniform
     width, length, top = u(1.4, 1.8), u(1.95, 2.1), u(0.24, 0.34)
     padded = rng.random() < 0.5
     stuff = paint(rng, "fabric" if padded else "wood")
-    bed = Assembly().add(stuff, rounded_box(width + 0.08, 0.2, length + 0.06, 0.015).move(y=top - 0.16))
+    bed = Assembly().add(stuff, round_box(width + 0.08, 0.2, length + 0.06, 0.015).move(y=top - 0.16))
     bed.add(paint(rng, "wood"), mirror_twice(box(0.07, top - 0.14, 0.07).move(width / 2 - 0.04, 0, length / 2 - 0.05)))
     head = u(0.9, 1.2)
     if padded:
@@ -228,22 +226,22 @@ def _double_bed(rng: Rng) -> Assembly:
         bed.add(
             stuff,
             repeat(
-                rounded_box(each - 0.005, head, 0.1, 0.03).move(0, 0, length / 2 + 0.06),
+                round_box(each - 0.005, head, 0.1, 0.03).move(0, 0, length / 2 + 0.06),
                 (-1.5 * each, 0, 0),
                 (1.5 * each, 0, 0),
                 4,
             ),
         )
     else:
-        bed.add(stuff, rounded_box(width + 0.12, head, 0.06, 0.02).move(0, 0, length / 2 + 0.05))
-        bed.add(stuff, rounded_box(width + 0.18, 0.06, 0.1, 0.02).move(0, head, length / 2 + 0.05))
+        bed.add(stuff, round_box(width + 0.12, head, 0.06, 0.02).move(0, 0, length / 2 + 0.05))
+        bed.add(stuff, round_box(width + 0.18, 0.06, 0.1, 0.02).move(0, head, length / 2 + 0.05))
     if rng.random() < 0.5:
-        bed.add(stuff, rounded_box(width + 0.1, top + u(0.14, 0.25), 0.05, 0.02).move(0, 0, -length / 2 - 0.04))
+        bed.add(stuff, round_box(width + 0.1, top + u(0.14, 0.25), 0.05, 0.02).move(0, 0, -length / 2 - 0.04))
     _bedding(rng, bed, width, length, top, 2)
     return bed
 
 
-def _metal_bed(rng: Rng) -> Assembly:
+def _draw_metal_bed(rng: Rng) -> Assembly:
     """A single bed of bent metal tubes: arched head and foot with vertical bars."""
     u = rng.uniform
     width, length, top = u(0.9, 1.4), u(1.95, 2.05), u(0.3, 0.4)
@@ -267,7 +265,7 @@ def _metal_bed(rng: Rng) -> Assembly:
     return bed
 
 
-def _bunk_bed(rng: Rng) -> Assembly:
+def _draw_bunk_bed(rng: Rng) -> Assembly:
     """A bunk bed: two mattresses above each other between posts, guard rails and a ladder."""
     u = rng.uniform
     width, length, high = u(0.85, 1.0), u(1.9, 2.05), u(1.55, 1.75)
@@ -279,8 +277,8 @@ def _bunk_bed(rng: Rng) -> Assembly:
     for level in (lower, upper):
         bed.add(wood, mirror(box(0.03, 0.14, length).move(x, level - 0.06)), box(width, 0.02, length).move(y=level))
         bed.add(wood, repeat(box(width, 0.14, 0.03), (0, level - 0.06, -z), (0, level - 0.06, z), 2))
-        bed.add(white, rounded_box(width - 0.02, 0.14, length - 0.02, 0.04).move(y=level + 0.02))
-        bed.add(cover, rounded_box(width, 0.07, length * 0.65, 0.03).move(0, level + 0.12, -length * 0.16))
+        bed.add(white, round_box(width - 0.02, 0.14, length - 0.02, 0.04).move(y=level + 0.02))
+        bed.add(cover, round_box(width, 0.07, length * 0.65, 0.03).move(0, level + 0.12, -length * 0.16))
         bed.add(white, ellipsoid(0.3, 0.08, 0.19).move(0, level + 0.2, length / 2 - 0.25))
     for y in (upper + 0.2, high - 0.09):
         bed.add(
@@ -299,7 +297,7 @@ def _bunk_bed(rng: Rng) -> Assembly:
 
 
 STYLES = {
-    "sofa": {"box": _box_sofa, "chesterfield": _chesterfield, "sectional": _sectional},
-    "bench": {"park": _park_bench, "plank": _plank_bench, "stone": _stone_bench},
-    "bed": {"double": _double_bed, "metal": _metal_bed, "bunk": _bunk_bed},
+    "sofa": {"box": _draw_box_sofa, "chesterfield": _draw_chesterfield, "sectional": _draw_sectional},
+    "bench": {"park": _draw_park_bench, "plank": _draw_plank_bench, "stone": _draw_stone_bench},
+    "bed": {"double": _draw_double_bed, "metal": _draw_metal_bed, "bunk": _draw_bunk_bed},
 }

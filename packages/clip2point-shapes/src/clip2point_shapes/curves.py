@@ -39,11 +39,11 @@ def ellipse(x: float, y: float, count: int = 24, power: float = 2.0) -> Float64:
     return np.asarray(np.sign(wave) * np.abs(wave) ** (2.0 / power) * np.array([x, y]))
 
 
-def rounded_rectangle(width: float, height: float, radius: float, segments: int = 4) -> Float64:
+def round_rectangle(width: float, height: float, radius: float, segments: int = 4) -> Float64:
     """Return a counter-clockwise rectangle [4 * (segments + 1), 2] about the origin with rounded corners.
 
     Examples:
-        >>> outline = rounded_rectangle(2.0, 1.0, 0.2)
+        >>> outline = round_rectangle(2.0, 1.0, 0.2)
         >>> outline.shape, np.ptp(outline, axis=0).round(6).tolist()
         ((20, 2), [2.0, 1.0])
     """

@@ -68,7 +68,7 @@ class SampleFile:
         path: Mesh or point cloud.
         label: Class.
         style: Style.
-        up: Up-axis of its coordinates, one of ``UP_AXES``.
+        up: Axis of the coordinates that points up, one of ``UP_AXES``.
         kind: "mesh", "cloud" (points all over the surface) or "scan" (points seen from one side, with noise).
     """
 

@@ -6,19 +6,19 @@ import numpy as np
 
 from clip2point.shapes.shape import Material
 from clip2point_shapes.assembly import Assembly, paint
-from clip2point_shapes.primitives import beam, box, cylinder, ellipsoid, lathe, loft, rounded_box
+from clip2point_shapes.primitives import beam, box, cylinder, ellipsoid, lathe, loft, round_box
 from clip2point_shapes.solid import mirror, mirror_twice, repeat
 
 Rng = np.random.Generator
 
 
-def _traffic_cone(rng: Rng) -> Assembly:
+def _draw_traffic_cone(rng: Rng) -> Assembly:
     """A traffic cone: hollow, on a square foot, with reflecting bands."""
     u = rng.uniform
     height, radius, tip = u(0.45, 0.8), u(0.13, 0.17), u(0.022, 0.035)
     orange = Material(color=(0.93, round(u(0.3, 0.42), 3), 0.1, 1.0))
     side, foot = 2 * radius + u(0.06, 0.12), 0.035
-    cone = Assembly().add(orange, rounded_box(side, foot, side, 0.012))
+    cone = Assembly().add(orange, round_box(side, foot, side, 0.012))
     outside = np.array([(radius + 0.015, foot - 0.005), (radius, foot + 0.02), (tip, height)])
     cone.add(orange, lathe(np.concatenate([outside, outside[::-1] - (0.008, 0.0)]), 32, closed=True))
     white = paint(rng, "white")
@@ -29,7 +29,7 @@ def _traffic_cone(rng: Rng) -> Assembly:
     return cone
 
 
-def _plain_cone(rng: Rng) -> Assembly:
+def _draw_plain_cone(rng: Rng) -> Assembly:
     """A plain cone, sharp or cut off just below its tip, on a disc now and then."""
     u = rng.uniform
     height = u(0.3, 0.6)
@@ -43,7 +43,7 @@ def _plain_cone(rng: Rng) -> Assembly:
     return cone.add(stuff, cylinder(radius, height, radius * u(0.0, 0.08), 48).move(y=foot))
 
 
-def _ice_cone(rng: Rng) -> Assembly:
+def _draw_ice_cone(rng: Rng) -> Assembly:
     """An ice-cream cone: waffle cone with one to three scoops, in a ring stand."""
     u = rng.uniform
     height, radius = u(0.11, 0.14), u(0.026, 0.032)
@@ -87,14 +87,14 @@ def _panes(width: float, height: float, depth: float, thick: float, lid: bool) -
     return case.add(glass, box(width, thick, depth).move(y=height)) if lid else case
 
 
-def _plain_glass_box(rng: Rng) -> Assembly:
+def _draw_plain_glass_box(rng: Rng) -> Assembly:
     """A box of five glass panes, open at the top, with a thick rim."""
     u = rng.uniform
     width, depth, height, thick = u(0.2, 0.4), u(0.15, 0.25), u(0.15, 0.35), u(0.006, 0.012)
     return _panes(width, height, depth, thick, lid=False)
 
 
-def _display_case(rng: Rng) -> Assembly:
+def _draw_display_case(rng: Rng) -> Assembly:
     """A show case: glass box framed in metal on a wooden base, with a shelf."""
     u = rng.uniform
     width, depth, height, bar = u(0.5, 0.9), u(0.35, 0.5), u(0.6, 1.2), u(0.018, 0.028)
@@ -112,7 +112,7 @@ def _display_case(rng: Rng) -> Assembly:
     )
 
 
-def _jewel_box(rng: Rng) -> Assembly:
+def _draw_jewel_box(rng: Rng) -> Assembly:
     """A small glass casket: brass edges, slanting walls, hinged lid ajar."""
     u = rng.uniform
     width, depth, height, flare = u(0.14, 0.22), u(0.1, 0.15), u(0.06, 0.1), u(0.0, 0.02)
@@ -138,6 +138,6 @@ def _jewel_box(rng: Rng) -> Assembly:
 
 
 STYLES = {
-    "cone": {"traffic": _traffic_cone, "plain": _plain_cone, "ice_cream": _ice_cone},
-    "glass_box": {"open": _plain_glass_box, "display": _display_case, "casket": _jewel_box},
+    "cone": {"traffic": _draw_traffic_cone, "plain": _draw_plain_cone, "ice_cream": _draw_ice_cone},
+    "glass_box": {"open": _draw_plain_glass_box, "display": _draw_display_case, "casket": _draw_jewel_box},
 }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clip2point_shapes.assembly import Assembly, paint
-from clip2point_shapes.curves import circle, rounded_rectangle, smooth
+from clip2point_shapes.curves import circle, round_rectangle, smooth
 from clip2point_shapes.primitives import box, cylinder, ellipsoid, lathe, loft, rod, sheet, sweep, torus, tube
 from clip2point_shapes.solid import Solid, repeat_around
 from clip2point_shapes.vessels import hollow
@@ -42,7 +42,7 @@ def _pot(rng: Rng, plant: Assembly, radius: float, height: float) -> None:
     plant.add(paint(rng, "soil"), cylinder(radius * 0.9, 0.01).move(y=height * 0.86))
 
 
-def _bushy_plant(rng: Rng) -> Assembly:
+def _draw_bushy_plant(rng: Rng) -> Assembly:
     """A house plant of many broad leaves on arching stalks, in a pot."""
     u = rng.uniform
     radius, height = u(0.1, 0.15), u(0.17, 0.24)
@@ -60,7 +60,7 @@ def _bushy_plant(rng: Rng) -> Assembly:
     return plant
 
 
-def _palm(rng: Rng) -> Assembly:
+def _draw_palm(rng: Rng) -> Assembly:
     """A potted palm: one or more bare stems and a crown of feathered fronds."""
     u = rng.uniform
     radius, height, trunk = u(0.14, 0.19), u(0.22, 0.3), u(0.5, 0.9)
@@ -85,7 +85,7 @@ def _palm(rng: Rng) -> Assembly:
     return plant
 
 
-def _ribbed_column(path: Sequence[Sequence[float]], thick: float, ribs: int) -> Solid:
+def _column(path: Sequence[Sequence[float]], thick: float, ribs: int) -> Solid:
     """A ribbed column with a rounded top along a path in the x-y plane."""
     curve = smooth(path, 6)
     end = np.clip((1 - np.linspace(0, 1, len(curve))) * len(curve) / 5, 0, 1)
@@ -95,7 +95,7 @@ def _ribbed_column(path: Sequence[Sequence[float]], thick: float, ribs: int) -> 
     return sweep(curve, star, size)
 
 
-def _cactus(rng: Rng) -> Assembly:
+def _draw_cactus(rng: Rng) -> Assembly:
     """A ribbed column cactus with arms, in a pot."""
     u = rng.uniform
     pot, pot_height, height, radius = u(0.1, 0.14), u(0.13, 0.18), u(0.4, 0.65), u(0.05, 0.07)
@@ -105,19 +105,19 @@ def _cactus(rng: Rng) -> Assembly:
     ribs = int(rng.integers(8, 12))
 
     low = pot_height * 0.8
-    plant.add(green, _ribbed_column([(0, low, 0), (0, low + height * 0.5, 0), (0, low + height, 0)], radius, ribs))
+    plant.add(green, _column([(0, low, 0), (0, low + height * 0.5, 0), (0, low + height, 0)], radius, ribs))
     for i in range(int(rng.integers(2, 4))):
         side, start, out, up = (1, -1, 1)[i], height * u(0.3, 0.6), radius * u(2.3, 2.8), height * u(0.2, 0.38)
         y = low + start
         path = [(0, y, 0), (side * out * 0.7, y + 0.005, 0), (side * out, y + 0.04, 0), (side * out, y + 0.04 + up, 0)]
-        plant.add(green, _ribbed_column(path, radius * 0.6, ribs).rotate(y=(0, 15, 95)[i] + u(-20, 20)))
+        plant.add(green, _column(path, radius * 0.6, ribs).rotate(y=(0, 15, 95)[i] + u(-20, 20)))
     if rng.random() < 0.5:
         petal = _leaf(0.05, 0.025, -0.5)
         plant.add(paint(rng, "petal"), repeat_around(petal, 7).move(y=low + height - 0.005))
     return plant
 
 
-def _sword(rng: Rng) -> Assembly:
+def _draw_sword(rng: Rng) -> Assembly:
     """A snake plant: stiff upright sword leaves in a pot."""
     u = rng.uniform
     radius, height = u(0.1, 0.14), u(0.16, 0.22)
@@ -148,7 +148,7 @@ def _flower(
     bed.include(flower.rotate(y=rotation), *foot)
 
 
-def _flowering_pot(rng: Rng) -> Assembly:
+def _draw_flowering_pot(rng: Rng) -> Assembly:
     """A flower pot with a bunch of flowers in bloom."""
     u = rng.uniform
     radius, height = u(0.11, 0.15), u(0.18, 0.24)
@@ -161,7 +161,7 @@ def _flowering_pot(rng: Rng) -> Assembly:
     return pot
 
 
-def _empty_pot(rng: Rng) -> Assembly:
+def _draw_empty_pot(rng: Rng) -> Assembly:
     """An empty flower pot with a broad rim, on its saucer."""
     u = rng.uniform
     radius, height, rim = u(0.1, 0.16), u(0.18, 0.26), u(0.04, 0.06)
@@ -175,7 +175,7 @@ def _empty_pot(rng: Rng) -> Assembly:
     return pot.add(stuff, torus(radius * 1.0, 0.006, 36).move(y=height + 0.01))
 
 
-def _planter(rng: Rng) -> Assembly:
+def _draw_planter(rng: Rng) -> Assembly:
     """A window box with a row of flowers."""
     u = rng.uniform
     width, depth, height, wall = u(0.55, 0.8), u(0.18, 0.22), u(0.16, 0.2), 0.012
@@ -189,7 +189,7 @@ def _planter(rng: Rng) -> Assembly:
         (wall, height),
         (wall + 0.02, height * 0.2),
     ):
-        outline = rounded_rectangle(width - 2 * shrink, depth - 2 * shrink, 0.012, 2)
+        outline = round_rectangle(width - 2 * shrink, depth - 2 * shrink, 0.012, 2)
         rings.append(np.column_stack([outline[:, 0], np.full(len(outline), y), outline[:, 1]]))
     planter = (
         Assembly()
@@ -204,7 +204,7 @@ def _planter(rng: Rng) -> Assembly:
     return planter
 
 
-def _hanging_pot(rng: Rng) -> Assembly:
+def _draw_hanging_pot(rng: Rng) -> Assembly:
     """A hanging bowl with trailing vines, on three cords."""
     u = rng.uniform
     radius, height, cord = u(0.13, 0.17), u(0.12, 0.16), u(0.4, 0.55)
@@ -238,6 +238,11 @@ def _hanging_pot(rng: Rng) -> Assembly:
 
 
 STYLES = {
-    "plant": {"bushy": _bushy_plant, "palm": _palm, "cactus": _cactus, "sword": _sword},
-    "flower_pot": {"flowers": _flowering_pot, "empty": _empty_pot, "planter": _planter, "hanging": _hanging_pot},
+    "plant": {"bushy": _draw_bushy_plant, "palm": _draw_palm, "cactus": _draw_cactus, "sword": _draw_sword},
+    "flower_pot": {
+        "flowers": _draw_flowering_pot,
+        "empty": _draw_empty_pot,
+        "planter": _draw_planter,
+        "hanging": _draw_hanging_pot,
+    },
 }

@@ -13,7 +13,7 @@ from clip2point_shapes.primitives import (
     extrude,
     lathe,
     loft,
-    rounded_box,
+    round_box,
     sheet,
 )
 from clip2point_shapes.solid import Solid, mirror, repeat
@@ -30,7 +30,7 @@ def _surround(
     return mantel.add(stuff, mirror(box(leg + 0.04, 0.14, depth + 0.04).move(width / 2 - leg / 2)))
 
 
-def _classic_mantel(rng: Rng) -> Assembly:
+def _draw_classic_mantel(rng: Rng) -> Assembly:
     """A fireplace mantel: pilasters or columns, frieze, stepped shelf, dark hearth with logs."""
     u = rng.uniform
     width, height, depth, leg, header = u(1.4, 1.8), u(1.1, 1.3), u(0.2, 0.28), u(0.2, 0.26), u(0.24, 0.32)
@@ -66,7 +66,7 @@ def _classic_mantel(rng: Rng) -> Assembly:
             stuff,
             mirror(repeat(flute.move(width / 2 - leg / 2, 0.18, front), (-leg * 0.28, 0, 0), (leg * 0.28, 0, 0), 4)),
         )
-    mantel.add(stuff, rounded_box(width * 0.46, header * 0.55, 0.03, 0.01).move(0, height - header * 0.8, front))
+    mantel.add(stuff, round_box(width * 0.46, header * 0.55, 0.03, 0.01).move(0, height - header * 0.8, front))
     for step, (grow, y, thick) in enumerate(((0.06, 0.0, 0.03), (0.14, 0.03, 0.025), (0.24, 0.055, 0.045))):
         mantel.add(stuff, box(width + grow, thick, depth + grow + 0.02 * step).move(0, height + y, -grow * 0.4))
     opening = width - 2 * leg
@@ -88,7 +88,7 @@ def _classic_mantel(rng: Rng) -> Assembly:
     return mantel
 
 
-def _arched_mantel(rng: Rng) -> Assembly:
+def _draw_arched_mantel(rng: Rng) -> Assembly:
     """A stone mantel with a round-arched opening under a plain shelf."""
     u = rng.uniform
     width, height, depth = u(1.3, 1.6), u(1.05, 1.2), u(0.22, 0.3)
@@ -112,14 +112,14 @@ def _arched_mantel(rng: Rng) -> Assembly:
     )
     mantel.add(
         stone,
-        rounded_box(width + 0.2, 0.07, depth + 0.14, 0.02).move(0, height, -0.05),
+        round_box(width + 0.2, 0.07, depth + 0.14, 0.02).move(0, height, -0.05),
         box(width + 0.2, 0.06, depth + 0.4).move(0, -0.06, -0.16),
     )
     mantel.add(paint(rng, "black"), box(2 * r + 0.1, height - 0.1, 0.03).move(z=depth / 2 + 0.1))
     return mantel
 
 
-def _beam_mantel(rng: Rng) -> Assembly:
+def _draw_beam_mantel(rng: Rng) -> Assembly:
     """A rustic fireplace: rough brick piers, a heavy beam for a shelf and a chimney breast above."""
     u = rng.uniform
     width, height, pier, depth = u(1.4, 1.7), u(0.95, 1.1), u(0.26, 0.32), u(0.34, 0.42)
@@ -132,13 +132,11 @@ def _beam_mantel(rng: Rng) -> Assembly:
         mantel.add(
             brick,
             mirror(
-                rounded_box(pier + shift, course - 0.012, depth + shift, 0.008, 1).move(
-                    width / 2 - pier / 2, i * course
-                )
+                round_box(pier + shift, course - 0.012, depth + shift, 0.008, 1).move(width / 2 - pier / 2, i * course)
             ),
         )
     mantel.add(brick, mirror(box(pier - 0.03, height, depth - 0.03).move(width / 2 - pier / 2)))
-    mantel.add(wood, rounded_box(width + 0.24, 0.16, depth + 0.1, 0.02).move(0, height, -0.04))
+    mantel.add(wood, round_box(width + 0.24, 0.16, depth + 0.1, 0.02).move(0, height, -0.04))
     mantel.add(brick, box(width * 0.9, u(0.4, 0.8), depth * 0.7).move(0, height + 0.16, depth * 0.12))
     mantel.add(paint(rng, "black"), box(width - 2 * pier, height, 0.03).move(z=depth / 2 - 0.02))
     return mantel.add(paint(rng, "stone"), box(width + 0.2, 0.07, depth + 0.4).move(0, -0.07, -0.15))
@@ -155,7 +153,7 @@ def _canopy(bottom: tuple[float, float], top: tuple[float, float], low: float, h
     return loft(rings)
 
 
-def _chimney_hood(rng: Rng) -> Assembly:
+def _draw_chimney_hood(rng: Rng) -> Assembly:
     """A wall-mounted range hood: flat rim, pyramid canopy, square chimney."""
     u = rng.uniform
     width, depth, rim, cone, chimney = u(0.6, 1.0), u(0.46, 0.52), u(0.05, 0.08), u(0.16, 0.28), u(0.4, 0.7)
@@ -182,7 +180,7 @@ def _chimney_hood(rng: Rng) -> Assembly:
     return hood.add(dark, mirror(box(width * 0.4, 0.012, depth * 0.7).move(width * 0.22, -0.008)))
 
 
-def _glass_hood(rng: Rng) -> Assembly:
+def _draw_glass_hood(rng: Rng) -> Assembly:
     """A range hood with a curved glass visor around a slim chimney."""
     u = rng.uniform
     width, depth, rise, chimney = u(0.75, 0.95), u(0.46, 0.52), u(0.08, 0.14), u(0.6, 0.85)
@@ -199,13 +197,13 @@ def _glass_hood(rng: Rng) -> Assembly:
     )
     hood = Assembly().add(paint(rng, "glass"), sheet(grid, 0.01))
     body = u(0.46, 0.58)
-    hood.add(steel, rounded_box(body, 0.1, depth * 0.78, 0.02).move(0, 0.02, depth * 0.11))
+    hood.add(steel, round_box(body, 0.1, depth * 0.78, 0.02).move(0, 0.02, depth * 0.11))
     hood.add(steel, box(0.28, chimney, 0.25).move(0, 0.06, depth / 2 - 0.125))
     hood.add(steel, _canopy((body * 0.8, depth * 0.6), (0.28, 0.25), 0.11, 0.12 + rise, depth / 2 - 0.125).move(z=0.0))
     return hood.add(paint(rng, "black"), box(0.2, 0.03, 0.01).move(0, 0.05, depth * 0.11 - depth * 0.39))
 
 
-def _cabinet_hood(rng: Rng) -> Assembly:
+def _draw_cabinet_hood(rng: Rng) -> Assembly:
     """A wooden or plaster hood: curved bell canopy on a moulded rim."""
     u = rng.uniform
     width, depth, rim, tall = u(0.8, 1.1), u(0.5, 0.58), u(0.1, 0.14), u(0.7, 0.95)
@@ -241,6 +239,6 @@ def _cabinet_hood(rng: Rng) -> Assembly:
 
 
 STYLES = {
-    "mantel": {"classic": _classic_mantel, "arched": _arched_mantel, "rustic": _beam_mantel},
-    "range_hood": {"chimney": _chimney_hood, "glass": _glass_hood, "bell": _cabinet_hood},
+    "mantel": {"classic": _draw_classic_mantel, "arched": _draw_arched_mantel, "rustic": _draw_beam_mantel},
+    "range_hood": {"chimney": _draw_chimney_hood, "glass": _draw_glass_hood, "bell": _draw_cabinet_hood},
 }

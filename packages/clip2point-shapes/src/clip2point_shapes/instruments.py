@@ -7,7 +7,7 @@ import numpy as np
 from clip2point.shapes.shape import Material
 from clip2point_shapes.assembly import Assembly, paint
 from clip2point_shapes.curves import circle, shift, smooth
-from clip2point_shapes.primitives import beam, box, cylinder, ellipsoid, extrude, lathe, loft, rod, rounded_box, torus
+from clip2point_shapes.primitives import beam, box, cylinder, ellipsoid, extrude, lathe, loft, rod, round_box, torus
 from clip2point_shapes.solid import Float64, Solid, mirror, mirror_twice, repeat
 
 Rng = np.random.Generator
@@ -80,7 +80,7 @@ def _strings(metal: Material, guitar: Assembly, low: float, high: float, z: floa
         guitar.add(metal, rod((x * 0.028, low, z), (x * 0.019, high, z + 0.003), 0.0012))
 
 
-def _acoustic_guitar(rng: Rng) -> Assembly:
+def _draw_acoustic_guitar(rng: Rng) -> Assembly:
     """An acoustic guitar: waisted hollow body, round sound hole, bridge; now and then with a cutaway."""
     u = rng.uniform
     length, lower, depth = u(0.46, 0.52), u(0.185, 0.205), u(0.09, 0.12)
@@ -106,7 +106,7 @@ def _acoustic_guitar(rng: Rng) -> Assembly:
     dark, metal = paint(rng, "black"), paint(rng, "metal")
     guitar.add(dark, extrude(shift(circle(0.048, 28), 0, hole), 0.004).move(z=z - 0.001))
     guitar.add(paint(rng, "wood"), torus(0.051, 0.004).rotate(x=90).move(0, hole, z))
-    guitar.add(dark, rounded_box(0.16, 0.028, 0.014, 0.005).move(0, length * 0.27, z - 0.004))
+    guitar.add(dark, round_box(0.16, 0.028, 0.014, 0.005).move(0, length * 0.27, z - 0.004))
     start = length - 0.02
     neck = u(0.36, 0.42)
     _neck(rng, guitar, start, neck, z, one_sided=False)
@@ -114,7 +114,7 @@ def _acoustic_guitar(rng: Rng) -> Assembly:
     return guitar
 
 
-def _solid_body(rng: Rng) -> Assembly:
+def _draw_solid_body(rng: Rng) -> Assembly:
     """An electric guitar with two horns, pickups, knobs and a one-sided headstock."""
     u = rng.uniform
     s = u(0.95, 1.08)
@@ -163,7 +163,7 @@ def _solid_body(rng: Rng) -> Assembly:
     )
     guitar.add(white, extrude(guard, 0.005).move(z=z - 0.001))
     for y in np.linspace(0.13, 0.24, int(rng.integers(2, 4))) * s:
-        guitar.add(dark, rounded_box(0.076, 0.02, 0.014, 0.005).move(0, y, z - 0.004))
+        guitar.add(dark, round_box(0.076, 0.02, 0.014, 0.005).move(0, y, z - 0.004))
     guitar.add(metal, box(0.08, 0.028, 0.016).move(0, 0.075 * s, z - 0.004))
     for i in range(3):
         guitar.add(
@@ -177,7 +177,7 @@ def _solid_body(rng: Rng) -> Assembly:
     return guitar
 
 
-def _flying_v(rng: Rng) -> Assembly:
+def _draw_flying_v(rng: Rng) -> Assembly:
     """An electric guitar whose body is an arrow of two wings."""
     u = rng.uniform
     spread, drop, depth = u(0.17, 0.22), u(0.2, 0.26), u(0.038, 0.046)
@@ -193,7 +193,7 @@ def _flying_v(rng: Rng) -> Assembly:
     z = -depth / 2
     dark, metal = paint(rng, "black"), paint(rng, "metal")
     for y in (0.15, 0.23):
-        guitar.add(dark, rounded_box(0.076, 0.032, 0.014, 0.005).move(0, y, z - 0.004))
+        guitar.add(dark, round_box(0.076, 0.032, 0.014, 0.005).move(0, y, z - 0.004))
     guitar.add(metal, box(0.085, 0.02, 0.018).move(0, 0.105, z - 0.005))
     guitar.add(
         dark,
@@ -213,7 +213,7 @@ def _octaves(rng: Rng, piano: Assembly, width: float, depth: float, x: float, y:
     white, black = paint(rng, "white"), paint(rng, "black")
     count = 35
     each = width / count
-    key = rounded_box(each * 0.93, 0.02, depth, 0.002, 1)
+    key = round_box(each * 0.93, 0.02, depth, 0.002, 1)
     piano.add(
         white,
         repeat(key, (x - width / 2 + each / 2, y - 0.02, z), (x + width / 2 - each / 2, y - 0.02, z), count),
@@ -225,7 +225,7 @@ def _octaves(rng: Rng, piano: Assembly, width: float, depth: float, x: float, y:
             )
 
 
-def _grand_piano(rng: Rng) -> Assembly:
+def _draw_grand_piano(rng: Rng) -> Assembly:
     """A grand piano: curved case on three legs, raised lid on its prop, keys, pedals, music stand."""
     u = rng.uniform
     width, length, high, case = u(1.4, 1.5), u(1.5, 2.2), u(0.62, 0.66), u(0.28, 0.32)
@@ -268,7 +268,7 @@ def _grand_piano(rng: Rng) -> Assembly:
     )
     piano.add(
         stuff,
-        mirror(rounded_box(0.09, case * 0.75, 0.3, 0.02).move(w - 0.045, high, 0.14)),
+        mirror(round_box(0.09, case * 0.75, 0.3, 0.02).move(w - 0.045, high, 0.14)),
         box(width, 0.09, 0.3).move(0, high, 0.14),
     )
     _octaves(rng, piano, width - 0.2, 0.15, 0.0, high + 0.115, 0.08)
@@ -302,15 +302,15 @@ def _grand_piano(rng: Rng) -> Assembly:
         mirror(beam((0.1, 0.1, 0.32), (0.14, high, 0.32), 0.03, 0.03)),
         box(0.3, 0.08, 0.08).move(0, 0.06, 0.32),
     )
-    piano.add(metal, repeat(rounded_box(0.025, 0.012, 0.13, 0.005), (-0.08, 0.07, 0.24), (0.08, 0.07, 0.24), 3))
+    piano.add(metal, repeat(round_box(0.025, 0.012, 0.13, 0.005), (-0.08, 0.07, 0.24), (0.08, 0.07, 0.24), 3))
     if rng.random() < 0.5:
-        seat = Assembly().add(paint(rng, "leather"), rounded_box(0.6, 0.08, 0.34, 0.03).move(y=0.42))
+        seat = Assembly().add(paint(rng, "leather"), round_box(0.6, 0.08, 0.34, 0.03).move(y=0.42))
         seat.add(stuff, mirror_twice(box(0.045, 0.43, 0.045).move(0.25, 0, 0.13)))
         piano.include(seat, z=-0.4)
     return piano
 
 
-def _upright_piano(rng: Rng) -> Assembly:
+def _draw_upright_piano(rng: Rng) -> Assembly:
     """An upright piano: tall case, keyboard shelf on brackets, panels, pedals, often a stool."""
     u = rng.uniform
     width, height, deep, keys = u(1.4, 1.52), u(1.08, 1.3), u(0.32, 0.38), u(0.66, 0.71)
@@ -323,13 +323,13 @@ def _upright_piano(rng: Rng) -> Assembly:
         mirror(box(0.04, height - 0.03, deep).move(width / 2 - 0.02)),
     )
     piano.add(
-        stuff, rounded_box(width + 0.03, 0.03, deep + 0.03, 0.008).move(y=height - 0.03), box(width, 0.1, deep * 0.9)
+        stuff, round_box(width + 0.03, 0.03, deep + 0.03, 0.008).move(y=height - 0.03), box(width, 0.1, deep * 0.9)
     )
     shelf = u(0.25, 0.29)
     piano.add(stuff, box(width, 0.07, shelf).move(0, keys - 0.09, front - shelf / 2 + 0.02))
     piano.add(
         stuff,
-        mirror(rounded_box(0.07, 0.15, shelf, 0.02).move(width / 2 - 0.035, keys - 0.09, front - shelf / 2 + 0.02)),
+        mirror(round_box(0.07, 0.15, shelf, 0.02).move(width / 2 - 0.035, keys - 0.09, front - shelf / 2 + 0.02)),
     )
     _octaves(rng, piano, width - 0.18, 0.15, 0.0, keys + 0.005, front - shelf / 2)
     piano.add(stuff, box(width - 0.14, 0.06, 0.03).move(0, keys - 0.03, front - 0.02))
@@ -352,9 +352,9 @@ def _upright_piano(rng: Rng) -> Assembly:
     )
     for x in (-width / 4 + 0.01, width / 4 - 0.01):
         piano.add(
-            stuff, rounded_box(width / 2 - 0.14, height - keys - 0.28, 0.02, 0.006).move(x, keys + 0.16, front + 0.012)
+            stuff, round_box(width / 2 - 0.14, height - keys - 0.28, 0.02, 0.006).move(x, keys + 0.16, front + 0.012)
         )
-        piano.add(stuff, rounded_box(width / 2 - 0.14, keys - 0.35, 0.02, 0.006).move(x, 0.18, front + 0.012))
+        piano.add(stuff, round_box(width / 2 - 0.14, keys - 0.35, 0.02, 0.006).move(x, 0.18, front + 0.012))
     piano.add(
         stuff,
         box(0.7, 0.012, 0.06).move(0, keys + 0.13, front - 0.015),
@@ -364,7 +364,7 @@ def _upright_piano(rng: Rng) -> Assembly:
     )
     piano.add(
         metal,
-        repeat(rounded_box(0.03, 0.012, 0.12, 0.005), (-0.09, 0.05, front - 0.05), (0.09, 0.05, front - 0.05), 3),
+        repeat(round_box(0.03, 0.012, 0.12, 0.005), (-0.09, 0.05, front - 0.05), (0.09, 0.05, front - 0.05), 3),
     )
     if rng.random() < 0.5:
         stool = Assembly().add(paint(rng, "leather"), cylinder(0.17, 0.06).move(y=0.46))
@@ -374,6 +374,6 @@ def _upright_piano(rng: Rng) -> Assembly:
 
 
 STYLES = {
-    "guitar": {"acoustic": _acoustic_guitar, "electric": _solid_body, "flying_v": _flying_v},
-    "piano": {"grand": _grand_piano, "upright": _upright_piano},
+    "guitar": {"acoustic": _draw_acoustic_guitar, "electric": _draw_solid_body, "flying_v": _draw_flying_v},
+    "piano": {"grand": _draw_grand_piano, "upright": _draw_upright_piano},
 }

@@ -33,7 +33,7 @@ def _bulb(radius: float) -> Solid:
     return lathe(profile, 16)
 
 
-def _table_lamp(rng: Rng) -> Assembly:
+def _draw_table_lamp(rng: Rng) -> Assembly:
     """A table lamp: turned or round ceramic body and a fabric shade."""
     u = rng.uniform
     body, foot = u(0.22, 0.34), u(0.06, 0.085)
@@ -72,7 +72,7 @@ def _table_lamp(rng: Rng) -> Assembly:
     return lamp.add(paint(rng, "shade"), _shade(top, bottom, height).move(y=lift))
 
 
-def _floor_lamp(rng: Rng) -> Assembly:
+def _draw_floor_lamp(rng: Rng) -> Assembly:
     """A standard lamp: heavy foot or tripod, tall pole, drum or cone shade."""
     u = rng.uniform
     height, bottom, tall = u(1.25, 1.5), u(0.19, 0.25), u(0.22, 0.32)
@@ -98,7 +98,7 @@ def _floor_lamp(rng: Rng) -> Assembly:
     return lamp.add(paint(rng, "shade"), _shade(top, bottom, tall).move(y=height - tall * 0.1))
 
 
-def _desk_lamp(rng: Rng) -> Assembly:
+def _draw_desk_lamp(rng: Rng) -> Assembly:
     """A jointed desk lamp: round foot, two spring arms, a reflector that points down."""
     u = rng.uniform
     lower, upper = u(0.3, 0.38), u(0.28, 0.36)
@@ -131,7 +131,7 @@ def _desk_lamp(rng: Rng) -> Assembly:
     return lamp.add(paint(rng, "white"), ellipsoid(0.025, 0.03, 0.025, 14).move(0, -0.1).rotate(x=nod).move(*wrist))
 
 
-def _pendant(rng: Rng) -> Assembly:
+def _draw_pendant(rng: Rng) -> Assembly:
     """A hanging lamp: ceiling rose, cord, dome or bell shade with its bulb."""
     u = rng.uniform
     cord, r, tall = u(0.35, 0.6), u(0.16, 0.24), u(0.15, 0.26)
@@ -146,7 +146,7 @@ def _pendant(rng: Rng) -> Assembly:
     return lamp.add(paint(rng, "white"), _bulb(0.035).rotate(x=180).move(y=tall - 0.02))
 
 
-def _arc_lamp(rng: Rng) -> Assembly:
+def _draw_arc_lamp(rng: Rng) -> Assembly:
     """An arc lamp: marble block, a long bow of steel and a dome over the sofa."""
     u = rng.uniform
     height, reach, r = u(1.75, 2.05), u(1.0, 1.4), u(0.15, 0.2)
@@ -177,5 +177,11 @@ def _arc_lamp(rng: Rng) -> Assembly:
 
 
 STYLES = {
-    "lamp": {"table": _table_lamp, "floor": _floor_lamp, "desk": _desk_lamp, "pendant": _pendant, "arc": _arc_lamp}
+    "lamp": {
+        "table": _draw_table_lamp,
+        "floor": _draw_floor_lamp,
+        "desk": _draw_desk_lamp,
+        "pendant": _draw_pendant,
+        "arc": _draw_arc_lamp,
+    }
 }

@@ -9,7 +9,7 @@ import numpy as np
 from clip2point.shapes.shape import Material
 from clip2point_shapes.assembly import Assembly, paint
 from clip2point_shapes.curves import ellipse, smooth
-from clip2point_shapes.primitives import box, cylinder, ellipsoid, loft, rounded_box, tube
+from clip2point_shapes.primitives import box, cylinder, ellipsoid, loft, round_box, tube
 from clip2point_shapes.solid import Float64, Solid, join, mirror_twice
 
 Rng = np.random.Generator
@@ -111,7 +111,7 @@ class _Figure:
         knee = _bone(hip, 0.245 * h, *upper)
         ankle = _bone(knee, 0.235 * h, *lower)
         self._add_limb(side, self.trousers, [hip, knee, ankle], [0.05 * h * self.heavy, 0.036 * h, 0.025 * h])
-        shoe = rounded_box(0.055 * h, 0.042 * h, 0.145 * h, 0.02 * h).move(0, -0.035 * h, -0.04 * h).rotate(x=toe)
+        shoe = round_box(0.055 * h, 0.042 * h, 0.145 * h, 0.02 * h).move(0, -0.035 * h, -0.04 * h).rotate(x=toe)
         shoe = shoe.rotate(y=-8).move(*ankle)
         self.body.add(self.shoes, shoe if side > 0 else shoe.scale(x=-1))
 
@@ -120,7 +120,7 @@ class _Figure:
         self.body.add(stuff, limb if side > 0 else limb.scale(x=-1))
 
 
-def _standing_person(rng: Rng) -> Assembly:
+def _draw_standing_person(rng: Rng) -> Assembly:
     """A person standing, the arms hanging, on the hips or raised in greeting."""
     u = rng.uniform
     figure = _Figure(rng, u(1.5, 1.9))
@@ -137,7 +137,7 @@ def _standing_person(rng: Rng) -> Assembly:
     return figure.body
 
 
-def _walking_person(rng: Rng) -> Assembly:
+def _draw_walking_person(rng: Rng) -> Assembly:
     """A person in stride: one leg forward, the opposite arm swinging with it."""
     u = rng.uniform
     stride, swing = u(18, 32), u(18, 38)
@@ -150,7 +150,7 @@ def _walking_person(rng: Rng) -> Assembly:
     return figure.body
 
 
-def _sitting_person(rng: Rng) -> Assembly:
+def _draw_sitting_person(rng: Rng) -> Assembly:
     """A person sitting upright on a plain block, the hands on the knees."""
     u = rng.uniform
     height = u(1.5, 1.9)
@@ -162,12 +162,14 @@ def _sitting_person(rng: Rng) -> Assembly:
     seat = 0.22 * height
     block = paint(rng, "wood")
     if rng.random() < 0.5:
-        return figure.body.add(block, rounded_box(0.42, seat, 0.36, 0.015).move(0, -0.055 * height - seat, 0.06))
-    figure.body.add(block, rounded_box(0.42, 0.04, 0.38, 0.012).move(0, -0.055 * height - 0.04, 0.04))
+        return figure.body.add(block, round_box(0.42, seat, 0.36, 0.015).move(0, -0.055 * height - seat, 0.06))
+    figure.body.add(block, round_box(0.42, 0.04, 0.38, 0.012).move(0, -0.055 * height - 0.04, 0.04))
     return figure.body.add(
         block,
         mirror_twice(box(0.035, seat, 0.035).move(0.18, 0, 0.15)).move(0, -0.055 * height - seat - 0.02, 0.04),
     )
 
 
-STYLES = {"person": {"standing": _standing_person, "walking": _walking_person, "sitting": _sitting_person}}
+STYLES = {
+    "person": {"standing": _draw_standing_person, "walking": _draw_walking_person, "sitting": _draw_sitting_person}
+}

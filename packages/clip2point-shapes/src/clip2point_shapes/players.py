@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from clip2point_shapes.assembly import Assembly, paint
-from clip2point_shapes.curves import arc, rounded_rectangle, shift, smooth
+from clip2point_shapes.curves import arc, round_rectangle, shift, smooth
 from clip2point_shapes.primitives import (
     box,
     cylinder,
@@ -13,7 +13,7 @@ from clip2point_shapes.primitives import (
     lathe,
     loft,
     rod,
-    rounded_box,
+    round_box,
     sweep,
     torus,
     tube,
@@ -28,13 +28,13 @@ def _dial(radius: float, depth: float) -> Solid:
     return cylinder(radius, depth, radius * 0.9, 20).rotate(x=-90)
 
 
-def _boombox(rng: Rng) -> Assembly:
+def _draw_boombox(rng: Rng) -> Assembly:
     """A boombox: two loudspeakers, a cassette door, a carrying handle and an aerial."""
     u = rng.uniform
     width, height, deep = u(0.42, 0.58), u(0.2, 0.26), u(0.11, 0.15)
     case, dark, metal = paint(rng, "metal"), paint(rng, "black"), paint(rng, "metal")
     z = -deep / 2
-    radio = Assembly().add(case, rounded_box(width, height, deep, 0.02))
+    radio = Assembly().add(case, round_box(width, height, deep, 0.02))
     cone = height * u(0.31, 0.36)
     speaker = lathe(
         [
@@ -53,7 +53,7 @@ def _boombox(rng: Rng) -> Assembly:
     for side in (-1, 1):
         radio.add(dark, speaker.rotate(x=-90).move(side * (width / 2 - cone * 1.25), height * 0.44, z - 0.022))
     middle = width - 5.2 * cone
-    radio.add(dark, rounded_box(max(middle, 0.1), height * 0.42, 0.02, 0.006).move(0, height * 0.12, z - 0.004))
+    radio.add(dark, round_box(max(middle, 0.1), height * 0.42, 0.02, 0.006).move(0, height * 0.12, z - 0.004))
     radio.add(metal, mirror(cylinder(0.014, 0.01, segments=14).rotate(x=-90).move(0.025, height * 0.32, z - 0.012)))
     radio.add(dark, box(width * 0.5, height * 0.12, 0.006).move(0, height * 0.82, z - 0.002))
     radio.add(metal, repeat(_dial(0.014, 0.018), (-0.05, height * 0.68, z), (0.05, height * 0.68, z), 3))
@@ -75,7 +75,7 @@ def _boombox(rng: Rng) -> Assembly:
     )
 
 
-def _cathedral_radio(rng: Rng) -> Assembly:
+def _draw_cathedral_radio(rng: Rng) -> Assembly:
     """A wireless of the thirties: arched wooden case, cloth grille behind bars, dial and knobs."""
     u = rng.uniform
     width, straight, deep = u(0.26, 0.32), u(0.2, 0.27), u(0.18, 0.24)
@@ -101,13 +101,13 @@ def _cathedral_radio(rng: Rng) -> Assembly:
     return radio
 
 
-def _transistor(rng: Rng) -> Assembly:
+def _draw_transistor(rng: Rng) -> Assembly:
     """A portable radio: upright or wide case, one round grille of slots, tuning dial, aerial and strap handle."""
     u = rng.uniform
     width, height, deep = u(0.2, 0.28), u(0.13, 0.18), u(0.05, 0.075)
     case, metal, dark = paint(rng, "plastic"), paint(rng, "metal"), paint(rng, "black")
     z = -deep / 2
-    radio = Assembly().add(case, rounded_box(width, height, deep, 0.014))
+    radio = Assembly().add(case, round_box(width, height, deep, 0.014))
     cone = height * 0.36
     at = (-width / 2 + cone + 0.018, height * 0.5, z)
     radio.add(metal, torus(cone, 0.005).rotate(x=90).move(*at))
@@ -133,7 +133,7 @@ def _transistor(rng: Rng) -> Assembly:
         ],
         4,
     )
-    radio.add(metal, sweep(grip, rounded_rectangle(0.018, 0.006, 0.002, 2)))
+    radio.add(metal, sweep(grip, round_rectangle(0.018, 0.006, 0.002, 2)))
     return radio.add(
         metal,
         rod((x - 0.01, height * 0.9, deep / 2), (x + u(0.02, 0.1), height + u(0.15, 0.25), deep / 2), 0.0035, 0.002),
@@ -172,19 +172,19 @@ def _gamepad(rng: Rng) -> Assembly:
     return pad.add(paint(rng, "plastic"), repeat_around(button, 4).move(0.05, 0.001, 0.012))
 
 
-def _flat_xbox(rng: Rng) -> Assembly:
+def _draw_flat_xbox(rng: Rng) -> Assembly:
     """The first console: a broad black box with a raised X across its top and a disc in the middle; a controller."""
     u = rng.uniform
     width, height, deep = u(0.3, 0.33), u(0.085, 0.1), u(0.25, 0.28)
     black, green = paint(rng, "black"), paint(rng, "leaf")
-    console = Assembly().add(black, rounded_box(width, height, deep, 0.012))
+    console = Assembly().add(black, round_box(width, height, deep, 0.012))
     for side in (-1, 1):
         arm = [
             (-side * width * 0.46, height, -deep * 0.46),
             (0, height + 0.008, 0),
             (side * width * 0.46, height, deep * 0.46),
         ]
-        console.add(black, sweep(smooth(arm, 4), rounded_rectangle(0.055, 0.03, 0.012, 3)))
+        console.add(black, sweep(smooth(arm, 4), round_rectangle(0.055, 0.03, 0.012, 3)))
     console.add(green, lathe([(0, 0), (0.045, 0), (0.045, 0.028), (0.03, 0.034), (0, 0.036)]).move(y=height - 0.005))
     z = -deep / 2
     console.add(paint(rng, "rubber"), box(width * 0.5, height * 0.16, 0.008).move(0, height * 0.62, z))
@@ -200,7 +200,7 @@ def _flat_xbox(rng: Rng) -> Assembly:
     return console.include(_gamepad(rng), u(-0.06, 0.06), 0.0, z - u(0.1, 0.14))
 
 
-def _waisted_xbox(rng: Rng) -> Assembly:
+def _draw_waisted_xbox(rng: Rng) -> Assembly:
     """The second console, upright: a slab with drawn-in sides, disc tray, round power button, vents; a controller."""
     u = rng.uniform
     width, height, deep, waist = u(0.08, 0.09), u(0.29, 0.32), u(0.24, 0.27), u(0.008, 0.014)
@@ -215,7 +215,7 @@ def _waisted_xbox(rng: Rng) -> Assembly:
         rings.append(np.column_stack([flat, z_line]))
     console = Assembly().add(white, loft(rings))
     z = -deep / 2 + 0.045 * deep * 2
-    console.add(grey, rounded_box(0.014, height * 0.52, 0.02, 0.004).move(width * 0.1, height * 0.4, z - 0.004))
+    console.add(grey, round_box(0.014, height * 0.52, 0.02, 0.004).move(width * 0.1, height * 0.4, z - 0.004))
     console.add(grey, cylinder(0.02, 0.014, segments=24).rotate(x=-90).move(0, height * 0.17, z + 0.008))
     console.add(paint(rng, "leaf"), torus(0.02, 0.003).rotate(x=90).move(0, height * 0.17, z - 0.005))
     vent = box(0.004, 0.006, deep * 0.5)
@@ -227,14 +227,14 @@ def _waisted_xbox(rng: Rng) -> Assembly:
     return console.include(_gamepad(rng), u(0.1, 0.14), 0.0, -deep * 0.45)
 
 
-def _tower_xbox(rng: Rng) -> Assembly:
+def _draw_tower_xbox(rng: Rng) -> Assembly:
     """The newest console: a plain square tower, its sunken top full of round vents, a disc slot; a controller."""
     u = rng.uniform
     side, height = u(0.145, 0.155), u(0.29, 0.31)
     black, dark = paint(rng, "black"), paint(rng, "rubber")
     rim, dip = 0.006, 0.008
-    square = rounded_rectangle(side, side, 0.008)
-    hole = rounded_rectangle(side - 2 * rim, side - 2 * rim, 0.005)
+    square = round_rectangle(side, side, 0.008)
+    hole = round_rectangle(side - 2 * rim, side - 2 * rim, 0.005)
     levels = [(square, 0.01), (square, height), (hole, height), (hole, height - dip)]
     console = Assembly().add(black, loft([np.column_stack([o[:, 0], np.full(len(o), y), -o[:, 1]]) for o, y in levels]))
     console.add(dark, cylinder(side * 0.4, 0.012))
@@ -251,6 +251,6 @@ def _tower_xbox(rng: Rng) -> Assembly:
 
 
 STYLES = {
-    "radio": {"boombox": _boombox, "cathedral": _cathedral_radio, "transistor": _transistor},
-    "xbox": {"flat": _flat_xbox, "waisted": _waisted_xbox, "tower": _tower_xbox},
+    "radio": {"boombox": _draw_boombox, "cathedral": _draw_cathedral_radio, "transistor": _draw_transistor},
+    "xbox": {"flat": _draw_flat_xbox, "waisted": _draw_waisted_xbox, "tower": _draw_tower_xbox},
 }

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clip2point_shapes.curves import Points, circle, rounded_rectangle, shift, triangulate
+from clip2point_shapes.curves import Points, circle, round_rectangle, shift, triangulate
 from clip2point_shapes.solid import Float64, Int64, Solid, weld
 
 Vector = Sequence[float] | Float64
@@ -68,11 +68,11 @@ def box(width: float, height: float, depth: float) -> Solid:
     return loft([base, base + np.array([0.0, height, 0.0])])
 
 
-def rounded_box(width: float, height: float, depth: float, radius: float, segments: int = 3) -> Solid:
+def round_box(width: float, height: float, depth: float, radius: float, segments: int = 3) -> Solid:
     """A box whose edges and corners are rounded with the given radius (limited to half the smallest side).
 
     Examples:
-        >>> np.ptp(rounded_box(1, 2, 3, 0.2).vertices, axis=0).round(6).tolist()
+        >>> np.ptp(round_box(1, 2, 3, 0.2).vertices, axis=0).round(6).tolist()
         [1.0, 2.0, 3.0]
     """
     radius = min(radius, 0.499 * min(width, height, depth))
@@ -82,7 +82,7 @@ def rounded_box(width: float, height: float, depth: float, radius: float, segmen
     levels += [(height - y, side) for y, side in reversed(levels)]
     for y, side in levels:
         shrink = 2.0 * (radius - side)
-        outline = rounded_rectangle(width - shrink, depth - shrink, side, segments)
+        outline = round_rectangle(width - shrink, depth - shrink, side, segments)
         rings.append(np.stack([outline[:, 0], np.full(len(outline), y), outline[:, 1]], axis=1))
     return loft(rings)
 

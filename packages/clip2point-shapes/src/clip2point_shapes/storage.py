@@ -8,8 +8,8 @@ import numpy as np
 
 from clip2point.shapes.shape import Material
 from clip2point_shapes.assembly import Assembly, paint
-from clip2point_shapes.curves import rounded_rectangle, shift
-from clip2point_shapes.primitives import beam, box, cylinder, ellipsoid, extrude, lathe, rod, rounded_box
+from clip2point_shapes.curves import round_rectangle, shift
+from clip2point_shapes.primitives import beam, box, cylinder, ellipsoid, extrude, lathe, rod, round_box
 from clip2point_shapes.solid import Solid, join, mirror, mirror_twice, repeat
 
 Rng = np.random.Generator
@@ -37,7 +37,7 @@ def _fronts(
 ) -> None:
     """Add one drawer front: ``frame`` is x and y of its lower middle, its width and height, and z of the carcass."""
     x, y, width, height, z = frame
-    body.add(wood, rounded_box(width, height, 0.024, 0.006, 2).move(x, y, z - 0.008))
+    body.add(wood, round_box(width, height, 0.024, 0.006, 2).move(x, y, z - 0.008))
     middle = (x, y + height / 2, z - 0.02)
     if not knobs:
         body.add(metal, _handle(min(0.16, width * 0.4)).move(*middle))
@@ -68,7 +68,7 @@ def _books(rng: Rng, shelf: Assembly, left: float, right: float, y: float, room:
         x += thick
 
 
-def _bookcase(rng: Rng) -> Assembly:
+def _draw_bookcase(rng: Rng) -> Assembly:
     """A tall bookcase with rows of books."""
     u = rng.uniform
     width, height, depth, board = u(0.7, 1.1), u(1.5, 2.1), u(0.26, 0.34), u(0.018, 0.028)
@@ -84,7 +84,7 @@ def _bookcase(rng: Rng) -> Assembly:
     return shelf
 
 
-def _cube_shelf(rng: Rng) -> Assembly:
+def _draw_cube_shelf(rng: Rng) -> Assembly:
     """A room divider of square cells, some with boxes or books."""
     u = rng.uniform
     columns, rows = int(rng.integers(2, 5)), int(rng.integers(3, 5))
@@ -101,13 +101,13 @@ def _cube_shelf(rng: Rng) -> Assembly:
             x, y = (column + 0.5 - columns / 2) * cell, row * cell + board
             filling = rng.random()
             if filling < 0.25:
-                shelf.add(basket, rounded_box(cell - board - 0.02, cell - board - 0.04, depth - 0.03, 0.01).move(x, y))
+                shelf.add(basket, round_box(cell - board - 0.02, cell - board - 0.04, depth - 0.03, 0.01).move(x, y))
             elif filling < 0.6:
                 _books(rng, shelf, x - cell / 2 + board / 2, x + cell / 2 - board / 2, y, cell - board, depth)
     return shelf
 
 
-def _ladder_shelf(rng: Rng) -> Assembly:
+def _draw_ladder_shelf(rng: Rng) -> Assembly:
     """A leaning or straight open rack: four posts, boards without back or sides, few things on them."""
     u = rng.uniform
     width, height, depth = u(0.7, 1.0), u(1.5, 1.9), u(0.3, 0.38)
@@ -125,7 +125,7 @@ def _ladder_shelf(rng: Rng) -> Assembly:
     return shelf
 
 
-def _hinged_wardrobe(rng: Rng) -> Assembly:
+def _draw_hinged_wardrobe(rng: Rng) -> Assembly:
     """A wardrobe: two or three panelled doors with handles, a cornice and often a drawer below."""
     u = rng.uniform
     doors = int(rng.integers(2, 4))
@@ -159,7 +159,7 @@ def _hinged_wardrobe(rng: Rng) -> Assembly:
     return body
 
 
-def _sliding_wardrobe(rng: Rng) -> Assembly:
+def _draw_sliding_wardrobe(rng: Rng) -> Assembly:
     """A wide wardrobe with two overlapping sliding doors, one of them a mirror."""
     u = rng.uniform
     width, height, depth = u(1.5, 2.0), u(1.95, 2.2), u(0.6, 0.68)
@@ -180,7 +180,7 @@ def _sliding_wardrobe(rng: Rng) -> Assembly:
     return body
 
 
-def _armoire(rng: Rng) -> Assembly:
+def _draw_armoire(rng: Rng) -> Assembly:
     """An old armoire: arched top, two doors with raised panels, turned feet."""
     u = rng.uniform
     width, height, depth, foot = u(1.1, 1.4), u(1.8, 2.0), u(0.55, 0.62), u(0.1, 0.14)
@@ -203,9 +203,9 @@ def _armoire(rng: Rng) -> Assembly:
     for side in (-1, 1):
         at = side * (w / 2 + 0.006)
         base = foot + drawer + 0.06
-        body.add(wood, rounded_box(w, tall, 0.03, 0.006, 2).move(at, base, z - 0.008))
+        body.add(wood, round_box(w, tall, 0.03, 0.006, 2).move(at, base, z - 0.008))
         for low, part in ((0.08, 0.36), (0.52, 0.4)):
-            body.add(wood, rounded_box(w - 0.14, tall * part, 0.03, 0.012, 2).move(at, base + tall * low, z - 0.024))
+            body.add(wood, round_box(w - 0.14, tall * part, 0.03, 0.012, 2).move(at, base + tall * low, z - 0.024))
         body.add(brass, _knob(0.018).move(side * 0.045, base + tall * 0.5, z - 0.022))
     return body
 
@@ -215,7 +215,7 @@ def _chest(rng: Rng, size: tuple[float, float, float], rows: list[int], foot: fl
     width, height, depth = size
     wood, metal = paint(rng, "wood"), paint(rng, "brass" if knobs else "metal")
     body = Assembly().add(wood, box(width, height - foot - 0.03, depth).move(y=foot))
-    body.add(wood, rounded_box(width + 0.04, 0.032, depth + 0.03, 0.01).move(y=height - 0.032))
+    body.add(wood, round_box(width + 0.04, 0.032, depth + 0.03, 0.01).move(y=height - 0.032))
     x, z = width / 2 - 0.04, depth / 2 - 0.04
     if rng.random() < 0.5:
         body.add(wood, mirror_twice(rod((x + 0.015, 0, z + 0.01), (x, foot + 0.005, z), 0.013, 0.024)))
@@ -231,14 +231,14 @@ def _chest(rng: Rng, size: tuple[float, float, float], rows: list[int], foot: fl
     return body
 
 
-def _tall_dresser(rng: Rng) -> Assembly:
+def _draw_tall_dresser(rng: Rng) -> Assembly:
     """A tall chest of four to six drawers, the top row often halved."""
     u = rng.uniform
     rows = [1] * int(rng.integers(3, 5)) + [int(rng.integers(1, 3))]
     return _chest(rng, (u(0.75, 0.95), u(1.0, 1.3), u(0.42, 0.5)), rows, u(0.06, 0.14), rng.random() < 0.6)
 
 
-def _wide_dresser(rng: Rng) -> Assembly:
+def _draw_wide_dresser(rng: Rng) -> Assembly:
     """A low wide dresser of three rows of drawers, often with a mirror."""
     u = rng.uniform
     width, height, depth = u(1.3, 1.6), u(0.72, 0.85), u(0.44, 0.5)
@@ -246,28 +246,28 @@ def _wide_dresser(rng: Rng) -> Assembly:
     if rng.random() < 0.6:
         wood, glass = paint(rng, "wood"), paint(rng, "metal")
         w, h, z = width * u(0.5, 0.7), u(0.6, 0.8), depth / 2 - 0.05
-        frame, y = rounded_rectangle(w, h, u(0.05, 0.25)), height + 0.1 + h / 2
+        frame, y = round_rectangle(w, h, u(0.05, 0.25)), height + 0.1 + h / 2
         body.add(wood, extrude(frame, 0.03).move(0, y, z))
         body.add(glass, extrude(frame * 0.88, 0.012).move(0, y, z - 0.02))
         body.add(wood, mirror(beam((w * 0.4, height, z + 0.03), (w * 0.4, height + h * 0.6, z + 0.03), 0.05, 0.025)))
     return body
 
 
-def _drawer_stand(rng: Rng) -> Assembly:
+def _draw_drawer_stand(rng: Rng) -> Assembly:
     """A bedside chest of two or three drawers."""
     u = rng.uniform
     rows = [1] * int(rng.integers(2, 4))
     return _chest(rng, (u(0.42, 0.52), u(0.5, 0.62), u(0.38, 0.44)), rows, u(0.05, 0.12), rng.random() < 0.6)
 
 
-def _open_stand(rng: Rng) -> Assembly:
+def _draw_open_stand(rng: Rng) -> Assembly:
     """A bedside table on slender legs: one drawer, an open shelf, a small lamp on it now and then."""
     u = rng.uniform
     width, height, depth, leg = u(0.4, 0.5), u(0.52, 0.64), u(0.36, 0.42), u(0.028, 0.038)
     wood, brass = paint(rng, "wood"), paint(rng, "brass")
     x, z = width / 2 - leg / 2, depth / 2 - leg / 2
     stand = Assembly().add(wood, mirror_twice(box(leg, height - 0.02, leg).move(x, 0, z)))
-    stand.add(wood, rounded_box(width + 0.04, 0.024, depth + 0.03, 0.008).move(y=height - 0.024))
+    stand.add(wood, round_box(width + 0.04, 0.024, depth + 0.03, 0.008).move(y=height - 0.024))
     drawer = u(0.12, 0.16)
     stand.add(wood, box(width - 0.01, drawer, depth - 0.02).move(y=height - 0.024 - drawer))
     _fronts(stand, wood, brass, (0, height - 0.018 - drawer, width - 2 * leg, drawer - 0.012, -depth / 2), knobs=True)
@@ -286,13 +286,13 @@ def _television(rng: Rng, width: float) -> Assembly:
     """A flat television on two feet, screen towards -z."""
     height = width * 0.57
     black, screen = paint(rng, "black"), paint(rng, "screen")
-    tv = Assembly().add(black, rounded_box(width, height, 0.035, 0.008).move(y=0.05))
+    tv = Assembly().add(black, round_box(width, height, 0.035, 0.008).move(y=0.05))
     tv.add(screen, box(width - 0.03, height - 0.03, 0.004).move(0, 0.065, -0.0185))
     tv.add(black, mirror(beam((width * 0.36, 0.01, -0.12), (width * 0.36, 0.01, 0.12), 0.025, 0.02)))
     return tv.add(black, mirror(box(0.02, 0.06, 0.03).move(width * 0.36)))
 
 
-def _low_stand(rng: Rng) -> Assembly:
+def _draw_low_stand(rng: Rng) -> Assembly:
     """A long low TV stand: doors at the sides, an open middle with a shelf, sometimes a television on it."""
     u = rng.uniform
     width, height, depth, foot = u(1.3, 1.8), u(0.42, 0.55), u(0.38, 0.45), u(0.08, 0.15)
@@ -311,17 +311,17 @@ def _low_stand(rng: Rng) -> Assembly:
     for s in (-1, 1):
         x = s * (width / 2 - side / 2)
         body.add(
-            wood, rounded_box(side - 0.015, height - foot - 0.03, 0.022, 0.005, 2).move(x, foot + 0.015, front + 0.004)
+            wood, round_box(side - 0.015, height - foot - 0.03, 0.022, 0.005, 2).move(x, foot + 0.015, front + 0.004)
         )
         body.add(metal, _handle(0.12, True).move(x - s * (side / 2 - 0.05), foot + (height - foot) / 2, front - 0.006))
     if rng.random() < 0.5:
         body.include(_television(rng, width * u(0.62, 0.85)), y=height)
     else:
-        body.add(paint(rng, "black"), rounded_box(0.4, 0.06, 0.26, 0.01).move(0, foot + 0.03, 0.02))
+        body.add(paint(rng, "black"), round_box(0.4, 0.06, 0.26, 0.01).move(0, foot + 0.03, 0.02))
     return body
 
 
-def _shelf_stand(rng: Rng) -> Assembly:
+def _draw_shelf_stand(rng: Rng) -> Assembly:
     """A TV rack of glass or wooden shelves between metal posts, with devices and a television."""
     u = rng.uniform
     width, height, depth = u(1.0, 1.3), u(0.45, 0.55), u(0.4, 0.45)
@@ -330,16 +330,16 @@ def _shelf_stand(rng: Rng) -> Assembly:
         metal, mirror_twice(cylinder(0.025, height, segments=14).move(width / 2 - 0.06, 0, depth / 2 - 0.05))
     )
     for y in (0.06, height * 0.5, height - 0.02):
-        rack.add(board, rounded_box(width, 0.02, depth, 0.008).move(y=y))
+        rack.add(board, round_box(width, 0.02, depth, 0.008).move(y=y))
     for y in (0.08, height * 0.5 + 0.02):
-        rack.add(black, rounded_box(u(0.3, 0.44), u(0.05, 0.09), 0.28, 0.008).move(u(-0.15, 0.15), y))
+        rack.add(black, round_box(u(0.3, 0.44), u(0.05, 0.09), 0.28, 0.008).move(u(-0.15, 0.15), y))
     return rack.include(_television(rng, width * u(0.8, 1.0)), y=height)
 
 
 STYLES = {
-    "bookshelf": {"bookcase": _bookcase, "cubes": _cube_shelf, "rack": _ladder_shelf},
-    "wardrobe": {"hinged": _hinged_wardrobe, "sliding": _sliding_wardrobe, "armoire": _armoire},
-    "dresser": {"tall": _tall_dresser, "wide": _wide_dresser},
-    "night_stand": {"drawers": _drawer_stand, "legs": _open_stand},
-    "tv_stand": {"low": _low_stand, "rack": _shelf_stand},
+    "bookshelf": {"bookcase": _draw_bookcase, "cubes": _draw_cube_shelf, "rack": _draw_ladder_shelf},
+    "wardrobe": {"hinged": _draw_hinged_wardrobe, "sliding": _draw_sliding_wardrobe, "armoire": _draw_armoire},
+    "dresser": {"tall": _draw_tall_dresser, "wide": _draw_wide_dresser},
+    "night_stand": {"drawers": _draw_drawer_stand, "legs": _draw_open_stand},
+    "tv_stand": {"low": _draw_low_stand, "rack": _draw_shelf_stand},
 }

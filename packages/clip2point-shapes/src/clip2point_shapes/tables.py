@@ -7,13 +7,13 @@ import numpy as np
 from clip2point.shapes.shape import Material
 from clip2point_shapes.assembly import Assembly, paint
 from clip2point_shapes.curves import smooth
-from clip2point_shapes.primitives import beam, box, cylinder, ellipsoid, extrude, lathe, rod, rounded_box, tube
+from clip2point_shapes.primitives import beam, box, cylinder, ellipsoid, extrude, lathe, rod, round_box, tube
 from clip2point_shapes.solid import mirror, mirror_twice, repeat, repeat_around
 
 Rng = np.random.Generator
 
 
-def _dining(rng: Rng) -> Assembly:
+def _draw_dining(rng: Rng) -> Assembly:
     """A rectangular table on four legs with an apron under the top."""
     u = rng.uniform
     width, depth, height = u(1.2, 2.0), u(0.75, 0.95), u(0.72, 0.77)
@@ -21,7 +21,7 @@ def _dining(rng: Rng) -> Assembly:
     wood = paint(rng, "wood")
     inset = leg / 2 + u(0.01, 0.06)
     x, z = width / 2 - inset, depth / 2 - inset
-    table = Assembly().add(wood, rounded_box(width, top, depth, 0.01).move(y=height - top))
+    table = Assembly().add(wood, round_box(width, top, depth, 0.01).move(y=height - top))
     if rng.random() < 0.5:
         table.add(wood, mirror_twice(box(leg, height - top, leg).move(x, 0, z)))
     else:
@@ -32,7 +32,7 @@ def _dining(rng: Rng) -> Assembly:
     return table
 
 
-def _pedestal(rng: Rng) -> Assembly:
+def _draw_pedestal(rng: Rng) -> Assembly:
     """A round table on one turned column with three or four curved feet or a tulip foot."""
     u = rng.uniform
     radius, height, top = u(0.4, 0.65), u(0.7, 0.77), u(0.02, 0.04)
@@ -59,14 +59,14 @@ def _pedestal(rng: Rng) -> Assembly:
     return table
 
 
-def _coffee(rng: Rng) -> Assembly:
+def _draw_coffee(rng: Rng) -> Assembly:
     """A low coffee table: slab top, shelf below, tapered or hairpin legs."""
     u = rng.uniform
     width, depth, height, top = u(0.9, 1.3), u(0.5, 0.68), u(0.36, 0.46), u(0.025, 0.05)
     wood, metal = paint(rng, "wood"), paint(rng, "metal")
     x, z = width / 2 - 0.09, depth / 2 - 0.08
     h = height - top
-    table = Assembly().add(wood, rounded_box(width, top, depth, 0.015).move(y=h))
+    table = Assembly().add(wood, round_box(width, top, depth, 0.015).move(y=h))
     if rng.random() < 0.4:
         for side in (-0.035, 0.035):
             table.add(metal, mirror_twice(rod((x + 0.03, 0, z + 0.03), (x + side, h, z - side), 0.006)))
@@ -79,7 +79,7 @@ def _coffee(rng: Rng) -> Assembly:
     return table
 
 
-def _trestle(rng: Rng) -> Assembly:
+def _draw_trestle(rng: Rng) -> Assembly:
     """A picnic-like trestle table: plank top on two X or A frames tied by a long beam."""
     u = rng.uniform
     width, depth, height = u(1.4, 2.0), u(0.7, 0.9), u(0.72, 0.77)
@@ -107,19 +107,19 @@ def _drawers(wood: Material, metal: Material, size: tuple[float, float, float], 
     width, height, depth = size
     block = Assembly().add(wood, box(width, height, depth))
     each = height / count
-    front = rounded_box(width - 0.03, each - 0.025, 0.022, 0.004).move(y=0.012, z=-depth / 2 - 0.006)
+    front = round_box(width - 0.03, each - 0.025, 0.022, 0.004).move(y=0.012, z=-depth / 2 - 0.006)
     pull = beam((-width * 0.16, each / 2, -depth / 2 - 0.04), (width * 0.16, each / 2, -depth / 2 - 0.04), 0.014, 0.014)
     block.add(wood, repeat(front, (0, 0, 0), (0, height - each, 0), count))
     block.add(metal, repeat(pull, (0, 0, 0), (0, height - each, 0), count))
     return block
 
 
-def _office_desk(rng: Rng) -> Assembly:
+def _draw_office_desk(rng: Rng) -> Assembly:
     """An office desk: top, drawers on one or both sides, modesty panel at the back."""
     u = rng.uniform
     width, depth, height, side = u(1.3, 1.7), u(0.65, 0.8), u(0.72, 0.76), u(0.36, 0.44)
     wood, metal = paint(rng, "wood"), paint(rng, "metal")
-    desk = Assembly().add(wood, rounded_box(width, 0.035, depth, 0.008).move(y=height - 0.035))
+    desk = Assembly().add(wood, round_box(width, 0.035, depth, 0.008).move(y=height - 0.035))
     h = height - 0.035
     x = width / 2 - side / 2 - 0.02
     desk.include(_drawers(wood, metal, (side, h - 0.04, depth - 0.08), int(rng.integers(3, 5))), x, 0.04)
@@ -133,7 +133,7 @@ def _office_desk(rng: Rng) -> Assembly:
     return desk
 
 
-def _secretary(rng: Rng) -> Assembly:
+def _draw_secretary(rng: Rng) -> Assembly:
     """A writing desk: slim legs, a shallow drawer row and a hutch of pigeonholes at the back."""
     u = rng.uniform
     width, depth, height = u(0.95, 1.25), u(0.5, 0.6), u(0.73, 0.77)
@@ -142,7 +142,7 @@ def _secretary(rng: Rng) -> Assembly:
     frame = u(0.1, 0.13)
     desk = Assembly().add(wood, mirror_twice(rod((x, 0, z), (x, height - frame, z), 0.014, 0.025)))
     desk.add(wood, box(width - 0.02, frame, depth - 0.02).move(y=height - frame - 0.02))
-    desk.add(wood, rounded_box(width, 0.02, depth, 0.006).move(y=height - 0.02))
+    desk.add(wood, round_box(width, 0.02, depth, 0.006).move(y=height - 0.02))
     count = int(rng.integers(2, 4))
     each = (width - 0.06) / count
     first = -(width - 0.06) / 2 + each / 2
@@ -168,7 +168,7 @@ def _secretary(rng: Rng) -> Assembly:
     return desk
 
 
-def _corner_desk(rng: Rng) -> Assembly:
+def _draw_corner_desk(rng: Rng) -> Assembly:
     """An L-shaped computer desk: a top around the corner on metal frames, with a monitor shelf."""
     u = rng.uniform
     width, wing, depth, height = u(1.4, 1.7), u(1.1, 1.4), u(0.55, 0.65), u(0.72, 0.76)
@@ -205,6 +205,6 @@ def _corner_desk(rng: Rng) -> Assembly:
 
 
 STYLES = {
-    "table": {"dining": _dining, "pedestal": _pedestal, "coffee": _coffee, "trestle": _trestle},
-    "desk": {"office": _office_desk, "secretary": _secretary, "corner": _corner_desk},
+    "table": {"dining": _draw_dining, "pedestal": _draw_pedestal, "coffee": _draw_coffee, "trestle": _draw_trestle},
+    "desk": {"office": _draw_office_desk, "secretary": _draw_secretary, "corner": _draw_corner_desk},
 }

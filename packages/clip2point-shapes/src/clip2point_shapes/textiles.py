@@ -6,7 +6,7 @@ import numpy as np
 
 from clip2point.shapes.shape import Material
 from clip2point_shapes.assembly import Assembly, paint
-from clip2point_shapes.curves import arc, rounded_rectangle, smooth
+from clip2point_shapes.curves import arc, round_rectangle, smooth
 from clip2point_shapes.primitives import (
     box,
     cylinder,
@@ -54,7 +54,7 @@ def _curtain_rod(metal: Material, curtain: Assembly, width: float, y: float, clo
         )
 
 
-def _drapes(rng: Rng) -> Assembly:
+def _draw_drapes(rng: Rng) -> Assembly:
     """A pair of drapes on a rod, falling straight or tied back."""
     u = rng.uniform
     width, height, each = u(1.7, 2.4), u(2.0, 2.5), u(0.5, 0.8)
@@ -73,7 +73,7 @@ def _drapes(rng: Rng) -> Assembly:
     return curtain
 
 
-def _full_curtain(rng: Rng) -> Assembly:
+def _draw_full_curtain(rng: Rng) -> Assembly:
     """One wide gathered curtain on a rod, as before a shower or a stage."""
     u = rng.uniform
     width, height = u(1.3, 2.0), u(1.8, 2.3)
@@ -82,7 +82,7 @@ def _full_curtain(rng: Rng) -> Assembly:
     return curtain
 
 
-def _valance(rng: Rng) -> Assembly:
+def _draw_valance(rng: Rng) -> Assembly:
     """Window drapes tied to both sides under a scalloped valance."""
     u = rng.uniform
     width, height = u(1.4, 2.0), u(1.6, 2.3)
@@ -107,7 +107,7 @@ def _valance(rng: Rng) -> Assembly:
     )
 
 
-def _ridge_tent(rng: Rng) -> Assembly:
+def _draw_ridge_tent(rng: Rng) -> Assembly:
     """A ridge tent: two sloping sides, an open front with its flaps rolled aside, guy lines and pegs."""
     u = rng.uniform
     width, height, length = u(1.4, 2.0), u(1.1, 1.5), u(2.0, 2.8)
@@ -134,7 +134,7 @@ def _ridge_tent(rng: Rng) -> Assembly:
     return tent
 
 
-def _dome_tent(rng: Rng) -> Assembly:
+def _draw_dome_tent(rng: Rng) -> Assembly:
     """A dome tent: four curved gores on crossing poles, an arched door, a small porch now and then."""
     u = rng.uniform
     width, length, height = u(1.9, 2.5), u(2.0, 2.8), u(1.15, 1.5)
@@ -143,7 +143,7 @@ def _dome_tent(rng: Rng) -> Assembly:
     for t in np.linspace(0, 1, 11)[:-1]:
         share = np.sqrt(1 - t**2)
         # Between the poles, which stand on the corners, the cloth is drawn in.
-        outline = rounded_rectangle(width * share, length * share, min(width, length) * 0.06 * share, 3)
+        outline = round_rectangle(width * share, length * share, min(width, length) * 0.06 * share, 3)
         rings.append(np.column_stack([outline[:, 0], np.full(len(outline), t * height), outline[:, 1]]))
     rings.append(np.tile([[0.0, height, 0.0]], (len(rings[0]), 1)))
     tent = Assembly().add(canvas, loft(rings))
@@ -176,7 +176,7 @@ def _dome_tent(rng: Rng) -> Assembly:
     return tent
 
 
-def _tipi(rng: Rng) -> Assembly:
+def _draw_tipi(rng: Rng) -> Assembly:
     """A tipi: a tall cone of cloth with an entrance, the poles sticking out at the top."""
     u = rng.uniform
     radius, height, count = u(0.9, 1.5), u(2.2, 3.0), int(rng.integers(7, 11))
@@ -201,7 +201,7 @@ def _tipi(rng: Rng) -> Assembly:
     return tent.add(cloth, mirror(loft(rings)))
 
 
-def _pavilion(rng: Rng) -> Assembly:
+def _draw_pavilion(rng: Rng) -> Assembly:
     """A party tent: hipped roof with a valance on four poles, open sides."""
     u = rng.uniform
     width, length, eaves, rise = u(2.6, 3.4), u(2.6, 3.8), u(1.9, 2.2), u(0.7, 1.1)
@@ -224,6 +224,6 @@ def _pavilion(rng: Rng) -> Assembly:
 
 
 STYLES = {
-    "curtain": {"drapes": _drapes, "full": _full_curtain, "valance": _valance},
-    "tent": {"ridge": _ridge_tent, "dome": _dome_tent, "tipi": _tipi, "pavilion": _pavilion},
+    "curtain": {"drapes": _draw_drapes, "full": _draw_full_curtain, "valance": _draw_valance},
+    "tent": {"ridge": _draw_ridge_tent, "dome": _draw_dome_tent, "tipi": _draw_tipi, "pavilion": _draw_pavilion},
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from clip2point_shapes.assembly import Assembly, paint
-from clip2point_shapes.curves import rounded_rectangle, smooth
-from clip2point_shapes.primitives import cylinder, lathe, loft, rounded_box, sheet, sweep, torus, tube
+from clip2point_shapes.curves import round_rectangle, smooth
+from clip2point_shapes.primitives import cylinder, lathe, loft, round_box, sheet, sweep, torus, tube
 from clip2point_shapes.solid import Float64, Solid, repeat_around
 
 Rng = np.random.Generator
@@ -36,7 +36,7 @@ def hollow(outside: Float64, wall: float, floor: float, segments: int = 32) -> S
     return lathe(np.concatenate([[(0.0, outside[0, 1])], outside, inside[::-1], [(0.0, low)]]), segments)
 
 
-def _wine_bottle(rng: Rng) -> Assembly:
+def _draw_wine_bottle(rng: Rng) -> Assembly:
     """A wine bottle: straight body, shoulders, long neck with a collar, cork and label."""
     u = rng.uniform
     radius, height = u(0.036, 0.041), u(0.28, 0.33)
@@ -74,7 +74,7 @@ def _wine_bottle(rng: Rng) -> Assembly:
     return bottle
 
 
-def _water_bottle(rng: Rng) -> Assembly:
+def _draw_water_bottle(rng: Rng) -> Assembly:
     """A plastic water bottle: ribs, a waist, a dome and a screw cap."""
     u = rng.uniform
     radius, height = u(0.03, 0.042), u(0.2, 0.3)
@@ -108,7 +108,7 @@ def _water_bottle(rng: Rng) -> Assembly:
     return bottle
 
 
-def _flask(rng: Rng) -> Assembly:
+def _draw_flask(rng: Rng) -> Assembly:
     """A sports flask or thermos: steel body, stepped shoulder, big lid with a carrying loop."""
     u = rng.uniform
     radius, height = u(0.034, 0.042), u(0.2, 0.28)
@@ -131,11 +131,11 @@ def _flask(rng: Rng) -> Assembly:
             ],
             4,
         )
-        bottle.add(lid, sweep(loop, rounded_rectangle(0.014, 0.006, 0.002, 2)))
+        bottle.add(lid, sweep(loop, round_rectangle(0.014, 0.006, 0.002, 2)))
     return bottle
 
 
-def _spray_bottle(rng: Rng) -> Assembly:
+def _draw_spray_bottle(rng: Rng) -> Assembly:
     """A detergent bottle: oval body and a trigger spray head."""
     u = rng.uniform
     width, depth, body, height = u(0.09, 0.11), u(0.055, 0.07), u(0.16, 0.2), u(0.26, 0.29)
@@ -146,7 +146,7 @@ def _spray_bottle(rng: Rng) -> Assembly:
     rings = []
     for share, y in levels:
         round_share = min(1.0, share + 0.12)
-        outline = rounded_rectangle(
+        outline = round_rectangle(
             width * share,
             max(depth * round_share, 0.026) if share < 0.99 else depth,
             0.0129 if share < 0.32 else min(width * share, depth * round_share) * 0.4,
@@ -156,13 +156,13 @@ def _spray_bottle(rng: Rng) -> Assembly:
     bottle = Assembly().add(stuff, loft(rings))
     bottle.add(head, cylinder(0.018, 0.022).move(y=body + 0.008))
     neck = body + 0.03
-    bottle.add(head, rounded_box(0.024, height - neck, 0.026, 0.006).move(y=neck))
-    bottle.add(head, rounded_box(0.026, 0.028, 0.1, 0.008).move(0, height - 0.028, -0.02))
+    bottle.add(head, round_box(0.024, height - neck, 0.026, 0.006).move(y=neck))
+    bottle.add(head, round_box(0.026, 0.028, 0.1, 0.008).move(0, height - 0.028, -0.02))
     bottle.add(stuff, cylinder(0.008, 0.014, 0.009, 12).rotate(x=-90).move(0, height - 0.013, -0.068))
     trigger = smooth(
         [(0, height - 0.03, -0.045), (0, height - 0.05, -0.05), (0, neck + 0.0, -0.04), (0, neck - 0.012, -0.05)], 4
     )
-    bottle.add(stuff, sweep(trigger, rounded_rectangle(0.014, 0.006, 0.002, 2)))
+    bottle.add(stuff, sweep(trigger, round_rectangle(0.014, 0.006, 0.002, 2)))
     return bottle
 
 
@@ -177,10 +177,10 @@ def _ear(wall: Float64, low: float, high: float, reach: float, thick: float) -> 
         (out - reach * 0.2, high, 0),
         (upper, high, 0),
     ]
-    return sweep(smooth(knots, 5), rounded_rectangle(thick * 1.5, thick, thick * 0.45, 3))
+    return sweep(smooth(knots, 5), round_rectangle(thick * 1.5, thick, thick * 0.45, 3))
 
 
-def _mug(rng: Rng) -> Assembly:
+def _draw_mug(rng: Rng) -> Assembly:
     """A straight or slightly bulged mug with one handle."""
     u = rng.uniform
     radius, height = u(0.038, 0.046), u(0.085, 0.11)
@@ -195,7 +195,7 @@ def _mug(rng: Rng) -> Assembly:
     return cup
 
 
-def _tea_cup(rng: Rng) -> Assembly:
+def _draw_tea_cup(rng: Rng) -> Assembly:
     """A tea cup: flared bowl on a foot ring with a small handle, on a saucer."""
     u = rng.uniform
     radius, height = u(0.044, 0.052), u(0.055, 0.068)
@@ -211,7 +211,7 @@ def _tea_cup(rng: Rng) -> Assembly:
     return cup
 
 
-def _paper_cup(rng: Rng) -> Assembly:
+def _draw_paper_cup(rng: Rng) -> Assembly:
     """A take-away cup: a tall cone that opens upwards, rolled rim, lid and sleeve."""
     u = rng.uniform
     foot, rim, height = u(0.026, 0.03), u(0.039, 0.045), u(0.1, 0.15)
@@ -240,7 +240,7 @@ def _paper_cup(rng: Rng) -> Assembly:
     return cup
 
 
-def _classic_vase(rng: Rng) -> Assembly:
+def _draw_classic_vase(rng: Rng) -> Assembly:
     """An amphora-like vase: foot, belly, narrow neck and flared rim, sometimes with two handles."""
     u = rng.uniform
     height, belly, foot, neck = u(0.28, 0.45), u(0.08, 0.125), u(0.04, 0.055), u(0.028, 0.042)
@@ -273,7 +273,7 @@ def _classic_vase(rng: Rng) -> Assembly:
     return vase
 
 
-def _flower_vase(rng: Rng) -> Assembly:
+def _draw_flower_vase(rng: Rng) -> Assembly:
     """A slim vase with a bunch of flowers."""
     u = rng.uniform
     height, foot, rim = u(0.2, 0.28), u(0.035, 0.05), u(0.04, 0.065)
@@ -306,7 +306,7 @@ def _flower_vase(rng: Rng) -> Assembly:
     return vase
 
 
-def _bottle_vase(rng: Rng) -> Assembly:
+def _draw_bottle_vase(rng: Rng) -> Assembly:
     """A modern vase: a round belly that draws in to a long thin neck, fluted now and then."""
     u = rng.uniform
     height, belly, neck = u(0.26, 0.38), u(0.07, 0.1), u(0.014, 0.02)
@@ -331,7 +331,7 @@ def _bottle_vase(rng: Rng) -> Assembly:
     return Assembly().add(paint(rng, "ceramic"), solid)
 
 
-def _round_bowl(rng: Rng) -> Assembly:
+def _draw_round_bowl(rng: Rng) -> Assembly:
     """A hemispherical bowl on a foot ring."""
     u = rng.uniform
     radius, height = u(0.08, 0.13), u(0.06, 0.09)
@@ -341,7 +341,7 @@ def _round_bowl(rng: Rng) -> Assembly:
     return Assembly().add(stuff, hollow(np.array([(foot * 0.97, 0), *profile]), u(0.004, 0.007), 0.014, 40))
 
 
-def _fruit_bowl(rng: Rng) -> Assembly:
+def _draw_fruit_bowl(rng: Rng) -> Assembly:
     """A wide shallow bowl heaped with fruit."""
     u = rng.uniform
     radius, height = u(0.14, 0.18), u(0.07, 0.09)
@@ -368,7 +368,7 @@ def _fruit_bowl(rng: Rng) -> Assembly:
     return bowl
 
 
-def _mixing_bowl(rng: Rng) -> Assembly:
+def _draw_mixing_bowl(rng: Rng) -> Assembly:
     """A deep steel mixing bowl: flat bottom, curved wall, wide rolled rim."""
     u = rng.uniform
     radius, height = u(0.11, 0.15), u(0.09, 0.13)
@@ -389,8 +389,13 @@ def _mixing_bowl(rng: Rng) -> Assembly:
 
 
 STYLES = {
-    "bottle": {"wine": _wine_bottle, "water": _water_bottle, "flask": _flask, "spray": _spray_bottle},
-    "cup": {"mug": _mug, "tea": _tea_cup, "paper": _paper_cup},
-    "vase": {"classic": _classic_vase, "flowers": _flower_vase, "bottle": _bottle_vase},
-    "bowl": {"round": _round_bowl, "fruit": _fruit_bowl, "mixing": _mixing_bowl},
+    "bottle": {
+        "wine": _draw_wine_bottle,
+        "water": _draw_water_bottle,
+        "flask": _draw_flask,
+        "spray": _draw_spray_bottle,
+    },
+    "cup": {"mug": _draw_mug, "tea": _draw_tea_cup, "paper": _draw_paper_cup},
+    "vase": {"classic": _draw_classic_vase, "flowers": _draw_flower_vase, "bottle": _draw_bottle_vase},
+    "bowl": {"round": _draw_round_bowl, "fruit": _draw_fruit_bowl, "mixing": _draw_mixing_bowl},
 }

@@ -36,8 +36,10 @@ def test_files_and_manifest_belong_together(tmp_path, capsys):
 
 def test_shapes_are_those_of_the_pairs_source(tmp_path):
     assert main(["--count", "4", "--out", str(tmp_path), "--seed", "1", "--classes", "laptop"]) == 0
-    generated = {model.key: model for model in open_source("samples:2", seed=1).models if model.category == "laptop"}
-    folder = {model.captions[1]: model for model in open_source(str(tmp_path)).models}
+    generated = {
+        model.key: model for model in open_source("samples:2", seed=1).models if model.info.category == "laptop"
+    }
+    folder = {model.info.captions[1]: model for model in open_source(str(tmp_path)).models}
     assert set(folder) == {"slim laptop", "old laptop"}
     names = {f"{style}_{name}_{number}" for name, style, number in (key.split("-") for key in generated)}
     assert names == {path.stem for path in tmp_path.rglob("*.glb")}

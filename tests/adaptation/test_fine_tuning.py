@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -7,13 +9,15 @@ import pytest
 import torch
 
 import clip2point
-from clip2point.adaptation.fine_tuning import FineTuningSettings, fine_tune
+from clip2point.adaptation.fine_tuning import FineTuningSettings
+from clip2point.adaptation.fine_tuning import fine_tune as run_fine_tuning
 from clip2point.adaptation.shape_batches import ShapeBatches, ViewingSettings, draw_shapes
-from clip2point.core.errors import OptionError
+from clip2point.core.errors import InterruptedTrainingError, OptionError
 from clip2point.data import open_dataset, sample_dataset
 from clip2point.features.view_features import encode_views
 from clip2point.model.settings import Settings
 from clip2point.shapes.augmentation import AugmentationSettings
+from clip2point.training.distributed import Process
 from clip2point.training.metrics_log import read_metrics
 from clip2point.training.settings import OptimizerSettings, ScheduleSettings, SelectionSettings, TrainingSettings
 
@@ -54,6 +58,11 @@ SETTINGS = FineTuningSettings(
     schedule=ScheduleSettings(warmup_epochs=0),
     training=TrainingSettings(epochs=4, batch_size=4, average_decay=0.5, checkpoint_steps=3),
 )
+
+
+def fine_tune(*arguments, **options):
+    """The tuned model of a fine-tuning that is not interrupted."""
+    return run_fine_tuning(*arguments, **options).require_model()
 
 
 class Crash:
@@ -146,7 +155,7 @@ def test_a_crashed_run_goes_on_as_if_it_had_not(model, shapes, toys, how, tmp_pa
     whole = fine_tune(model, train, validation, settings, tmp_path / "whole")
     with pytest.raises(RuntimeError, match="crash"):
         fine_tune(model, train, validation, settings, tmp_path / "parts", callback=Crash(5))
-    with pytest.raises(OptionError, match="a training was begun here"):
+    with pytest.raises(OptionError, match="holds a training that was started"):
         fine_tune(model, train, validation, settings, tmp_path / "parts")
     callback = Crash(None)
     parts = fine_tune(model, train, validation, settings, tmp_path / "parts", resume=True, callback=callback)
@@ -157,6 +166,25 @@ def test_a_crashed_run_goes_on_as_if_it_had_not(model, shapes, toys, how, tmp_pa
     other = replace(settings, label_smoothing=0.2)
     with pytest.raises(OptionError, match=r"another recipe: label_smoothing was 0.1 and is now 0.2"):
         fine_tune(model, train, validation, other, tmp_path / "parts", resume=True)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_an_interrupted_run_is_an_outcome_without_a_model(model, toys, keep, tmp_path):
+    def interrupt(metrics):
+        if metrics.step == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    callback = Crash(None)
+    callback.on_step = callback.on_validation = interrupt
+    result = run_fine_tuning(
+        model, toys["train"], None, SETTINGS, tmp_path / "out" if keep else None, callback=callback
+    )
+    assert result.model is None
+    assert result.outcome.interrupted
+    assert result.outcome.checkpoint == (tmp_path / "out" / "checkpoints" / "last.pt" if keep else None)
+    with pytest.raises(InterruptedTrainingError, match=r"stopped after step \d of"):
+        result.require_model()
+    assert not (tmp_path / "out" / "model").exists()
 
 
 def test_without_a_folder_the_same_model_comes_out_and_nothing_stays(model, toys, tmp_path, monkeypatch):
@@ -212,7 +240,7 @@ def test_data_and_folders_that_do_not_fit(model, toys, shapes, tmp_path):
         fine_tune(model, train, replace(train, classes=("table", "chair")), SETTINGS, tmp_path)
     with pytest.raises(OptionError, match="needs a folder"):
         fine_tune(model, train, None, SETTINGS, None, resume=True)
-    with pytest.raises(OptionError, match="holds no checkpoint to go on from"):
+    with pytest.raises(OptionError, match="holds no checkpoint to resume from"):
         fine_tune(model, train, None, SETTINGS, tmp_path, resume=True)
 
 
@@ -244,12 +272,12 @@ def test_a_batch_depends_on_its_number_alone_and_processes_share_it(model, shape
     second.batch(0)
     assert all(map(torch.equal, first.batch(3), second.batch(3)))
     assert not torch.equal(first.batch(3).depth, first.batch(4).depth)
-    parts = [batches(model, drawings, rank=rank, world_size=2).batch(3) for rank in range(2)]
+    parts = [batches(model, drawings, process=Process(rank, 2)).batch(3) for rank in range(2)]
     whole = first.batch(3)
     assert torch.equal(torch.cat([part.depth for part in parts]), whole.depth)
     assert torch.equal(torch.cat([part.labels for part in parts]), whole.labels)
     with pytest.raises(OptionError, match="expected a multiple of the number of processes, 3"):
-        batches(model, drawings, world_size=3)
+        batches(model, drawings, process=Process(0, 3))
 
 
 def test_every_shape_comes_once_a_round_whatever_the_size_of_a_batch(model, shapes):

@@ -4,10 +4,11 @@ import torch
 
 from clip2point.core.errors import OptionError
 from clip2point.data.pairs import PairSet
-from clip2point.pretraining.batches import PairBatches, RenderingSettings
+from clip2point.pretraining.batches import BatchSettings, PairBatches, RenderingSettings
 from clip2point.pretraining.captions import CaptionSettings, Vocabulary
 from clip2point.rendering import ViewSet, render_depth, view_set
 from clip2point.shapes.augmentation import AugmentationSettings
+from clip2point.training.distributed import Process
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,9 @@ def batches(pairs, **changes):
         "augmentation": AugmentationSettings(yaw=180, independent=True),
         "vocabulary": Vocabulary([info.captions for info in pairs.infos], CaptionSettings()),
     }
-    return PairBatches(pairs, **settings | changes)
+    settings |= changes
+    parts = {name: settings.pop(name) for name in ("images", "vocabulary", "process") if name in settings}
+    return PairBatches(pairs, BatchSettings(**settings), **parts)
 
 
 def equal(a, b):
@@ -44,7 +47,7 @@ def test_a_batch_depends_on_its_number_alone(pairs):
 
 def test_processes_share_a_batch(pairs):
     whole = batches(pairs).batch(2)
-    parts = [batches(pairs, rank=rank, world_size=2).batch(2) for rank in range(2)]
+    parts = [batches(pairs, process=Process(rank, 2)).batch(2) for rank in range(2)]
     # A view's number of points and discs belong to the step, so that a share is rendered as in the whole.
     assert torch.equal(torch.cat([part.depth for part in parts], dim=1), whole.depth)
     assert torch.equal(torch.cat([part.caption for part in parts]), whole.caption)
@@ -54,7 +57,7 @@ def test_each_round_shows_each_model_once_and_balance_evens_names_out(pairs):
     one_by_one = batches(pairs, batch_size=1)
     names = [info.captions[0] for info in pairs.infos]
     shown = [one_by_one.batch(step).caption.item() for step in range(5)]
-    vocabulary = Vocabulary([info.captions for info in pairs.infos], CaptionSettings(name_share=1))
+    vocabulary = Vocabulary([info.captions for info in pairs.infos], CaptionSettings(name_probability=1))
     assert one_by_one.steps_per_epoch == len(shown) == 5
     even = batches(pairs, batch_size=5, balance=1.0, vocabulary=vocabulary)
     drawn = [vocabulary.texts[number] for step in range(60) for number in even.batch(step).caption.tolist()]
@@ -97,7 +100,7 @@ def test_without_pictures_and_captions_there_are_none(pairs):
 
 def test_settings_that_make_no_sense_are_refused(pairs):
     with pytest.raises(OptionError, match="multiple of the number of processes, 3"):
-        batches(pairs, world_size=3)
+        batches(pairs, process=Process(0, 3))
     with pytest.raises(OptionError, match="at most the number of models, 5"):
         batches(pairs, batch_size=6)
     with pytest.raises(OptionError, match="radius is 0.1 to 0.02: expected two numbers"):

@@ -35,7 +35,7 @@ def test_a_name_is_kept_even_if_it_would_be_noise_as_a_tag():
 
 
 def test_the_name_is_drawn_as_often_as_asked_for():
-    vocabulary = Vocabulary([["lamp", "light", "lantern"]], CaptionSettings(name_share=0.7))
+    vocabulary = Vocabulary([["lamp", "light", "lantern"]], CaptionSettings(name_probability=0.7))
     rng = np.random.default_rng(1)
     share = np.mean([vocabulary.draw(0, rng) == vocabulary.texts.index("lamp") for _ in range(2000)])
     assert share == pytest.approx(0.7, abs=0.05)
@@ -56,8 +56,8 @@ def test_features_are_the_mean_of_the_prompts(tiny_clip):
 
 
 def test_settings_that_make_no_sense_are_refused():
-    with pytest.raises(OptionError, match="name_share is 0: expected above 0"):
-        CaptionSettings(name_share=0)
+    with pytest.raises(OptionError, match="name_probability is 0: expected above 0"):
+        CaptionSettings(name_probability=0)
     with pytest.raises(OptionError, match="sentences with one {} each"):
         CaptionSettings(templates=("a chair",))
     with pytest.raises(OptionError, match="sentences with one {} each"):

@@ -3,8 +3,8 @@ import torch
 from torch.nn.functional import normalize
 
 from clip2point.core.errors import OptionError
-from clip2point.pretraining.losses import nt_xent, pretraining_loss
-from clip2point.pretraining.module import Features, LossSettings, PretrainingModel, caption_loss
+from clip2point.pretraining.losses import caption_loss, nt_xent, pretraining_loss
+from clip2point.pretraining.module import Features, LossSettings, PretrainingModel
 
 
 class Tower(torch.nn.Module):
@@ -53,6 +53,18 @@ def test_each_loss_can_be_switched(features, captions):
     assert torch.allclose(both["total"], losses(features)["total"] + 0.5 * both["caption"])
     without_images = features._replace(image=None)
     assert set(losses(without_images, captions, cross=False, intra=False, caption=1.0)) == {"caption", "total"}
+
+
+def test_both_depth_maps_are_compared_with_the_caption_of_their_own_model(captions):
+    numbers = torch.tensor([2, 0, 3])
+    exact = Features(captions[numbers], captions[numbers], None, numbers)
+    settings = {"cross": False, "intra": False, "caption": 1.0}
+    assert losses(exact, captions, **settings)["caption"].abs() < 1e-5
+    # Each half alone has to match, too.
+    for swapped in ("depth1", "depth2"):
+        other = exact._replace(**{swapped: captions[numbers.roll(1)]})
+        expected = caption_loss(captions[numbers.roll(1)], captions, numbers) / 2
+        torch.testing.assert_close(losses(other, captions, **settings)["caption"], expected, atol=1e-5, rtol=0)
 
 
 def test_the_caption_loss_is_least_at_the_captions_own_features(captions):

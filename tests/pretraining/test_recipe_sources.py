@@ -5,7 +5,7 @@ from clip2point.core.errors import DataError, OptionError
 from clip2point.data.pairs import PairSet
 from clip2point.pretraining.captions import CaptionSettings
 from clip2point.pretraining.recipe import DataSettings, SourceSettings
-from clip2point.pretraining.recipe_sources import held_out_dataset, pair_folders
+from clip2point.pretraining.recipe_sources import make_validation_dataset, pair_folders
 from clip2point_shapes import generate, write_mesh
 
 
@@ -42,7 +42,7 @@ def test_sources_are_rendered_once_beside_the_training(in_threads, tmp_path, mon
 
 def test_held_out_models_are_named_by_the_first_of_their_synonyms(pair_folder):
     captions = CaptionSettings(synonyms=(("flask", "bottle"),))
-    dataset = held_out_dataset([pair_folder], ["*/chair/*", "*/bottle/*"], captions)
+    dataset = make_validation_dataset([pair_folder], ["*/chair/*", "*/bottle/*"], captions)
     assert dataset.classes == ("chair", "flask")
     assert [dataset.classes[label] for label in dataset.labels] == ["flask", "chair", "chair"]
     assert dataset.split == "validation"
@@ -54,9 +54,9 @@ def test_held_out_models_are_named_by_the_first_of_their_synonyms(pair_folder):
 
 def test_nothing_held_out_is_an_error(pair_folder):
     with pytest.raises(DataError, match=r"held-out, but data\.without is empty"):
-        held_out_dataset([pair_folder], [], CaptionSettings())
+        make_validation_dataset([pair_folder], [], CaptionSettings())
     with pytest.raises(DataError, match="no model of the pairs is left"):
-        held_out_dataset([pair_folder], ["nothing"], CaptionSettings())
+        make_validation_dataset([pair_folder], ["nothing"], CaptionSettings())
 
 
 def test_names_of_sources_are_folder_names():

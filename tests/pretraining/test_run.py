@@ -87,7 +87,7 @@ def test_metrics_and_curve_are_written(whole):
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == list(range(1, STEPS + 1))
     assert [int(row["step"]) for row in rows if row["accuracy"]] == [4, 8, 12]
-    assert {"epoch", "lr", "gradient", "loss", "cross", "intra", "sigma", "caption", "distance"} < set(rows[0])
+    assert {"epoch", "lr", "gradient_norm", "loss", "cross", "intra", "sigma", "caption", "distance"} < set(rows[0])
     assert (whole / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -151,7 +151,7 @@ def test_neither_recipe_nor_pairs(tmp_path, capsys):
 
 def test_nothing_to_go_on_from(recipe, tmp_path, capsys):
     assert main(["pretrain", str(recipe), "--out", str(tmp_path), "--resume"]) == 2
-    assert "holds no checkpoint to go on from" in capsys.readouterr().err
+    assert "holds no checkpoint to resume from" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
@@ -176,7 +176,7 @@ def test_a_recipe_renders_its_sources_and_chooses_by_what_it_leaves_out(
     )
     out = tmp_path / "out"
     assert main(["pretrain", str(path), "--out", str(out)]) == 0
-    assert "of the validation shapes named rightly" in capsys.readouterr().out
+    assert "of the validation shapes correct" in capsys.readouterr().out
     assert (out / "pairs" / "all" / "index.json").is_file()
     model = clip2point.load(out / "model")
     assert model.settings.to_dict() == read_recipe(path).recognition.to_dict()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from clip2point.core.errors import OptionError
-from clip2point.training.distributed import gather, make_fabric, share_batch_norm
+from clip2point.training.distributed import DeviceSettings, gather, make_fabric, sync_batch_norm
 
 pytest.importorskip("lightning_fabric")
 SCRIPT = Path(__file__).with_name("two_ranks.py")
@@ -37,17 +37,17 @@ def test_two_processes_have_the_loss_and_gradients_of_one(tmp_path):
 
 
 def test_one_process_gathers_nothing():
-    fabric = make_fabric("cpu:0")
+    fabric = make_fabric(DeviceSettings("cpu:0"))
     features = (torch.ones(2, 3),)
     assert gather(fabric, features) is features
     model = torch.nn.BatchNorm1d(2)
-    assert share_batch_norm(fabric, model) is model
+    assert sync_batch_norm(fabric, model) is model
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"device": "cuda:99"}, "cannot be used"), ({"device": "cpu:0", "devices": 2}, "is a single one")],
+    [({"device": "cuda:99"}, "cannot be used"), ({"device": "cpu:0", "devices": 2}, "expected a kind alone, cpu")],
 )
 def test_devices_that_do_not_fit(arguments, message):
     with pytest.raises(OptionError, match=message):
-        make_fabric(**arguments)
+        make_fabric(DeviceSettings(**arguments))

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from clip2point.core.errors import ModelError, OptionError
+from clip2point.core.errors import InterruptedTrainingError, ModelError, OptionError
 from clip2point.pretraining.recipe import Recipe, ValidationSettings
+from clip2point.training.checkpoints import CheckpointFolder
 from clip2point.training.distributed import make_fabric
 from clip2point.training.loop import Training
-from clip2point.training.metrics_log import MetricsLog, read_metrics
+from clip2point.training.metrics_log import MetricsLog, StepMetrics, read_metrics
+from clip2point.training.results import ValidationResult
 from clip2point.training.settings import TrainingSettings
-from clip2point.training.state import StateFolder
-from clip2point.training.validation import ValidationResult
 
 pytest.importorskip("lightning_fabric")
 
@@ -49,7 +49,7 @@ class PoisonedBatches(Batches):
 
 
 class At:
-    """Does something once a step is done."""
+    """Callback that acts after a step."""
 
     def __init__(self, step, action):
         self.at, self.action = step, action
@@ -72,9 +72,9 @@ def crash():
 
 
 def train(folder, recipe=RECIPE, *, callback=None, resume=False, batches=None, validate=None, pairs="p"):
-    fabric = make_fabric("cpu")
-    states = StateFolder(folder, recipe.to_dict(), pairs)
-    training = Training(fabric, Model(), batches or Batches(), recipe, states, validate, resume=resume)
+    fabric = make_fabric()
+    checkpoints = CheckpointFolder(folder, recipe.to_dict(), pairs)
+    training = Training(fabric, Model(), batches or Batches(), recipe, checkpoints, validate, resume=resume)
     log = MetricsLog(folder, training.step)
     try:
         return training, training.run(log, callback)
@@ -87,17 +87,17 @@ def without_speed(folder):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
-def test_a_crashed_run_goes_on_as_if_it_had_not(tmp_path, optimizer):
+def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path, optimizer):
     recipe = replace(RECIPE, optimizer=replace(RECIPE.optimizer, name=optimizer))
-    whole, finished = train(tmp_path / "whole", recipe)
-    assert finished
+    whole, outcome = train(tmp_path / "whole", recipe)
+    assert not outcome.interrupted
     assert whole.step == whole.total == 15
     with pytest.raises(RuntimeError, match="crash"):
         train(tmp_path / "parts", recipe, callback=At(10, crash))
     assert len(read_metrics(tmp_path / "parts")) == 10
     callback = At(0, None)
-    parts, finished = train(tmp_path / "parts", recipe, callback=callback, resume=True)
-    assert finished
+    parts, outcome = train(tmp_path / "parts", recipe, callback=callback, resume=True)
+    assert not outcome.interrupted
     assert callback.began == (8, 15)
     expected, found = whole.tower_state(), parts.tower_state()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
@@ -106,36 +106,43 @@ def test_a_crashed_run_goes_on_as_if_it_had_not(tmp_path, optimizer):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_run_after_the_step_with_a_checkpoint(tmp_path, number):
+def test_a_signal_interrupts_the_run_after_its_step_with_a_checkpoint(tmp_path, number):
     before = signal.getsignal(number)
-    training, finished = train(tmp_path, callback=At(3, lambda: os.kill(os.getpid(), number)))
-    assert not finished
-    assert training.step in (3, 4)
+    training, outcome = train(tmp_path, callback=At(3, lambda: os.kill(os.getpid(), number)))
+    assert outcome.interrupted
+    assert outcome.step == training.step
+    assert outcome.step in (3, 4)
+    assert outcome.checkpoint == tmp_path / "checkpoints" / "last.pt"
+    assert outcome.checkpoint.is_file()
+    assert str(outcome) == f"stopped after step {outcome.step} of 15"
+    with pytest.raises(InterruptedTrainingError, match=r"stopped after step \d of 15; its checkpoint is .*last.pt"):
+        outcome.require_end()
     assert signal.getsignal(number) is before
-    resumed, finished = train(tmp_path, resume=True)
-    assert finished
+    resumed, outcome = train(tmp_path, resume=True)
+    outcome.require_end()
+    assert str(outcome) == "done: step 15 of 15"
     whole, _ = train(tmp_path / "whole")
     expected = whole.tower_state()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in resumed.tower_state().items())
 
 
-def test_a_loss_that_is_not_finite_stops_before_it_spoils_the_weights(tmp_path):
+def test_a_loss_that_is_not_finite_never_reaches_the_weights(tmp_path):
     with pytest.raises(OptionError, match=r"step 5: the loss or its gradient is not finite .*optimizer.lr \(0.0003\)"):
         train(tmp_path, batches=PoisonedBatches())
-    state = StateFolder(tmp_path, RECIPE.to_dict(), "p").load()
+    state = CheckpointFolder(tmp_path, RECIPE.to_dict(), "p").load()
     assert state["step"] == 4
     assert all(tensor.isfinite().all() for tensor in state["model"].values())
 
 
-def test_the_average_is_what_is_exported(tmp_path):
+def test_the_moving_average_is_exported(tmp_path):
     training, _ = train(tmp_path / "a")
     plain, _ = train(tmp_path / "b", replace(RECIPE, training=replace(RECIPE.training, average_decay=0.0)))
-    last = StateFolder(tmp_path / "a", RECIPE.to_dict(), "p").load()["model"]
+    last = CheckpointFolder(tmp_path / "a", RECIPE.to_dict(), "p").load()["model"]
     assert torch.equal(plain.tower_state()["0.weight"], last["tower.0.weight"])
     assert not torch.equal(training.tower_state()["0.weight"], last["tower.0.weight"])
 
 
-def test_the_best_weights_are_kept_and_resuming_knows_them(tmp_path):
+def test_the_best_weights_are_saved_over_resumed_runs(tmp_path):
     recipe = replace(RECIPE, validation=ValidationSettings(dataset="x", every_epochs=1))
     accuracies = [0.3, 0.5, 0.4]
     seen = []
@@ -147,8 +154,7 @@ def test_the_best_weights_are_kept_and_resuming_knows_them(tmp_path):
     with pytest.raises(RuntimeError, match="crash"):
         train(tmp_path, recipe, validate=validate, callback=At(12, crash))
     train(tmp_path, recipe, validate=validate, resume=True)
-    states = StateFolder(tmp_path, recipe.to_dict(), "p")
-    best = states.load_best()
+    best = CheckpointFolder(tmp_path, recipe.to_dict(), "p").load_best()
     assert (best["step"], best["accuracy"], best["mean_class_accuracy"]) == (10, 0.5, 0.1)
     assert torch.equal(best["tower"]["0.weight"], seen[1]["0.weight"])
     accuracy = [row["accuracy"] for row in read_metrics(tmp_path)]
@@ -159,7 +165,7 @@ def test_the_best_weights_are_kept_and_resuming_knows_them(tmp_path):
     ]
 
 
-def test_another_recipe_or_other_pairs_cannot_go_on(tmp_path):
+def test_another_recipe_or_other_pairs_cannot_resume(tmp_path):
     train(tmp_path)
     changed = replace(RECIPE, optimizer=replace(RECIPE.optimizer, lr=0.5))
     with pytest.raises(OptionError, match=r"another recipe: optimizer.lr was 0.0003 and is now 0.5"):
@@ -169,7 +175,7 @@ def test_another_recipe_or_other_pairs_cannot_go_on(tmp_path):
     free = replace(
         RECIPE, training=replace(RECIPE.training, checkpoint_steps=1), data=replace(RECIPE.data, pairs=("b",))
     )
-    assert train(tmp_path, free, resume=True)[1]
+    assert not train(tmp_path, free, resume=True)[1].interrupted
 
 
 class Malicious:
@@ -188,15 +194,40 @@ def test_a_damaged_or_malicious_checkpoint_is_one_error(tmp_path, monkeypatch, c
         path.write_text("no state")
     else:
         torch.save(Malicious() if content == "malicious" else [1], path)
-    with pytest.raises(ModelError, match=r"last.pt: .*begin anew"):
+    with pytest.raises(ModelError, match=r"last.pt: .*start again"):
         train(tmp_path, resume=True)
     assert not (tmp_path / "executed").exists()
 
 
-def test_rows_after_the_checkpoint_and_torn_rows_are_taken_out(tmp_path):
+def test_a_checkpoint_with_former_names_of_keys_can_be_resumed(tmp_path):
+    recipe = {"captions": {"name_share": 0.4}, "seed": 1}
+    CheckpointFolder(tmp_path, recipe).save({"step": 3})
+    renamed = {"captions.name_share": "captions.name_probability"}
+    now = {"captions": {"name_probability": 0.4}, "seed": 1}
+    assert CheckpointFolder(tmp_path, now, renamed=renamed).load()["step"] == 3
+    now["captions"]["name_probability"] = 0.5
+    with pytest.raises(OptionError, match="captions.name_probability was 0.4 and is now 0.5"):
+        CheckpointFolder(tmp_path, now, renamed=renamed).load()
+
+
+def test_rows_after_the_checkpoint_and_cut_rows_are_removed(tmp_path):
     (tmp_path / "metrics.csv").write_text("step,epoch,loss\n1,0.1,3\n2,0.2,2\n3,0.3,1\n4,0.")
     log = MetricsLog(tmp_path, 2)
     log.close()
     assert [row["step"] for row in read_metrics(tmp_path)] == [1, 2]
     MetricsLog(tmp_path, 0).close()
     assert read_metrics(tmp_path) == []
+
+
+def test_metrics_of_release_0_1_0_are_read_and_continued(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text(
+        "step,epoch,lr,gradient,loss,pairs_per_second,accuracy,mean_class_accuracy\n1,0.5,0.1,2.5,3,9.0,,\n"
+    )
+    assert read_metrics(tmp_path)[0]["gradient_norm"] == 2.5
+    log = MetricsLog(tmp_path, 1)
+    log.add(StepMetrics(2, 1.0, 0.1, 1.5, {"total": 2.0}, 9.0, "pairs", 0.5, 0.25))
+    log.close()
+    assert [row["gradient_norm"] for row in read_metrics(tmp_path)] == [2.5, 1.5]
+    assert read_metrics(tmp_path)[1]["mean_class_accuracy"] == 0.25
+    assert "gradient," not in path.read_text()

@@ -7,7 +7,7 @@ import torch
 
 from clip2point.pretraining.batches import Batch
 from clip2point.pretraining.module import LossSettings, PretrainingModel
-from clip2point.training.distributed import gather, make_fabric
+from clip2point.training.distributed import DeviceSettings, Process, gather, make_fabric
 
 PAIRS, PIXELS, WIDTH = 6, 4, 5
 
@@ -31,12 +31,12 @@ def make_batch(part):
 
 
 def main(out, ranks):
-    fabric = make_fabric("cpu", ranks)
+    fabric = make_fabric(DeviceSettings(devices=ranks))
     fabric.launch()
     model = make_model()
     wrapped, _ = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
-    share = PAIRS // ranks
-    part = slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)
+    places = Process.of(fabric).part(PAIRS)
+    part = slice(places.start, places.stop)
     losses = model.losses(gather(fabric, wrapped(make_batch(part))))
     fabric.backward(losses["total"])
     found = {name: loss.detach() for name, loss in losses.items()}

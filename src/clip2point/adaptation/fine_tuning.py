@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,12 +29,12 @@ from clip2point.features.view_features import encode_views
 from clip2point.heads.metrics import measure_predictions
 from clip2point.model import Recogniser, view_cosines
 from clip2point.model.saving import save_model
-from clip2point.training.distributed import make_fabric
+from clip2point.training.checkpoints import CheckpointFolder, check_folder
+from clip2point.training.distributed import DeviceSettings, Process, make_fabric
 from clip2point.training.loop import Callback, Training
 from clip2point.training.metrics_log import MetricsLog
+from clip2point.training.results import TrainingOutcome, Validate, ValidationResult
 from clip2point.training.settings import OptimizerSettings, ScheduleSettings, SelectionSettings, TrainingSettings
-from clip2point.training.state import StateFolder, check_folder
-from clip2point.training.validation import Validate, ValidationResult
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -77,6 +77,29 @@ class FineTuningSettings:
         check_unfreeze(self.unfreeze)
         if not 0 <= self.label_smoothing < 1:
             raise OptionError(f"label_smoothing is {self.label_smoothing}: expected from 0 to below 1")
+
+
+@dataclass(frozen=True)
+class FineTuningResult:
+    """Result of a fine-tuning.
+
+    Attributes:
+        model: Model with the trained tower; None if the training was interrupted.
+        outcome: End of the training.
+    """
+
+    model: Recogniser | None
+    outcome: TrainingOutcome
+
+    def require_model(self) -> Recogniser:
+        """Return the model, where nothing can be done without it.
+
+        Raises:
+            InterruptedTrainingError: If the training was interrupted.
+        """
+        self.outcome.require_end()
+        assert self.model is not None
+        return self.model
 
 
 class Looks(NamedTuple):
@@ -150,12 +173,10 @@ def fine_tune(
     out: Path | None,
     *,
     resume: bool = False,
-    device: str | None = None,
-    devices: int = 1,
-    nodes: int = 1,
+    devices: DeviceSettings | None = None,
     callback: Callback | None = None,
     progress: Progress | None = None,
-) -> Recogniser:
+) -> FineTuningResult:
     """Train the depth tower of a model on labelled shapes.
 
     Args:
@@ -167,29 +188,26 @@ def fine_tune(
         out: folder for checkpoints, metrics and at the end the model, which ``clip2point.load`` reads; several
             processes share it. None keeps nothing, and cannot go on when it was stopped.
         resume: whether to go on from the checkpoint there, as if the run had never stopped.
-        device: see ``make_fabric``, as for the next two; the model's own if not given.
-        devices: on each machine.
-        nodes: machines.
+        devices: Devices of the training; the model's own by default.
         callback: hears of every step, on the process that writes the files.
         progress: wraps an iterable of a given length, to show how far the drawing of points is.
 
     Returns:
-        The model with the trained tower and without a head, under the same settings; on every process. Its logit scale
-        is the learned one.
+        The model with the trained tower and without a head, under the same settings and with the learned logit scale,
+        on every process; no model if the process was asked to stop (Ctrl-C, SIGTERM), after a checkpoint.
 
     Raises:
         OptionError: if settings, data, devices or folder do not fit together, or the loss is no longer finite.
         DataError: if shapes are missing or broken.
         ModelError: if a checkpoint cannot be read.
-        KeyboardInterrupt: if the process was asked to stop (Ctrl-C, SIGTERM); the checkpoint is written.
     """
     _check_data(train, validation)
-    several = devices > 1 or nodes > 1
-    if out is None and (resume or several):
+    devices = devices or DeviceSettings(str(model.backbone.device))
+    if out is None and (resume or devices.several):
         raise OptionError("a fine-tuning that goes on, or has several processes, needs a folder: give out")
     if out is not None:
         check_folder(out, resume)
-    fabric = make_fabric(device or str(model.backbone.device), devices, nodes, settings.training.precision)
+    fabric = make_fabric(devices, settings.training.precision)
     fabric.launch()
     job = _Job(model, train, validation, settings, fabric, progress if fabric.is_global_zero else None)
     if out is not None:
@@ -209,21 +227,23 @@ def _check_data(train: Dataset, validation: Dataset | None) -> None:
         )
 
 
-def _run(job: _Job, out: Path, resume: bool, callback: Callback | None, *, keep: bool) -> Recogniser:
+def _run(job: _Job, out: Path, resume: bool, callback: Callback | None, *, keep: bool) -> FineTuningResult:
     """Train, and make a model of the best weights, or of the last ones without validation."""
     fabric, leads = job.fabric, job.fabric.is_global_zero
-    states = StateFolder(out, job.identity)
-    training = Training(fabric, job.module, job.batches(), job.settings, states, job.measure, resume=resume)
+    checkpoints = CheckpointFolder(out, job.identity)
+    training = Training(fabric, job.module, job.batches(), job.settings, checkpoints, job.measure, resume=resume)
     log = MetricsLog(out, training.step) if leads else None
     try:
-        finished = training.run(log, callback if leads else None)
+        outcome = training.run(log, callback if leads else None)
     finally:
         if log is not None:
             log.close()
-    if not finished:
-        raise KeyboardInterrupt(f"stopped after step {training.step:,} of {training.total:,}")
+    if not keep:
+        outcome = replace(outcome, checkpoint=None)
+    if outcome.interrupted:
+        return FineTuningResult(None, outcome)
     fabric.barrier()  # until the best weights are written
-    best = states.load_best() if job.measure is not None else None
+    best = checkpoints.load_best() if job.measure is not None else None
     tuned = job.tuned(best["tower"] if best else training.tower_state(), name=str(out / MODEL) if keep else None)
     if keep and leads:
         card: dict[str, Any] = {**job.card, "trained_steps": best["step"] if best else training.step}
@@ -231,7 +251,7 @@ def _run(job: _Job, out: Path, resume: bool, callback: Callback | None, *, keep:
             card["validation"] = {name: best[name] for name in ("accuracy", "mean_class_accuracy", "cross_entropy")}
         save_model(out / MODEL, tuned.backbone, tuned.settings, card, half=job.settings.training.half)
     fabric.barrier()  # until the model is written
-    return tuned
+    return FineTuningResult(tuned, outcome)
 
 
 class _Job:
@@ -302,9 +322,7 @@ class _Job:
             self.settings.viewing,
             batch_size=self.settings.training.batch_size,
             seed=self.settings.training.seed,
-            rank=self.fabric.global_rank,
-            world_size=self.fabric.world_size,
-            device=self.fabric.device,
+            process=Process.of(self.fabric),
         )
 
     @property

@@ -22,6 +22,7 @@ from clip2point.model.recogniser import Recogniser
 from clip2point.rendering import ViewSet, render_depth
 from clip2point.shapes import place_points
 from clip2point.shapes.augmentation import AugmentationSettings, augment
+from clip2point.training.distributed import Process
 
 Float32 = NDArray[np.float32]
 
@@ -107,9 +108,7 @@ class ShapeBatches:
         settings: see there.
         batch_size: shapes in a batch, over all processes together.
         seed: of every draw.
-        rank: which process this is.
-        world_size: how many there are.
-        device: where the depth maps are rendered.
+        process: Process that makes its part of the batches, and renders on its device.
 
     Raises:
         OptionError: if the model has not so many views, or a batch cannot be divided among the processes.
@@ -125,23 +124,17 @@ class ShapeBatches:
         *,
         batch_size: int,
         seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-        device: torch.device | str = "cpu",
+        process: Process | None = None,
     ) -> None:
         if settings.views > len(model.views):
             raise OptionError(
                 f"views is {settings.views}: expected at most {len(model.views)}, all that {model.name} looks at"
             )
-        if batch_size % world_size:
-            raise OptionError(
-                f"batch_size is {batch_size}: expected a multiple of the number of processes, {world_size}"
-            )
+        process = process or Process()
         self._drawings, self._model, self._settings = drawings, model, settings
         self._count = len(drawings[0])
-        self._batch_size, self._seed, self._device = batch_size, seed, torch.device(device)
-        share = batch_size // world_size
-        self._part = range(rank * share, (rank + 1) * share)
+        self._batch_size, self._seed, self._device = batch_size, seed, torch.device(process.device)
+        self._part = process.part(batch_size)
         self._order = lru_cache(maxsize=2)(self._new_order)
         self.steps_per_epoch = -(-self._count // batch_size)
 

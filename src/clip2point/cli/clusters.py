@@ -55,12 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
             right=("shapes",),
         )
     if arguments.html:
-        _write_page(arguments.html, library, found)
+        _write_page(arguments, library, found)
         output.remark(f"Page: {arguments.html}")
     return 0
 
 
-def _write_page(path: Path, library: Library, found: list[Cluster]) -> None:
+def _write_page(arguments: argparse.Namespace, library: Library, found: list[Cluster]) -> None:
     from clip2point.report.gallery_page import Card, Section, write_gallery
 
     sections = []
@@ -70,10 +70,10 @@ def _write_page(path: Path, library: Library, found: list[Cluster]) -> None:
         names = ", ".join(name.replace("_", " ") for name in cluster.alternatives)
         sections.append(Section(cluster.name.replace("_", " "), f"{len(cluster.paths):,} shapes; or: {names}", cards))
     write_gallery(
-        path,
+        arguments.html,
         sections,
         title="clip2point: clusters",
         summary=f"{len(library):,} shapes in {len(found)} clusters.",
         remarks=[f"The {_CARDS} most central shapes of each, with the cosine to its middle."],
-        command=figures.command_line(),
+        command=figures.command_line(arguments),
     )

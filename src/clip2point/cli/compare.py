@@ -77,7 +77,7 @@ def _compare(arguments: argparse.Namespace, parts: Parts) -> Comparison:
     heads, shots = _heads(arguments.heads), _shots(arguments.shots)
     common: dict[str, Any] = {
         "copies": CopySettings(arguments.copies) if arguments.copies else None,
-        "command": command_line(),
+        "command": command_line(arguments),
         "progress": output.progress_of(parts.test.name),
         **({"seeds": arguments.seeds} if arguments.seeds else {}),
     }
@@ -98,7 +98,7 @@ def _tuned(
     from clip2point.core.strict_config import to_plain
     from clip2point.model import Recogniser, load
     from clip2point.model.checkpoint import is_checkpoint
-    from clip2point.training.state import has_state
+    from clip2point.training.checkpoints import has_checkpoint
 
     settings = fine_tuning.settings_of(arguments, len(train), seed=seed)
     key = key_of(
@@ -112,7 +112,7 @@ def _tuned(
     if is_checkpoint(folder / MODEL):
         tuned = load(folder / MODEL, device=arguments.device, dtype=arguments.dtype)
     else:
-        tuned = fine_tuning.fine_tune_in(folder, model, train, validation, settings, resume=has_state(folder))
+        tuned = fine_tuning.fine_tune_in(folder, model, train, validation, settings, resume=has_checkpoint(folder))
     tuned = fine_tuning.kept(arguments, model, tuned, len(train))
     return Recogniser(tuned.backbone, model.settings, f"{model.name}, tuned ({arguments.unfreeze})")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip2point.cli import figures, libraries, options, output
@@ -60,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     summary = _summary(groups, len(library))
     output.remark(summary)
     if arguments.html:
-        _write_page(arguments.html, library, groups, summary)
+        _write_page(arguments, library, groups, summary)
         output.remark(f"Page: {arguments.html}")
     return 0
 
@@ -105,7 +104,7 @@ def _summary(groups: list[DuplicateGroup], total: int) -> str:
     )
 
 
-def _write_page(path: Path, library: Library, groups: list[DuplicateGroup], summary: str) -> None:
+def _write_page(arguments: argparse.Namespace, library: Library, groups: list[DuplicateGroup], summary: str) -> None:
     from clip2point.report.gallery_page import Card, Section, write_gallery
 
     sections = []
@@ -119,10 +118,10 @@ def _write_page(path: Path, library: Library, groups: list[DuplicateGroup], summ
         sections.append(Section(f"Group {number}", f"{len(group.entries)} shapes, {_alike(group)}", cards))
     shown = [f"The page shows {_GROUPS} of them, and at most {_MEMBERS} shapes of each; --json prints all."]
     write_gallery(
-        path,
+        arguments.html,
         sections,
         title="clip2point: near-duplicates",
         summary=summary,
         remarks=shown if len(groups) > _GROUPS or any(len(group.entries) > _MEMBERS for group in groups) else [],
-        command=figures.command_line(),
+        command=figures.command_line(arguments),
     )

@@ -138,7 +138,7 @@ def _measure(arguments: argparse.Namespace, model: Recogniser, dataset: Dataset)
     from clip2point.evaluation.measurement import evaluate
 
     return evaluate(
-        model, dataset, arguments.seeds or 1, command=command_line(), progress=output.progress_of(dataset.name)
+        model, dataset, arguments.seeds or 1, command=command_line(arguments), progress=output.progress_of(dataset.name)
     )
 
 
@@ -206,7 +206,9 @@ def _sweep(arguments: argparse.Namespace, dataset: Dataset, grid: dict[str, list
         rows.append((*map(str, values), *_figures(summary).values()))
         records.append({**chosen, **summary.to_dict()})
     if arguments.json:
-        output.print_json({"dataset": dataset.name, "split": dataset.split, "command": command_line(), "rows": records})
+        output.print_json(
+            {"dataset": dataset.name, "split": dataset.split, "command": command_line(arguments), "rows": records}
+        )
     else:
         headings = ("accuracy", "mean class", "top 3", "top 5", "calibration error")
         output.print_table((*grid, *headings), rows, right=headings)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,6 @@ def print_published(rows: Sequence[Published], dataset: str, protocol: str) -> N
     )
 
 
-def command_line() -> str:
-    """The command line that was given."""
-    return shlex.join(["clip2point", *sys.argv[1:]])
+def command_line(arguments: argparse.Namespace) -> str:
+    """Return the command line of these arguments, to be repeated in results."""
+    return shlex.join(["clip2point", *arguments.words])

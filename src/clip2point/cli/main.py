@@ -27,7 +27,7 @@ from clip2point.cli import (
     search,
     verify,
 )
-from clip2point.core.errors import Clip2PointError
+from clip2point.core.errors import Clip2PointError, InterruptedTrainingError
 from clip2point.core.version import __version__
 
 _COMMANDS = (
@@ -72,12 +72,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: words of the command line after the program's name; those of this process if not given.
 
     Returns:
-        0 if all went well, 1 if some inputs failed or a check did not hold, 2 if the command could not run at all.
+        0 if all went well, 1 if some inputs failed or a check did not hold, 2 if the command could not run at all,
+        130 if it was interrupted.
     """
-    arguments = build_parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    # Commands repeat their words in what they write.
+    arguments = build_parser().parse_args(words, argparse.Namespace(words=words))
     warnings.showwarning = _show_warning
     try:
         return int(arguments.run(arguments))
+    except InterruptedTrainingError as error:
+        print(f"interrupted: {error}", file=sys.stderr)
+        return 130
     except Clip2PointError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -139,7 +139,11 @@ def run(arguments: argparse.Namespace) -> int:
         _report(arguments, outcomes)
     if arguments.json:
         output.print_json(
-            {"quick": arguments.quick, "command": command_line(), "recipes": [found.to_dict() for found in outcomes]}
+            {
+                "quick": arguments.quick,
+                "command": command_line(arguments),
+                "recipes": [found.to_dict() for found in outcomes],
+            }
         )
     elif arguments.dry_run:
         for found in outcomes:
@@ -293,5 +297,5 @@ def _report(arguments: argparse.Namespace, outcomes: Sequence[_Outcome]) -> None
     """Write the table."""
     from clip2point.report.reproduction_page import write_reproduction
 
-    write_reproduction(arguments.report, _entries(outcomes), quick=arguments.quick, command=command_line())
+    write_reproduction(arguments.report, _entries(outcomes), quick=arguments.quick, command=command_line(arguments))
     output.remark(f"Report: {arguments.report}")

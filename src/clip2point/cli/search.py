@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not hits:
         output.remark(f"No shape of {library.path} fits the condition {where}.")
     if arguments.html:
-        _write_page(arguments.html, library, query, hits, where)
+        _write_page(arguments, library, query, hits, where)
         output.remark(f"Page: {arguments.html}")
     return 0
 
@@ -104,16 +104,18 @@ def _labels(hit: Hit) -> tuple[str, str]:
     return "".join(words[:1]), ", ".join(words[1:3])
 
 
-def _write_page(path: Path, library: Library, query: Query, hits: list[Hit], where: str | None) -> None:
+def _write_page(
+    arguments: argparse.Namespace, library: Library, query: Query, hits: list[Hit], where: str | None
+) -> None:
     from clip2point.report.gallery_page import Card, Section, write_gallery
 
     cards = [Card(hit.entry, f"{number}. {hit.score:.3f}") for number, hit in enumerate(hits, 1)]
     write_gallery(
-        path,
+        arguments.html,
         [Section("", "", cards)],
         title="clip2point: search",
         summary=f"The {len(hits)} most alike of {len(library):,} shapes.",
-        command=figures.command_line(),
+        command=figures.command_line(arguments),
         remarks=[f"Only where {where}"] if where else [],
         query=query,
     )

@@ -110,9 +110,10 @@ def fine_tune_in(
     from clip2point.cli.training_console import TrainingConsole
 
     with TrainingConsole(folder) as console:
-        return fine_tune(
+        result = fine_tune(
             *(model, train, validation, settings, folder),
             resume=resume,
             callback=console,
             progress=output.progress_of(train.name),
         )
+    return result.require_model()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from clip2point.cli import output
 from clip2point.core.errors import OptionError
@@ -31,23 +32,12 @@ def run_typed(words: Sequence[str]) -> tuple[str, str]:
     line = shlex.join(["clip2point", *words])
     output.remark(f"$ {line}")
     printed = io.StringIO()
-    with _command_line(words), contextlib.redirect_stdout(printed if "--json" in words else sys.stderr):
+    with contextlib.redirect_stdout(printed if "--json" in words else sys.stderr):
         try:
-            arguments = build_parser().parse_args(words)
+            arguments = build_parser().parse_args(words, argparse.Namespace(words=list(words)))
         except SystemExit:
             raise OptionError(f"{line}: is no command of this version; correct the recipe") from None
         status = arguments.run(arguments)
     if status == 130:
         raise KeyboardInterrupt
     return line, printed.getvalue()
-
-
-@contextlib.contextmanager
-def _command_line(words: Sequence[str]) -> Iterator[None]:
-    """Let the process have these words, which commands repeat in what they write."""
-    before = sys.argv
-    sys.argv = [*before[:1], *words]
-    try:
-        yield
-    finally:
-        sys.argv = before

@@ -29,6 +29,10 @@ class CacheError(Clip2PointError):
     """A cache that cannot be written to."""
 
 
+class InterruptedTrainingError(Clip2PointError):
+    """An interrupted training, where only a finished one is of use."""
+
+
 def reason(error: BaseException) -> str:
     """Return the first line of another library's error message, without a full stop."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

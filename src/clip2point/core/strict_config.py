@@ -57,6 +57,26 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{key}", value
 
 
+def rename_keys(values: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
+    """Replace former names of keys by their present ones.
+
+    Args:
+        values: Sections by name.
+        renamed: Present names by former ones, each as "section.key" within the same section.
+
+    Examples:
+        >>> rename_keys({"captions": {"name_share": 0.4}}, {"captions.name_share": "captions.name_probability"})
+        {'captions': {'name_probability': 0.4}}
+    """
+    sections = dict(values)
+    for former, present in renamed.items():
+        (section, key), (_, name) = former.split("."), present.split(".")
+        inside = sections.get(section)
+        if isinstance(inside, Mapping) and key in inside and name not in inside:
+            sections[section] = {name if other == key else other: value for other, value in inside.items()}
+    return sections
+
+
 def read_section(kind: type[_Section], values: Any, source: str, prefix: str = "") -> _Section:
     """Make a dataclass from a mapping.
 

@@ -1,4 +1,4 @@
-"""Pre-training: image-depth pairs, the paper's losses, and depth towers trained from a recipe to a model folder."""
+"""Pre-training: the paper's losses, image-depth pairs into batches, and depth towers trained by a recipe."""
 
 from clip2point.pretraining.recipe import Recipe, read_recipe
 

@@ -1,12 +1,12 @@
-"""Batches for pre-training: two depth maps of a view of each model, its picture's feature, its caption.
+"""Batches for pre-training: two depth maps of a view of each model, the feature of its image, its caption.
 
-Any batch can be made by its number alone, so that a training that goes on sees what an uninterrupted one would see,
-and each of several processes makes its own part of a batch.
+A batch depends on its number alone, so that a resumed training sees the batches of an uninterrupted one, and each of
+several processes makes its own part of a batch.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,26 +16,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2point.core.errors import OptionError
+from clip2point.core.strict_config import expect
 from clip2point.data.pairs import PairSet
 from clip2point.pretraining.captions import Vocabulary
 from clip2point.pretraining.image_features import ImageFeatures
 from clip2point.rendering import ViewSet, render_depth, view_set
 from clip2point.rendering.depth import check_radius, check_style
 from clip2point.shapes.augmentation import AugmentationSettings, augment
+from clip2point.training.distributed import Process
 
 
 @dataclass(frozen=True)
 class RenderingSettings:
-    """How depth maps are rendered in training; where two values are given, each is drawn between them.
+    """Rendering of the depth maps in training; a pair of values is a range from which one is drawn.
 
     Attributes:
-        views: name of the view set that views are drawn from. With another set than that of the pairs' pictures, depth
-            maps are held against pictures of any view of the same model.
-        image_size: pixels; 0 for the backbone's own size.
-        style: of the depth maps.
-        points: how many of the model's points are drawn.
-        radius: of the discs, in half image widths.
-        distance: of the camera.
+        views: Name of the view set that views are drawn from. With another set than that of the pairs' images, depth
+            maps are compared with images of any view of the same model.
+        image_size: Side of the depth maps, in pixels; 0 for the backbone's own size.
+        style: Depth style.
+        points: Number of the model's points.
+        radius: Radius of the discs, in half image widths.
+        distance: Distance of the camera.
     """
 
     views: str = "clip2point-10"
@@ -52,19 +54,38 @@ class RenderingSettings:
             check_radius(radius)
         for name, least in (("points", 1), ("radius", 0.0), ("distance", 0.1)):
             low, high = getattr(self, name)
-            if not least <= low <= high:
-                raise OptionError(f"{name} is {low} to {high}: expected two numbers from {least}, the smaller first")
-        if self.image_size < 0:
-            raise OptionError(f"image_size is {self.image_size}: expected pixels, or 0 for the backbone's own size")
+            expect(least <= low <= high, name, f"{low} to {high}", f"two numbers from {least}, the smaller one first")
+        expect(self.image_size >= 0, "image_size", self.image_size, "pixels, or 0 for the backbone's own size")
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """Contents of the batches.
+
+    Attributes:
+        image_size: Side S of the depth maps, in pixels.
+        batch_size: Models in a batch, over all processes together.
+        rendering: Rendering of the depth maps.
+        augmentation: Augmentation of the points.
+        balance: 0 to show every model once an epoch; up to 1 to show each name equally often.
+        seed: Seed of every draw.
+    """
+
+    image_size: int
+    batch_size: int
+    rendering: RenderingSettings = field(default_factory=RenderingSettings)
+    augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
+    balance: float = 0.0
+    seed: int = 0
 
 
 class Batch(NamedTuple):
     """One process's part of a batch.
 
     Attributes:
-        depth: [2, N, 1, S, S], two depth maps of each model in [0, 1].
-        image: [N, D] features of its picture, or None.
-        caption: [N] number of its caption, or None.
+        depth: Two depth maps of each model, [2, N, 1, S, S] in [0, 1].
+        image: Features of its image, [N, D], or None.
+        caption: Number of its caption, [N], or None.
     """
 
     depth: Tensor
@@ -76,25 +97,18 @@ class PairBatches:
     """Batches of a set of pairs.
 
     Attributes:
-        steps_per_epoch: whole batches in a round through the pairs.
-        unit: see ``Batches``.
+        steps_per_epoch: Number of whole batches in an epoch.
+        unit: "pairs".
 
     Args:
-        pairs: the models.
-        image_size: S, pixels.
-        batch_size: models in a batch, over all processes together.
-        rendering: see there.
-        augmentation: see there.
-        images: features of the pictures, or None to do without.
-        vocabulary: captions, or None to do without.
-        balance: 0 to show every model once a round; up to 1 to show each name equally often.
-        seed: of every draw.
-        rank: which process this is.
-        world_size: how many there are.
-        device: where the depth maps are rendered.
+        pairs: Models to train on.
+        settings: Contents of the batches.
+        images: Features of the images, or None to do without.
+        vocabulary: Captions, or None to do without.
+        process: Process that makes its part of the batches, and renders on its device.
 
     Raises:
-        OptionError: if a batch does not fit the pairs or the processes.
+        OptionError: If a batch does not fit the pairs or the processes.
     """
 
     unit: str = "pairs"
@@ -102,56 +116,45 @@ class PairBatches:
     def __init__(
         self,
         pairs: PairSet,
+        settings: BatchSettings,
         *,
-        image_size: int,
-        batch_size: int,
-        rendering: RenderingSettings,
-        augmentation: AugmentationSettings,
         images: ImageFeatures | None = None,
         vocabulary: Vocabulary | None = None,
-        balance: float = 0.0,
-        seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-        device: torch.device | str = "cpu",
+        process: Process | None = None,
     ) -> None:
-        if batch_size % world_size:
+        process = process or Process()
+        self._part = process.part(settings.batch_size)
+        if settings.batch_size > len(pairs):
             raise OptionError(
-                f"batch_size is {batch_size}: expected a multiple of the number of processes, {world_size}"
+                f"batch_size is {settings.batch_size}: expected at most the number of models, {len(pairs)}; give "
+                "--batch-size"
             )
-        if batch_size > len(pairs):
-            raise OptionError(
-                f"batch_size is {batch_size}: expected at most the number of models, {len(pairs)}; give --batch-size"
-            )
-        self.steps_per_epoch = len(pairs) // batch_size
+        self.steps_per_epoch = len(pairs) // settings.batch_size
         self._pairs, self._images, self._vocabulary = pairs, images, vocabulary
-        self._rendering, self._augmentation, self._size = rendering, augmentation, image_size
-        self._seed, self._batch_size, self._device = seed, batch_size, torch.device(device)
-        share = batch_size // world_size
-        self._part = slice(rank * share, (rank + 1) * share)
-        self._views = view_set(rendering.views)
-        self._picture_views = len(view_set(pairs.views))
-        self._order = lru_cache(maxsize=2)(self._new_order)
-        self._shares = _shares(pairs, balance) if balance > 0 else None
+        self._settings, self._device = settings, torch.device(process.device)
+        self._views = view_set(settings.rendering.views)
+        self._image_views = len(view_set(pairs.views))
+        self._order = lru_cache(maxsize=2)(self._draw_order)
+        self._probabilities = _model_probabilities(pairs, settings.balance) if settings.balance > 0 else None
 
     def batch(self, step: int) -> Batch:
-        """This process's part of the batch of a step, from 0; the same at every call."""
+        """Return this process's part of the batch of a step, from 0; the same at every call."""
         epoch, number = divmod(step, self.steps_per_epoch)
-        start = number * self._batch_size
-        models = self._order(epoch)[start : start + self._batch_size][self._part]
-        places = range(self._part.start, self._part.stop)
-        draws = [np.random.default_rng((self._seed, 1, step, place)) for place in places]
+        start = number * self._settings.batch_size
+        models = self._order(epoch)[start + self._part.start : start + self._part.stop]
+        draws = [np.random.default_rng((self._settings.seed, 1, step, place)) for place in self._part]
         views = [int(rng.integers(len(self._views))) for rng in draws]
-        depth = torch.empty(2, len(models), 1, self._size, self._size, device=self._device)
+        size = self._settings.image_size
+        depth = torch.empty(2, len(models), 1, size, size, device=self._device)
         for view in sorted(set(views)):
             rows = [row for row, drawn in enumerate(views) if drawn == view]
-            depth[:, rows, 0] = self._rendered(step, view, models[rows], [draws[row] for row in rows])
-        return Batch(depth, self._image_features(models, views, draws), self._captions(models, draws))
+            depth[:, rows, 0] = self._render(step, view, models[rows], [draws[row] for row in rows])
+        return Batch(depth, self._image_features(models, views, draws), self._draw_captions(models, draws))
 
-    def _rendered(self, step: int, view: int, models: NDArray[np.int64], draws: list[np.random.Generator]) -> Tensor:
-        """Depth maps [2, n, S, S] of one view of n models; they share their number of points and their discs."""
-        rng = np.random.default_rng((self._seed, 2, step, view))
-        settings = self._rendering
+    def _render(self, step: int, view: int, models: NDArray[np.int64], draws: list[np.random.Generator]) -> Tensor:
+        """Return depth maps [2, n, S, S] of one view of n models, with the same number of points and radius."""
+        rng = np.random.default_rng((self._settings.seed, 2, step, view))
+        settings = self._settings.rendering
         count = int(rng.integers(settings.points[0], settings.points[1], endpoint=True))
         radius = float(rng.uniform(*settings.radius))
         clouds = np.stack([self._clouds(model, count, draw) for model, draw in zip(models, draws, strict=True)], axis=1)
@@ -160,47 +163,47 @@ class PairBatches:
             torch.from_numpy(clouds.reshape(-1, count, 3)).to(self._device),
             ViewSet(f"{self._views.name}[{view}]", (self._views.angles[view],)),
             distances.reshape(-1, 1).astype(np.float32),
-            image_size=self._size,
+            image_size=self._settings.image_size,
             radius=radius,
             style=settings.style,
         )
         return images[:, 0].unflatten(0, (2, len(models)))
 
     def _clouds(self, model: int, count: int, draw: np.random.Generator) -> NDArray[np.float32]:
-        """[2, N, 3] points for the two depth maps of a model."""
-        points = self._pairs.points(model)
-        first = augment(points, self._augmentation, count, draw)
-        second = augment(points, self._augmentation, count, draw) if self._augmentation.independent else first
+        """Return the points [2, N, 3] for the two depth maps of a model."""
+        points, settings = self._pairs.points(model), self._settings.augmentation
+        first = augment(points, settings, count, draw)
+        second = augment(points, settings, count, draw) if settings.independent else first
         return np.stack([first, second])
 
     def _image_features(
         self, models: NDArray[np.int64], views: list[int], draws: list[np.random.Generator]
     ) -> Tensor | None:
-        """Features of the pictures of the same views, or of any views if the pictures have others."""
+        """Return the features of the images of the same views, or of any views if the images have others."""
         if self._images is None:
             return None
         if self._views.name != self._pairs.views:
-            views = [int(draw.integers(self._picture_views)) for draw in draws]
+            views = [int(draw.integers(self._image_views)) for draw in draws]
         rows = [self._images(int(model), view) for model, view in zip(models, views, strict=True)]
         return torch.from_numpy(np.stack(rows)).to(self._device)
 
-    def _captions(self, models: NDArray[np.int64], draws: list[np.random.Generator]) -> Tensor | None:
+    def _draw_captions(self, models: NDArray[np.int64], draws: list[np.random.Generator]) -> Tensor | None:
         if self._vocabulary is None:
             return None
         numbers = [self._vocabulary.draw(int(model), draw) for model, draw in zip(models, draws, strict=True)]
         return torch.tensor(numbers, device=self._device)
 
-    def _new_order(self, epoch: int) -> NDArray[np.int64]:
-        """The models of a round, in the order in which they are shown."""
-        rng = np.random.default_rng((self._seed, 0, epoch))
-        if self._shares is None:
+    def _draw_order(self, epoch: int) -> NDArray[np.int64]:
+        """Return the models of an epoch, in the order in which they are shown."""
+        rng = np.random.default_rng((self._settings.seed, 0, epoch))
+        if self._probabilities is None:
             return rng.permutation(len(self._pairs))
-        return rng.choice(len(self._pairs), len(self._pairs), p=self._shares)
+        return rng.choice(len(self._pairs), len(self._pairs), p=self._probabilities)
 
 
-def _shares(pairs: PairSet, balance: float) -> NDArray[np.float64]:
-    """How often each model is shown: models with a common name less often."""
+def _model_probabilities(pairs: PairSet, balance: float) -> NDArray[np.float64]:
+    """Return the probability of each model; models with a common name are drawn less often."""
     names = [info.captions[0].lower() for info in pairs.infos]
     _, inverse, counts = np.unique(names, return_inverse=True, return_counts=True)
-    shares = counts[inverse].astype(np.float64) ** -balance
-    return np.asarray(shares / shares.sum())
+    weights = counts[inverse].astype(np.float64) ** -balance
+    return np.asarray(weights / weights.sum())

@@ -1,7 +1,7 @@
-"""The losses of pre-training (section 3.3 of the paper, constants of the public code).
+"""Losses of pre-training (section 3.3 of the paper, constants of the public code).
 
-Two depth maps of one view, rendered at different distances, must give like features (intra-modality); their mean
-must be like the feature of the colour image of that view (cross-modality). A learned scalar balances the two.
+Two depth maps of one view, rendered at different distances, must have similar features (intra-modality); their mean
+must be similar to the feature of the colour image of that view (cross-modality). A learned scalar balances the two.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ TEMPERATURE = 0.07
 
 
 class PretrainingLoss(NamedTuple):
-    """The parts of the loss, each a scalar.
+    """Parts of the loss, each a scalar.
 
     Attributes:
-        cross: depth against images.
-        intra: depth against depth.
-        total: cross + intra / sigma^2 + log(sigma + 1).
+        cross: Loss of depth against images.
+        intra: Loss of depth against depth.
+        total: Sum cross + intra / sigma^2 + log(sigma + 1).
     """
 
     cross: Tensor
@@ -34,17 +34,22 @@ class PretrainingLoss(NamedTuple):
 def pretraining_loss(
     depth1: Tensor, depth2: Tensor, image: Tensor, sigma: Tensor | float, temperature: float = TEMPERATURE
 ) -> PretrainingLoss:
-    """CLIP2Point's loss of a batch.
+    """Return CLIP2Point's loss of a batch.
 
     Args:
-        depth1: [N, D] features of depth maps, any length.
-        depth2: [N, D] features of the same views at other distances.
-        image: [N, D] features of the colour images of these views.
-        sigma: learned scalar above 0 that weighs the intra-modality loss; 1 at the start.
-        temperature: of both contrastive losses.
+        depth1: Features of depth maps, [N, D], of any norm.
+        depth2: Features of the same views at other distances, [N, D].
+        image: Features of the colour images of these views, [N, D].
+        sigma: Learned scalar (> 0) that weighs the intra-modality loss; 1 at the start.
+        temperature: Temperature of both contrastive losses (> 0).
 
     Raises:
-        OptionError: if the features differ in shape.
+        OptionError: If the features differ in shape.
+
+    Examples:
+        >>> loss = pretraining_loss(torch.eye(3), torch.eye(3), torch.eye(3), sigma=1.0)
+        >>> bool(loss.cross < 1e-4), round(loss.total.item(), 4)  # what remains is log(sigma + 1)
+        (True, 0.6931)
     """
     cross = nt_xent((depth1 + depth2) / 2, image, temperature)
     intra = nt_xent(depth1, depth2, temperature)
@@ -53,18 +58,24 @@ def pretraining_loss(
 
 
 def nt_xent(a: Tensor, b: Tensor, temperature: float = TEMPERATURE) -> Tensor:
-    """Normalised temperature-scaled cross-entropy (SimCLR): each of 2N features must find its partner among the others.
+    """Return the normalised temperature-scaled cross-entropy (NT-Xent, SimCLR) of two batches of features.
+
+    Each of the 2N features must find its partner among the others.
 
     Args:
-        a: [N, D], any length.
-        b: [N, D], the partners.
-        temperature: divides the cosines.
+        a: Features [N, D], of any norm.
+        b: Features of the partners, [N, D].
+        temperature: Divisor of the cosines (> 0).
 
     Returns:
-        A scalar: the mean over the 2N features.
+        A scalar, the mean over the 2N features.
 
     Raises:
-        OptionError: if ``a`` and ``b`` differ in shape.
+        OptionError: If ``a`` and ``b`` differ in shape.
+
+    Examples:
+        >>> nt_xent(torch.eye(2), torch.eye(2), temperature=1.0)  # -log(e / (e + 2))
+        tensor(0.5514)
     """
     if a.shape != b.shape or a.ndim != 2:
         raise OptionError(f"expected two batches of features [N, D], got {list(a.shape)} and {list(b.shape)}")
@@ -74,3 +85,43 @@ def nt_xent(a: Tensor, b: Tensor, temperature: float = TEMPERATURE) -> Tensor:
     itself = torch.eye(2 * count, dtype=torch.bool, device=a.device)
     partner = torch.arange(2 * count, device=a.device).roll(count)
     return cross_entropy(cosines.masked_fill(itself, -torch.inf), partner)
+
+
+def mean_square_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Return the mean squared distance between the unit features of a [N, D] and b [N, D].
+
+    Returns:
+        A scalar from 0 to 4.
+
+    Examples:
+        >>> mean_square_distance(torch.eye(2), 3 * torch.eye(2).flip(0))
+        tensor(2.)
+    """
+    return (normalize(a, dim=-1) - normalize(b, dim=-1)).square().sum(-1).mean()
+
+
+def caption_loss(depth: Tensor, captions: Tensor, numbers: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+    """Return the divergence of depth features from their captions among all captions, with soft targets.
+
+    The target of a caption is the distribution that its own text feature gives over all captions: related names are
+    no errors, and a depth feature equal to the text feature is optimal.
+
+    Args:
+        depth: Features of depth maps, [N, D], of any norm.
+        captions: Unit text features of all captions, [C, D].
+        numbers: Number of each depth map's caption, [N].
+        temperature: Divisor of the cosines (> 0).
+
+    Returns:
+        A scalar, 0 at the optimum: the mean Kullback-Leibler divergence.
+
+    Examples:
+        >>> captions = torch.eye(3)
+        >>> right, wrong = (caption_loss(captions, captions, torch.tensor(order)) for order in ([0, 1, 2], [1, 0, 2]))
+        >>> bool(right < 1e-5), bool(wrong > 1)
+        (True, True)
+    """
+    targets = (captions[numbers] @ captions.T / temperature).softmax(-1)
+    logits = normalize(depth, dim=-1) @ captions.T / temperature
+    entropy = -(targets * targets.clamp_min(1e-30).log()).sum(-1).mean()
+    return cross_entropy(logits, targets) - entropy

@@ -1,32 +1,38 @@
-"""Recipes: all that a pre-training depends on, in one file of YAML that is read strictly."""
+"""Recipes: all settings that a pre-training depends on, in one YAML file that is read strictly."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
-from clip2point.core.strict_config import expect, read_section, to_plain
+from clip2point.core.strict_config import expect, read_section, rename_keys, to_plain
 from clip2point.core.yaml_files import parse_yaml
 from clip2point.model.settings import Settings
 from clip2point.pretraining.batches import RenderingSettings
 from clip2point.pretraining.captions import CaptionSettings
 from clip2point.pretraining.module import LossSettings
 from clip2point.shapes.augmentation import AugmentationSettings
-from clip2point.training.settings import OptimizerSettings, ScheduleSettings, TrainingSettings
+from clip2point.training.settings import OptimizerSettings, ScheduleSettings, SelectionSettings, TrainingSettings
 
 #: Name of the validation data set that is made of the models left out of the training.
 HELD_OUT = "held-out"
 
+#: Present names of the keys that release 0.1.0 named otherwise.
+RENAMED_KEYS: Mapping[str, str] = MappingProxyType({"captions.name_share": "captions.name_probability"})
+
 
 @dataclass(frozen=True)
 class SourceSettings:
-    """Models of which the training renders pairs itself, before it begins.
+    """Source of models, from which the training renders pairs itself before it begins.
 
     Attributes:
-        name: of the folder for them, below ``pairs`` in the folder of the training.
-        source: as for ``clip2point.pretraining.pairs.open_source``; a relative path counts from the recipe's folder.
-        seed: of the points and of generated shapes.
+        name: Name of the folder for them, below ``pairs`` in the folder of the training: letters, digits, - and _.
+        source: Source as for ``clip2point.pretraining.pairs.open_source``; a relative path counts from the recipe's
+            folder.
+        seed: Seed of the points and of generated shapes.
     """
 
     name: str
@@ -41,14 +47,14 @@ class SourceSettings:
 
 @dataclass(frozen=True)
 class DataSettings:
-    """What is trained on.
+    """Training data.
 
     Attributes:
-        pairs: folders that ``clip2point pairs`` filled; relative ones count from where the command runs.
-        sources: of which pairs are rendered if ``pairs`` is empty.
-        without: models to leave out, as patterns for SOURCE/CATEGORY/KEY ("sweethome3d:*", "*/vehicles/*"), for example
-            to be measured on; the validation data set "held-out" is made of them.
-        balance: 0 to show each model once in a round; up to 1 to show each name equally often, for which models are
+        pairs: Folders that ``clip2point pairs`` filled; relative ones count from the working directory.
+        sources: Sources of which pairs are rendered if ``pairs`` is empty.
+        without: Models to leave out, as patterns for SOURCE/CATEGORY/KEY ("sweethome3d:*", "*/vehicles/*"); the
+            validation data set "held-out" is made of them.
+        balance: 0 to show each model once an epoch; up to 1 to show each name equally often, for which models are
             drawn anew each time and may come twice in a batch.
     """
 
@@ -61,21 +67,21 @@ class DataSettings:
         expect(0 <= self.balance <= 1, "balance", self.balance, "0 to 1")
 
 
-@dataclass(frozen=True)
-class ValidationSettings:
+@dataclass(frozen=True, kw_only=True)
+class ValidationSettings(SelectionSettings):
     """Zero-shot accuracy on labelled shapes, by which the best weights are chosen.
 
     Attributes:
-        dataset: as for ``clip2point.data.open_dataset``; or "held-out" for the models that ``data.without`` leaves
-            out, with their names as classes, or the first of a group of synonyms (see ``captions``).
-        root: where a benchmark lies, if that has to be said.
-        split: of the data set.
-        up: the axis that points up, if the data set does not declare it.
-        limit: at most so many shapes, spread over the split.
-        choose_by: what the best weights are best in. Accuracy is what the paper goes by; cross-entropy is steadier
+        dataset: Data set as for ``clip2point.data.open_dataset``; or "held-out" for the models that ``data.without``
+            leaves out, with their names as classes, or the first of a group of synonyms (see ``captions``).
+        root: Folder of a benchmark, if it does not lie where it is expected.
+        split: Split of the data set.
+        up: Axis that points up, if the data set does not declare it.
+        limit: Largest number of shapes, spread over the split.
+        choose_by: Measure by which the best weights are chosen. Accuracy is the paper's; cross-entropy is steadier
             where shapes are few.
-        every_epochs: epochs from one validation to the next; there is one more at the end.
-        allow_test: whether the split may be "test". What is chosen by a test split cannot be reported on it.
+        every_epochs: Epochs from one validation to the next (> 0); there is one more at the end.
+        allow_test: True to allow the split "test". A figure on a test split that chose the weights cannot be reported.
     """
 
     dataset: str
@@ -83,12 +89,10 @@ class ValidationSettings:
     split: str | None = None
     up: str | None = None
     limit: int | None = None
-    choose_by: Literal["accuracy", "cross_entropy"] = "accuracy"
-    every_epochs: float = 1.0
     allow_test: bool = False
 
     def __post_init__(self) -> None:
-        expect(self.every_epochs > 0, "every_epochs", self.every_epochs, "above 0")
+        super().__post_init__()
         expect(self.limit is None or self.limit > 0, "limit", self.limit, "1 or more")
         if self.dataset == HELD_OUT:
             given = [name for name in ("root", "split", "up", "limit") if getattr(self, name) is not None]
@@ -100,21 +104,21 @@ class Recipe:
     """A pre-training.
 
     Attributes:
-        description: of what it is for.
-        backbone: whose depth tower is trained, as for ``clip2point.load``.
-        start: what the depth tower begins as: a copy of the "image" tower, as in the paper, or the backbone's own
+        description: Purpose of the training, for people.
+        backbone: Model whose depth tower is trained, as for ``clip2point.load``.
+        start: Initial weights of the depth tower: a copy of the "image" tower, as in the paper, or the backbone's own
             "depth" tower, to train it further.
-        data: what is trained on.
-        rendering: of the depth maps.
-        augmentation: of the points.
-        captions: how words are made of names and tags, for the loss that needs them.
-        loss: which losses are added up.
-        optimizer: see there.
-        schedule: of the learning rate.
-        training: length and state.
-        recognition: how the trained model looks at shapes and words; None for the settings of the backbone, as far as
-            they lie within what was trained.
-        validation: by what the best weights are chosen; None to keep the last ones.
+        data: Training data.
+        rendering: Rendering of the depth maps.
+        augmentation: Augmentation of the points.
+        captions: Captions made of names and tags, for the loss that needs them.
+        loss: Parts of the loss.
+        optimizer: Optimiser of the weights.
+        schedule: Schedule of the learning rate.
+        training: Duration and state.
+        recognition: Settings of the trained model; None for those of the backbone, as far as they lie within the
+            settings of the training.
+        validation: Choice of the best weights; None to keep the last ones.
     """
 
     description: str = ""
@@ -132,7 +136,7 @@ class Recipe:
     validation: ValidationSettings | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types; ``recipe_from_dict`` reads them back."""
+        """Return JSON types, which ``recipe_from_dict`` reads."""
         return dict(to_plain(self))
 
 
@@ -140,10 +144,10 @@ def read_recipe(path: Path) -> Recipe:
     """Read a recipe.
 
     Args:
-        path: a YAML file. What it leaves out has the default.
+        path: YAML file; keys that it leaves out have their defaults.
 
     Raises:
-        OptionError: if it cannot be read, or a key is unknown, or a value is of the wrong type or out of its range; the
+        OptionError: If it cannot be read, or a key is unknown, or a value is of the wrong type or out of its range; the
             message names file and key.
     """
     return recipe_from_dict(parse_yaml(path, "a recipe"), str(path))
@@ -153,10 +157,20 @@ def recipe_from_dict(values: Any, source: str) -> Recipe:
     """Check values and make a recipe of them.
 
     Args:
-        values: sections by name, each a mapping.
-        source: name of the file, for messages.
+        values: Sections by name, each a mapping.
+        source: Name of the file, for messages.
 
     Raises:
-        OptionError: see ``read_recipe``.
+        OptionError: See ``read_recipe``.
+
+    Examples:
+        >>> recipe = recipe_from_dict({"training": {"epochs": 5}, "optimizer": {"name": "lamb"}}, "my.yaml")
+        >>> recipe.training.epochs, recipe.optimizer.lr
+        (5, 0.0003)
+        >>> recipe_from_dict({"training": {"epochs": 0}}, "my.yaml")
+        Traceback (most recent call last):
+        clip2point.core.errors.OptionError: my.yaml: training.epochs is 0: expected 1 to 1000000
     """
+    if isinstance(values, Mapping):
+        values = rename_keys(values, RENAMED_KEYS)
     return read_section(Recipe, {} if values is None else values, source)

@@ -1,4 +1,4 @@
-"""The models of a recipe: rendered if need be, and parted into those to train on and those to measure on."""
+"""Models of a recipe: rendered where needed, and split into those to train on and those to validate on."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from clip2point.pretraining.recipe import HELD_OUT, DataSettings
 
 
 def pair_folders(data: DataSettings, out: Path, base: Path, progress: Progress | None = None) -> list[Path]:
-    """The folders with the pairs of a recipe; what they lack of ``data.sources`` is rendered first.
+    """Return the folders with the pairs of a recipe; what is missing of ``data.sources`` is rendered first.
 
     Args:
-        data: of the recipe.
-        out: folder of the training; pairs go below ``pairs`` in it.
-        base: folder that relative paths of sources count from.
-        progress: wraps an iterable of a given length, to show how far rendering is.
+        data: Training data of the recipe.
+        out: Folder of the training; pairs go below ``pairs`` in it.
+        base: Folder that relative paths of sources count from.
+        progress: Wrapper of an iterable of a known length that shows the progress of rendering.
 
     Raises:
-        OptionError: if there is no such source, or the folder holds pairs of another.
-        DataError: if a source is damaged or cannot be downloaded.
+        OptionError: If there is no such source, or the folder holds pairs of another one.
+        DataError: If a source is damaged or cannot be downloaded.
     """
     if data.pairs:
         return [Path(folder).expanduser() for folder in data.pairs]
@@ -49,16 +49,16 @@ def pair_folders(data: DataSettings, out: Path, base: Path, progress: Progress |
     return folders
 
 
-def held_out_dataset(folders: Sequence[Path], patterns: Sequence[str], captions: CaptionSettings) -> Dataset:
-    """The models that a training leaves out, as a data set with their names for classes.
+def make_validation_dataset(folders: Sequence[Path], patterns: Sequence[str], captions: CaptionSettings) -> Dataset:
+    """Return the models that a training leaves out, as a data set with their names for classes.
 
     Args:
-        folders: with pairs.
-        patterns: of the models that are left out, see ``PairSet``.
-        captions: whose groups of synonyms make one class of several names.
+        folders: Folders with pairs.
+        patterns: Patterns of the models that are left out, see ``PairSet``.
+        captions: Captions of the recipe; each group of synonyms is one class.
 
     Raises:
-        DataError: if none is left out.
+        DataError: If none is left out.
     """
     if not patterns:
         raise DataError("validation.dataset is held-out, but data.without is empty: expected patterns of models")

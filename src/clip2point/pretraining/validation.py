@@ -1,4 +1,4 @@
-"""Zero-shot accuracy of a depth tower in training, on shapes that it does not see there."""
+"""Zero-shot accuracy of a depth tower in training, on shapes that are not trained on."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from clip2point.features.view_features import encode_views
 from clip2point.heads.metrics import measure_predictions
 from clip2point.model import Recogniser, view_cosines
 from clip2point.pretraining.recipe import ValidationSettings
-from clip2point.training.validation import ValidationResult
+from clip2point.training.results import ValidationResult
 
-#: Factors that are tried, each about a tenth above the one before.
+#: Factors to choose from, each about a tenth above the one before.
 _SCALES = tuple(round(10 ** (step / 25), 1) for step in range(13, 63))
 
 
@@ -26,39 +26,40 @@ def open_validation(settings: ValidationSettings, trained_on: Collection[str]) -
     """Open the validation shapes of a recipe.
 
     Args:
-        settings: which.
-        trained_on: keys of the models that are trained on.
+        settings: Validation of the recipe.
+        trained_on: Keys of the models that are trained on.
 
     Raises:
-        OptionError: if they are a test split without leave, or do not say which way is up, or some are trained on.
-        DataError: if they are missing or broken.
+        OptionError: If they are a test split without permission, or do not declare their up-axis, or some are trained
+            on.
+        DataError: If they are missing or broken.
     """
     root = None if settings.root is None else Path(settings.root).expanduser()
     dataset = open_dataset(settings.dataset, root=root, split=settings.split, up=settings.up, limit=settings.limit)
     if dataset.split == "test" and not settings.allow_test:
         raise OptionError(
-            f"validation.split: the weights would be chosen by the test split of {dataset.name}, on which results are "
-            "reported: give 'validation', or set validation.allow_test"
+            f"validation.split: the test split of {dataset.name}, on which results are reported, would choose the "
+            "weights: give 'validation', or set validation.allow_test"
         )
     if dataset.up == "auto":
-        raise OptionError(f"validation.up: {dataset.name} does not say which axis points up; give y or z")
+        raise OptionError(f"validation.up: {dataset.name} does not declare its up-axis: give y or z")
     keys = make_keys([name.removesuffix(PurePosixPath(name).suffix) for name in dataset.names])
     both = [name for name, key in zip(dataset.names, keys, strict=True) if key in trained_on]
     if both:
         raise OptionError(
             f"validation.dataset: {len(both):,} of the {len(dataset):,} shapes of {dataset.name} are among the pairs "
-            f"that are trained on, or have their names; the first is {both[0]}: give shapes that are not"
+            f"to train on, or have their names; the first is {both[0]}: give other shapes"
         )
     return dataset
 
 
 class Validation:
-    """Measures depth towers on the same points, one after another; keeps nothing in the cache of features.
+    """Validation of depth towers on the same points, one after another; nothing goes to the cache of features.
 
     Args:
-        dataset: labelled shapes with a declared up-axis.
-        base: the model before training, under the settings that the trained one is to have.
-        with_tower: makes the trained model of the state of a depth tower.
+        dataset: Labelled shapes with a declared up-axis.
+        base: Model before training, under the settings of the trained one.
+        with_tower: Function that returns the trained model for the state of a depth tower.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Validation:
         self._text = base.class_features(dataset.classes).cpu()
 
     def __call__(self, tower: Mapping[str, Tensor]) -> ValidationResult:
-        """Measure a depth tower, given by its state."""
+        """Return the accuracies of a depth tower, given by its state."""
         features = torch.from_numpy(encode_views(self._with_tower(tower), self._sampled))
         scores, labels = view_cosines(features, self._text).mean(1).double(), torch.from_numpy(self._sampled.labels)
         metrics = measure_predictions(scores.softmax(-1).numpy(), self._sampled.labels, self._sampled.classes)

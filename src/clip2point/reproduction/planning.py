@@ -259,9 +259,9 @@ class Planner:
 
     def _pretrain(self, folder: Path, training: Path) -> list[str]:
         """The command that trains."""
-        from clip2point.training.state import has_state
+        from clip2point.training.checkpoints import has_checkpoint
 
-        resume = ["--resume"] if has_state(folder) else []
+        resume = ["--resume"] if has_checkpoint(folder) else []
         return ["pretrain", str(training), "--out", str(folder), "--device", self.place.device, *resume]
 
     def _training(self, recipe: PaperRecipe, backbone: str) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Training: the engine of every training in this package; loop, optimizers, state and distributed processes."""
+"""The training engine: loop, optimisers, checkpoints, metrics and processes. It knows no model and no data."""

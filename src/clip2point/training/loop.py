@@ -1,4 +1,4 @@
-"""The training loop: steps, checkpoints, validation; stopped at any moment, it goes on as if it had not been."""
+"""The training loop: steps, checkpoints, validation. A resumed run gives the same weights as an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from clip2point.core.errors import ModelError, OptionError, reason
-from clip2point.training.distributed import any_rank, gather, share_batch_norm
+from clip2point.training.checkpoints import CheckpointFolder
+from clip2point.training.distributed import any_rank, gather, sync_batch_norm
 from clip2point.training.metrics_log import MetricsLog, StepMetrics
 from clip2point.training.optimizers import learning_rate, make_optimizer, set_lr, update_average
+from clip2point.training.results import Criterion, TrainingOutcome, Validate
 from clip2point.training.settings import OptimizerSettings, ScheduleSettings, TrainingSettings
-from clip2point.training.state import StateFolder
-from clip2point.training.validation import Validate
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
 class ValidationConfig(Protocol):
-    """By what the best weights are chosen, and how often that is looked at."""
+    """Choice of the best weights, and its interval."""
 
     @property
-    def choose_by(self) -> Literal["accuracy", "cross_entropy"]:
-        """What the best weights are best in."""
+    def choose_by(self) -> Criterion:
+        """Measure by which the best weights are chosen."""
         ...
 
     @property
@@ -44,86 +44,94 @@ class ValidationConfig(Protocol):
 
 
 class TrainingConfig(Protocol):
-    """What a training goes by: a recipe, or settings with the same sections."""
+    """Sections of a recipe, or of other settings, that the engine reads."""
 
     @property
     def optimizer(self) -> OptimizerSettings:
-        """The optimiser."""
+        """Optimiser."""
         ...
 
     @property
     def schedule(self) -> ScheduleSettings:
-        """Of the learning rate."""
+        """Schedule of the learning rate."""
         ...
 
     @property
     def training(self) -> TrainingSettings:
-        """Length and state."""
+        """Duration and state."""
         ...
 
     @property
     def validation(self) -> ValidationConfig | None:
-        """None for no validation."""
+        """Choice of the best weights; None for no validation."""
         ...
 
 
 class Batches(Protocol):
-    """Where batches come from: the same step gives the same batch, whatever came before.
+    """Source of the batches: the same step gives the same batch, whatever came before.
 
     Attributes:
-        steps_per_epoch: how many batches make a round through the data.
-        unit: what a batch holds, in the plural.
+        steps_per_epoch: Number of batches in an epoch.
+        unit: Name of the samples, in the plural.
     """
 
     steps_per_epoch: int
     unit: str
 
     def batch(self, step: int) -> Any:
-        """This rank's part of the batch of a step, from 0."""
+        """Return this rank's part of the batch of a step, from 0."""
         ...
 
 
 class TrainingModule(Protocol):
-    """A model to be trained.
+    """A model under training; its forward takes a batch and returns features.
 
     Attributes:
-        tower: the part that is averaged, validated and exported.
+        tower: Part that is averaged, validated and exported.
     """
 
     tower: nn.Module
 
     def losses(self, features: Any) -> Mapping[str, Tensor]:
-        """Parts of the loss over the features of all ranks, and their "total"."""
+        """Return the parts of the loss over the features of all ranks, and their "total"."""
         ...
 
 
 class Callback(Protocol):
-    """Hears of what happens."""
+    """Functions that the loop calls on its way, on rank 0."""
 
     def on_start(self, step: int, total: int) -> None:
-        """The training begins, or goes on, after ``step`` of ``total`` steps."""
+        """Called before the first step of this run; ``step`` of ``total`` steps are done."""
         ...
 
     def on_step(self, metrics: StepMetrics) -> None:
-        """A step is done."""
+        """Called after a step."""
         ...
 
     def on_validation(self, metrics: StepMetrics) -> None:
-        """A step is done, and the weights were validated after it."""
+        """Called in place of ``on_step`` after a step and the validation of its weights."""
         ...
 
 
 class Training:
     """A training between two steps.
 
+    Attributes:
+        step: Number of the steps that are done.
+        total: Number of all steps.
+
     Args:
-        fabric: after its launch.
-        model: a ``TrainingModule`` whose forward takes a batch and gives features.
-        batches: of this rank.
-        config: optimiser, schedule, length and validation.
-        states: where checkpoints go.
-        validate: gives the accuracy of a tower; called on rank 0 only. None for no validation.
-        resume: whether to go on from the last checkpoint.
+        fabric: A launched Fabric.
+        model: A ``TrainingModule``.
+        batches: Batches of this rank.
+        config: Optimiser, schedule, duration and validation.
+        checkpoints: Folder of the checkpoints.
+        validate: Measures a tower, given by its state; called on rank 0 only. None for no validation.
+        resume: True to begin with the last checkpoint.
+
+    Raises:
+        ModelError: If the checkpoint cannot be read or does not fit the model.
+        OptionError: If the checkpoint was made with another recipe.
     """
 
     def __init__(
@@ -132,12 +140,12 @@ class Training:
         model: Any,
         batches: Batches,
         config: TrainingConfig,
-        states: StateFolder,
-        validate: Validate | None,
+        checkpoints: CheckpointFolder,
+        validate: Validate | None = None,
         *,
         resume: bool = False,
     ) -> None:
-        self._fabric, self._batches, self._states, self._validate = fabric, batches, states, validate
+        self._fabric, self._batches, self._checkpoints, self._validate = fabric, batches, checkpoints, validate
         self._config = config
         self._settings = config.training
         self.total = self._settings.epochs * batches.steps_per_epoch
@@ -146,7 +154,7 @@ class Training:
         self._rate = learning_rate(
             config.schedule, config.optimizer.lr, steps_per_epoch=batches.steps_per_epoch, epochs=self._settings.epochs
         )
-        model = share_batch_norm(fabric, model)
+        model = sync_batch_norm(fabric, model)
         decay = self._settings.average_decay
         self._average: nn.Module | None = copy.deepcopy(model.tower).requires_grad_(False) if decay else None
         self._model: Any
@@ -156,51 +164,51 @@ class Training:
         if self._average is not None:
             self._average.to(fabric.device)
         if resume:
-            self._restore(states.load())
+            self._restore(checkpoints.load())
 
     def tower_state(self) -> dict[str, Tensor]:
-        """The weights that are validated and exported: the average if there is one."""
+        """Return the weights that are validated and exported: the moving average if there is one."""
         tower = self._module.tower if self._average is None else self._average
         return {name: tensor.detach().cpu().clone() for name, tensor in tower.state_dict().items()}
 
-    def run(self, log: MetricsLog | None = None, callback: Callback | None = None) -> bool:
+    def run(self, log: MetricsLog | None = None, callback: Callback | None = None) -> TrainingOutcome:
         """Train until the end, or until the process is asked to stop (Ctrl-C, SIGTERM).
 
         Args:
-            log: of metrics; on rank 0.
-            callback: hears of every step; on rank 0.
+            log: Log of the metrics, on rank 0.
+            callback: Functions to call on the way, on rank 0.
 
         Returns:
-            Whether the end was reached; a checkpoint is written either way.
+            The outcome; a checkpoint is written either way.
 
         Raises:
-            OptionError: if the loss or its gradient is not finite.
+            OptionError: If the loss or its gradient is not finite.
         """
         if callback is not None:
             callback.on_start(self.step, self.total)
         saved = began = time.monotonic()
         with _stop_request() as stop:
-            for batch in self._prefetched():
+            for batch in self._prefetch():
                 metrics = self._advance(batch, began)
                 stopped = any_rank(self._fabric, stop.is_set())
-                validated = self._validation_is_due()
+                validating = self._validation_is_due()
                 if self._fabric.is_global_zero:
-                    if validated:
-                        metrics = self._validated(metrics)
+                    if validating:
+                        metrics = self._validate_tower(metrics)
                     if log is not None:
                         log.add(metrics)
                     if callback is not None:
-                        (callback.on_validation if validated else callback.on_step)(metrics)
-                    if stopped or validated or self._checkpoint_is_due(saved):
-                        self._states.save(self._state())
+                        (callback.on_validation if validating else callback.on_step)(metrics)
+                    if stopped or validating or self._checkpoint_is_due(saved):
+                        self._checkpoints.save(self._state())
                         saved = time.monotonic()
-                if stopped and self.step < self.total:
-                    return False
+                if stopped:
+                    break
                 began = time.monotonic()
-        return True
+        return TrainingOutcome(self.step, self.total, self._checkpoints.last)
 
-    def _prefetched(self) -> Iterator[Any]:
-        """The batches that are left; the next is made while the model learns from this one."""
+    def _prefetch(self) -> Iterator[Any]:
+        """Yield the remaining batches; the next one is made while the model learns from this one."""
         with ThreadPoolExecutor(1, thread_name_prefix="clip2point-batches") as pool:
             upcoming = pool.submit(self._batches.batch, self.step) if self.step < self.total else None
             for step in range(self.step, self.total):
@@ -211,7 +219,7 @@ class Training:
                 yield batch
 
     def _advance(self, batch: Any, began: float) -> StepMetrics:
-        """One step of the optimiser."""
+        """Take one step of the optimiser."""
         # Dropout draws from the global generator: seeded anew, so that it does not matter where a run began.
         torch.manual_seed(_step_seed(self._settings.seed, self.step, self._fabric.global_rank))
         lr = self._rate(self.step)
@@ -219,11 +227,11 @@ class Training:
         losses = self._module.losses(gather(self._fabric, self._model(batch)))
         self._optimizer.zero_grad()
         self._fabric.backward(losses["total"])
-        length = nn.utils.clip_grad_norm_(self._weights, self._config.optimizer.clip or float("inf"))
+        norm = nn.utils.clip_grad_norm_(self._weights, self._config.optimizer.clip or float("inf"))
         # One transfer for all values: each one makes the host wait for the device.
-        *values, gradient = torch.stack([*(loss.detach().float() for loss in losses.values()), length]).tolist()
+        *values, gradient_norm = torch.stack([*(loss.detach().float() for loss in losses.values()), norm]).tolist()
         parts = dict(zip(losses, values, strict=True))
-        self._check(parts, gradient)
+        self._check_finite(parts, gradient_norm)
         self._optimizer.step()
         if self._average is not None:
             update_average(self._average, self._module.tower, self._settings.average_decay, self.step)
@@ -232,21 +240,21 @@ class Training:
             step=self.step,
             epoch=self.step / self._batches.steps_per_epoch,
             lr=lr,
-            gradient=gradient,
+            gradient_norm=gradient_norm,
             losses=parts,
             per_second=self._settings.batch_size / max(time.monotonic() - began, 1e-9),
             unit=self._batches.unit,
         )
 
-    def _check(self, losses: Mapping[str, float], gradient: float) -> None:
+    def _check_finite(self, losses: Mapping[str, float], gradient_norm: float) -> None:
         """Stop before values that are not finite reach the weights."""
-        if np.isfinite([*losses.values(), gradient]).all():
+        if np.isfinite([*losses.values(), gradient_norm]).all():
             return
-        said = ", ".join(f"{name} {value:g}" for name, value in losses.items())
+        parts = ", ".join(f"{name} {value:g}" for name, value in losses.items())
         raise OptionError(
-            f"step {self.step + 1}: the loss or its gradient is not finite ({said}, gradient {gradient:g}); lower "
-            f"optimizer.lr ({self._config.optimizer.lr:g}), set optimizer.clip, or train in precision 32-true, and "
-            "begin anew in another folder"
+            f"step {self.step + 1}: the loss or its gradient is not finite ({parts}, gradient norm "
+            f"{gradient_norm:g}): lower optimizer.lr ({self._config.optimizer.lr:g}), set optimizer.clip, or train in "
+            "precision 32-true, and start again in another folder"
         )
 
     def _validation_is_due(self) -> bool:
@@ -260,17 +268,17 @@ class Training:
         waited = time.monotonic() - saved > 60 * self._settings.checkpoint_minutes
         return waited or self.step == self.total or (every > 0 and self.step % every == 0)
 
-    def _validated(self, metrics: StepMetrics) -> StepMetrics:
-        """The metrics with accuracies; the weights are kept if they are the best so far."""
+    def _validate_tower(self, metrics: StepMetrics) -> StepMetrics:
+        """Add accuracies to the metrics, and save the weights if they are the best so far."""
         assert self._validate is not None
-        tower = self.tower_state()
-        found = self._validate(tower)
         assert self._config.validation is not None
-        merit = found.accuracy if self._config.validation.choose_by == "accuracy" else -found.cross_entropy
-        if merit > self._best:
-            self._best = merit
-            self._states.save_best({"tower": tower, "step": self.step, **found.to_dict()})
-        return replace(metrics, accuracy=found.accuracy, mean_class_accuracy=found.mean_class_accuracy)
+        tower = self.tower_state()
+        result = self._validate(tower)
+        score = result.score(self._config.validation.choose_by)
+        if score > self._best:
+            self._best = score
+            self._checkpoints.save_best({"tower": tower, "step": self.step, **result.to_dict()})
+        return replace(metrics, accuracy=result.accuracy, mean_class_accuracy=result.mean_class_accuracy)
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -290,8 +298,8 @@ class Training:
                 self._average.load_state_dict(state["average"])
         except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             raise ModelError(
-                f"{self._states.folder}: the checkpoint does not fit this model ({reason(error)}): give the backbone "
-                "that it was made with, or begin anew in another folder"
+                f"{self._checkpoints.last}: the checkpoint does not fit this model ({reason(error)}): give the "
+                "backbone that it was made with, or start again in another folder"
             ) from error
 
 
@@ -301,21 +309,21 @@ def _step_seed(seed: int, step: int, rank: int) -> int:
 
 @contextmanager
 def _stop_request() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, so that a step is never cut in two; a second Ctrl-C interrupts at once."""
-    asked = threading.Event()
+    """Yield an event that Ctrl-C and SIGTERM set, so that no step is cut in two; a second Ctrl-C interrupts at once."""
+    requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield requested
         return
     before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def ask(number: int, frame: object) -> None:
-        asked.set()
+    def request(number: int, frame: object) -> None:
+        requested.set()
         signal.signal(number, before[number])
 
     try:
         for number in before:
-            signal.signal(number, ask)
-        yield asked
+            signal.signal(number, request)
+        yield requested
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

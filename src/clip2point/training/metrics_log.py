@@ -1,4 +1,4 @@
-"""The record of a training: one row a step in a CSV file, and TensorBoard events where that is installed."""
+"""Metrics of a training: one row a step in a CSV file, and TensorBoard events where that is installed."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ from clip2point.core.files import replacing
 
 METRICS = "metrics.csv"
 _EVENTS = "tensorboard"
+#: Present names of the columns that release 0.1.0 named otherwise.
+_RENAMED_COLUMNS = {"gradient": "gradient_norm"}
 
 
 @dataclass(frozen=True)
 class StepMetrics:
-    """What one step gave.
+    """Metrics of one step.
 
     Attributes:
-        step: how many steps are done, from 1.
-        epoch: rounds through the data that are done.
-        lr: learning rate.
-        gradient: length of the gradient before it was clipped.
-        losses: the parts of the loss and its "total", which the file calls "loss".
-        per_second: pairs or shapes, over all devices, waiting for data included.
-        unit: which of these, in the plural.
-        accuracy: on the validation shapes after this step, in [0, 1], if they were looked at.
-        mean_class_accuracy: likewise.
+        step: Number of the steps that are done, from 1.
+        epoch: Epochs that are done.
+        lr: Learning rate.
+        gradient_norm: Norm of the gradient before clipping.
+        losses: Parts of the loss and their "total", which the file calls "loss".
+        per_second: Samples per second over all devices, waiting for data included.
+        unit: Name of the samples, in the plural: "pairs", "shapes".
+        accuracy: Accuracy on the validation shapes after this step, in [0, 1]; None without a validation.
+        mean_class_accuracy: Mean class accuracy on the same shapes.
     """
 
     step: int
     epoch: float
     lr: float
-    gradient: float
+    gradient_norm: float
     losses: Mapping[str, float]
     per_second: float
     unit: str
@@ -43,25 +45,25 @@ class StepMetrics:
     mean_class_accuracy: float | None = None
 
     def row(self) -> dict[str, Any]:
-        """Cells by column; what is not known is empty."""
-        validated = {"accuracy": self.accuracy, "mean_class_accuracy": self.mean_class_accuracy}
+        """Return the cells by column; unknown ones are empty."""
+        accuracies = {"accuracy": self.accuracy, "mean_class_accuracy": self.mean_class_accuracy}
         return {
             "step": self.step,
             "epoch": f"{self.epoch:.4f}",
             "lr": f"{self.lr:.8g}",
-            "gradient": f"{self.gradient:.6g}",
+            "gradient_norm": f"{self.gradient_norm:.6g}",
             **{"loss" if name == "total" else name: f"{value:.6g}" for name, value in self.losses.items()},
             f"{self.unit}_per_second": f"{self.per_second:.1f}",
-            **{name: "" if value is None else f"{value:.6f}" for name, value in validated.items()},
+            **{name: "" if value is None else f"{value:.6f}" for name, value in accuracies.items()},
         }
 
 
 class MetricsLog:
-    """Writes metrics to a folder; what was written after the step that a training goes on from is taken out.
+    """Log of the metrics in a folder. Rows after the step of the checkpoint that a run resumes from are removed.
 
     Args:
-        folder: of the training.
-        step: that it goes on from; 0 for a new one.
+        folder: Folder of the training.
+        step: Step that the run begins after; 0 for a new training.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -86,7 +88,7 @@ class MetricsLog:
                     self._events.add_scalar(name, float(value), metrics.step)
 
     def close(self) -> None:
-        """Finish the files."""
+        """Close the files."""
         self._file.close()
         if self._events is not None:
             self._events.close()
@@ -96,41 +98,47 @@ def read_metrics(folder: Path) -> list[dict[str, float | None]]:
     """Read the metrics of a training.
 
     Args:
-        folder: of the training.
+        folder: Folder of the training.
 
     Returns:
-        Values by column for each step, None where a cell is empty; nothing if there is no such file.
+        Values by column for each step, None where a cell is empty; an empty list if there is no such file.
 
     Raises:
-        DataError: if the file is damaged.
+        DataError: If the file is damaged.
     """
     path = folder / METRICS
     if not path.is_file():
         return []
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return [{name: float(cell) if cell else None for name, cell in row.items()} for row in csv.DictReader(file)]
+            rows = csv.DictReader(io.StringIO(_rename_columns(file.read())))
+            return [{name: float(cell) if cell else None for name, cell in row.items()} for row in rows]
     except (OSError, ValueError, TypeError, csv.Error) as error:
         raise DataError(f"{path}: is damaged ({error}): expected one row a step; remove it") from None
 
 
+def _rename_columns(text: str) -> str:
+    """Replace former names of columns in the header by their present ones."""
+    header, newline, rows = text.partition("\n")
+    return ",".join(_RENAMED_COLUMNS.get(name, name) for name in header.split(",")) + newline + rows
+
+
 def _truncate(path: Path, step: int) -> None:
-    """Keep the rows up to a step; a row that a kill cut short belongs to a later one."""
+    """Remove the rows after a step; a row that a kill cut short belongs to a later one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-    kept = io.StringIO()
-    for line in lines[:1] if step else []:
-        kept.write(line)
+    text = _rename_columns(path.read_text(encoding="utf-8")) if path.is_file() else ""
+    lines = text.splitlines(keepends=True)
+    remaining = lines[:1] if step else []
     for line in lines[1:]:
         number = line.partition(",")[0]
         if line.endswith("\n") and number.isdecimal() and int(number) <= step:
-            kept.write(line)
+            remaining.append(line)
     with replacing(path) as unfinished:
-        unfinished.write_text(kept.getvalue(), encoding="utf-8", newline="")
+        unfinished.write_text("".join(remaining), encoding="utf-8", newline="")
 
 
 def _event_writer(folder: Path, step: int) -> Any:
-    """A writer of TensorBoard events, or None where it is not installed."""
+    """Return a writer of TensorBoard events, or None where it is not installed."""
     try:
         from tensorboardX import SummaryWriter
     except ImportError:

@@ -17,16 +17,24 @@ from clip2point.training.settings import OptimizerSettings, ScheduleSettings
 class Lamb(Optimizer):
     """LAMB (You et al., "Large Batch Optimization for Deep Learning", 2020), Algorithm 2.
 
-    The step of Adam, with bias correction and decoupled weight decay, is scaled for each tensor by the length of the
-    tensor over the length of the step, so that no layer moves much further than another in proportion to its size. The
-    ratio is 1 where either length is 0. No tensor is left out.
+    The step of Adam, with bias correction and decoupled weight decay, is scaled for each tensor by the norm of the
+    tensor over the norm of the step, so that no layer moves much further than another in proportion to its size. The
+    ratio is 1 where either norm is 0. No tensor is left out.
 
     Args:
-        params: as for any optimiser of torch.
-        lr: learning rate.
-        betas: decay rates of the running means of gradients and of their squares.
-        eps: added to the root of the latter.
-        weight_decay: share of the weights that is added to the step before it is scaled.
+        params: Parameters or groups of them, as for any optimiser of torch.
+        lr: Learning rate.
+        betas: Decay rates of the running means of gradients and of their squares.
+        eps: Constant that keeps the denominator of the step above 0.
+        weight_decay: Decoupled weight decay: fraction of the weights that is added to the step before it is scaled.
+
+    Examples:
+        >>> weight = torch.tensor([3.0, 4.0], requires_grad=True)
+        >>> optimizer = Lamb([weight], lr=0.1)
+        >>> (2 * weight.sum()).backward()
+        >>> optimizer.step()
+        >>> weight.detach()  # the first step has the norm lr * |weight|
+        tensor([2.6464, 3.6464])
     """
 
     def __init__(
@@ -72,7 +80,7 @@ class Lamb(Optimizer):
         torch._foreach_add_(weights, updates, alpha=-group["lr"])
 
     def _moments(self, weights: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Running means of the gradients and of their squares."""
+        """Return the running means of the gradients and of their squares."""
         for weight in weights:
             if not self.state[weight]:
                 self.state[weight] = {"mean": torch.zeros_like(weight), "square": torch.zeros_like(weight)}
@@ -80,14 +88,24 @@ class Lamb(Optimizer):
 
 
 def trust_ratios(weights: list[Tensor], updates: tuple[Tensor, ...] | list[Tensor]) -> list[Tensor]:
-    """Length of each tensor over that of its update; 1 where one of them is 0."""
-    lengths = zip(torch._foreach_norm(weights), torch._foreach_norm(updates), strict=True)
+    """Return the norm of each tensor over that of its update; 1 where one of them is 0.
+
+    Examples:
+        >>> trust_ratios([torch.tensor([3.0, 4.0]), torch.zeros(2)], [torch.ones(1), torch.ones(1)])
+        [tensor(5.), tensor(1.)]
+    """
+    norms = zip(torch._foreach_norm(weights), torch._foreach_norm(updates), strict=True)
     one = torch.ones((), device=weights[0].device, dtype=weights[0].dtype)
-    return [torch.where((weight > 0) & (update > 0), weight / update, one) for weight, update in lengths]
+    return [torch.where((weight > 0) & (update > 0), weight / update, one) for weight, update in norms]
 
 
 def make_optimizer(model: nn.Module, settings: OptimizerSettings) -> Optimizer:
-    """The optimiser of a recipe, for the parameters of a model that are to be trained."""
+    """Return the optimiser of a recipe for the parameters of a model that require gradients.
+
+    Examples:
+        >>> make_optimizer(nn.Linear(2, 3), OptimizerSettings(name="lamb", lr=0.01)).defaults["lr"]
+        0.01
+    """
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     groups: list[dict[str, Any]] = [{"params": trained}]
     if not settings.decay_vectors:
@@ -101,7 +119,7 @@ def make_optimizer(model: nn.Module, settings: OptimizerSettings) -> Optimizer:
 
 
 def set_lr(optimizer: Optimizer, lr: float) -> None:
-    """Give all groups of parameters the same learning rate."""
+    """Set the learning rate of all groups of parameters."""
     for group in optimizer.param_groups:
         group["lr"] = lr
 
@@ -109,16 +127,21 @@ def set_lr(optimizer: Optimizer, lr: float) -> None:
 def learning_rate(
     schedule: ScheduleSettings, lr: float, *, steps_per_epoch: int, epochs: float
 ) -> Callable[[int], float]:
-    """The learning rate of a recipe, as a function of the step, which counts from 0.
+    """Return the learning rate of a recipe as a function of the step, which counts from 0.
 
     Args:
-        schedule: which one.
-        lr: the highest rate.
-        steps_per_epoch: optimiser steps.
-        epochs: of the whole training.
+        schedule: Schedule of the recipe.
+        lr: Highest rate.
+        steps_per_epoch: Steps of the optimiser in an epoch.
+        epochs: Epochs of the whole training.
 
     Raises:
-        OptionError: if the lowest rate is above the highest.
+        OptionError: If the lowest rate is above the highest.
+
+    Examples:
+        >>> rate = learning_rate(ScheduleSettings(warmup_epochs=1, min_lr=0), 0.1, steps_per_epoch=4, epochs=2)
+        >>> [round(rate(step), 4) for step in range(9)]
+        [0.025, 0.05, 0.075, 0.1, 0.1, 0.0854, 0.05, 0.0146, 0.0]
     """
     if schedule.min_lr > lr:
         raise OptionError(f"schedule.min_lr {schedule.min_lr:g} is above optimizer.lr {lr:g}: expected at most that")
@@ -131,35 +154,54 @@ def learning_rate(
 
 
 def cosine_restarts(step: int, lr: float, min_lr: float, period: int) -> float:
-    """From ``lr`` along half a cosine towards ``min_lr``, and back up at the start of each period of steps."""
+    """Return a rate that falls from ``lr`` towards ``min_lr`` along half a cosine in each period of steps.
+
+    Examples:
+        >>> [round(cosine_restarts(step, 1.0, 0.0, period=4), 4) for step in range(6)]
+        [1.0, 0.8536, 0.5, 0.1464, 1.0, 0.8536]
+    """
     return min_lr + (lr - min_lr) * (1 + math.cos(math.pi * (step % period) / period)) / 2
 
 
 def warmup_cosine(step: int, lr: float, min_lr: float, warmup: int, total: int) -> float:
-    """Linearly up to ``lr`` in ``warmup`` steps, then along half a cosine down to ``min_lr`` at step ``total``."""
+    """Return a rate that rises linearly to ``lr`` in ``warmup`` steps and falls to ``min_lr`` at step ``total``.
+
+    It falls along half a cosine.
+
+    Examples:
+        >>> [round(warmup_cosine(step, 1.0, 0.0, warmup=2, total=6), 4) for step in range(7)]
+        [0.5, 1.0, 1.0, 0.8536, 0.5, 0.1464, 0.0]
+    """
     if step < warmup:
         return lr * (step + 1) / warmup
-    done = min(1.0, (step - warmup) / max(1, total - warmup))
-    return min_lr + (lr - min_lr) * (1 + math.cos(math.pi * done)) / 2
+    progress = min(1.0, (step - warmup) / max(1, total - warmup))
+    return min_lr + (lr - min_lr) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def update_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
     """Move an exponential moving average of a model's weights, and of its running statistics, towards the model.
 
     Args:
-        average: a copy of the model, changed in place.
-        model: the model after a step.
-        decay: the share of the average that stays; less in the first steps, (step + 1) / (step + 10), so that the
+        average: Copy of the model, changed in place.
+        model: Model after a step.
+        decay: Fraction of the average that stays (< 1); less in the first steps, (step + 1) / (step + 10), so that the
             weights at the start are soon forgotten.
-        step: how many steps were taken before.
+        step: Number of the steps before this one.
+
+    Examples:
+        >>> average, model = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+        >>> _, _ = average.weight.data.fill_(0.0), model.weight.data.fill_(1.0)
+        >>> update_average(average, model, decay=0.99, step=0)
+        >>> round(average.weight.item(), 4)  # a tenth stays
+        0.9
     """
-    share = 1 - min(decay, (step + 1) / (step + 10))
+    weight = 1 - min(decay, (step + 1) / (step + 10))
     with torch.no_grad():
-        kept, new = ([*_tensors(module)] for module in (average, model))
-        floating = [index for index, tensor in enumerate(kept) if tensor.is_floating_point()]
-        torch._foreach_lerp_([kept[index] for index in floating], [new[index] for index in floating], share)
-        for index in set(range(len(kept))) - set(floating):
-            kept[index].copy_(new[index])
+        old, new = ([*_tensors(module)] for module in (average, model))
+        floating = [index for index, tensor in enumerate(old) if tensor.is_floating_point()]
+        torch._foreach_lerp_([old[index] for index in floating], [new[index] for index in floating], weight)
+        for index in set(range(len(old))) - set(floating):
+            old[index].copy_(new[index])
 
 
 def _tensors(module: nn.Module) -> Iterable[Tensor]:

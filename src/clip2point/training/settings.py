@@ -13,16 +13,16 @@ Precision = Literal["32-true", "bf16-mixed"]
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """The optimiser.
+    """Optimiser of the weights.
 
     Attributes:
-        name: "adamw" or "lamb".
-        lr: highest learning rate.
-        weight_decay: decoupled.
-        betas: decay rates of the running means of gradients and of their squares.
-        eps: added to the root of the latter.
-        decay_vectors: whether biases and the weights of norms decay, too.
-        clip: longest gradient, over all tensors together; longer ones are shortened. 0 for no limit.
+        name: Name of the optimiser, "adamw" or "lamb".
+        lr: Highest learning rate, in (0, 1].
+        weight_decay: Decoupled weight decay, in [0, 1).
+        betas: Decay rates of the running means of gradients and of their squares, in [0, 1).
+        eps: Constant that keeps the denominator of the step above 0, in (0, 1).
+        decay_vectors: True to decay biases and the weights of norms, too.
+        clip: Largest norm of the gradient, over all tensors together; a longer one is scaled down. 0 for no limit.
     """
 
     name: Literal["adamw", "lamb"] = "adamw"
@@ -43,14 +43,14 @@ class OptimizerSettings:
 
 @dataclass(frozen=True)
 class ScheduleSettings:
-    """How the learning rate changes from step to step.
+    """Schedule of the learning rate.
 
     Attributes:
-        name: "warmup-cosine" (up linearly, then down along a cosine until the end) or "cosine-restarts" (down along a
-            cosine, again and again).
-        warmup_epochs: of the former.
-        restart_epochs: length of a round of the latter.
-        min_lr: lowest learning rate.
+        name: Name of the schedule: "warmup-cosine" (a linear rise, then half a cosine down to the end) or
+            "cosine-restarts" (half a cosine down, again and again).
+        warmup_epochs: Epochs of the linear rise of "warmup-cosine".
+        restart_epochs: Period of "cosine-restarts", in epochs (> 0).
+        min_lr: Lowest learning rate.
     """
 
     name: Literal["warmup-cosine", "cosine-restarts"] = "warmup-cosine"
@@ -66,18 +66,18 @@ class ScheduleSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """The length of the training and the state that it keeps.
+    """Duration of a training, and the state that it saves.
 
     Attributes:
-        epochs: rounds through the data.
-        batch_size: pairs of a step, or shapes in fine-tuning, over all devices together.
-        seed: of every draw.
-        precision: "32-true", or "bf16-mixed" (matrix products in bfloat16).
-        average_decay: share that an exponential moving average of the weights keeps at each step; the average is what
-            is validated and exported. 0 for none.
-        checkpoint_steps: steps from one checkpoint to the next; 0 to go by the time alone.
-        checkpoint_minutes: minutes from one checkpoint to the next, at most.
-        half: whether the finished model stores its kernels and matrices in fp16, which halves its size.
+        epochs: Number of epochs, 1 to 1,000,000.
+        batch_size: Pairs, or shapes in fine-tuning, of a step, over all devices together; 2 to 1,000,000.
+        seed: Seed of every draw.
+        precision: Number format: "32-true", or "bf16-mixed" (matrix products in bfloat16).
+        average_decay: Decay of the exponential moving average of the weights, which is validated and exported, in
+            [0, 1); 0 for none.
+        checkpoint_steps: Steps from one checkpoint to the next; 0 to go by the time alone.
+        checkpoint_minutes: Minutes from one checkpoint to the next, at most.
+        half: True to store the matrices of the finished model in fp16, which halves its size.
     """
 
     epochs: int = 20
@@ -100,11 +100,11 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class SelectionSettings:
-    """By what the best weights are chosen, on the validation shapes.
+    """Choice of the best weights on the validation shapes.
 
     Attributes:
-        choose_by: what the best weights are best in.
-        every_epochs: epochs from one validation to the next; there is one more at the end.
+        choose_by: Measure by which the best weights are chosen, "accuracy" or "cross_entropy".
+        every_epochs: Epochs from one validation to the next (> 0); there is one more at the end.
     """
 
     choose_by: Literal["accuracy", "cross_entropy"] = "accuracy"

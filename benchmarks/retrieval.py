@@ -1,6 +1,7 @@
 """How good search is on shapes that a model never saw: words to shapes, photos to shapes, shapes to shapes.
 
-    clip2point pairs recipes/pocket-meshes.yaml#sweethome3d --out pairs
+    pip install ./recipes/pocket
+    clip2point pairs manifest:recipes/pocket/meshes.yaml#sweethome3d --out pairs
     python benchmarks/retrieval.py --pairs pairs                        # a catalogue that pocket did not learn from
     python benchmarks/retrieval.py --dataset npz:modelnet10.npz --up z  # the names are those of the classes
     python benchmarks/retrieval.py --pairs pairs --part choose --ways   # other ways to put a query together

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from clip2point.cli import options, output
 from clip2point.core.errors import OptionError
+from clip2point.core.registries import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,39 +17,48 @@ if TYPE_CHECKING:
     from clip2point.cli.classify import Subparsers
     from clip2point.pretraining.pairs import PairFolder, Source
 
-_DESCRIPTION = """Render, for each model of a source, shaded colour images of ten views and 8,192 points of its
-surface, and write them as WebDataset shards with captions and licences. A run that was stopped goes on where it was
-when it is started again. SOURCE is a folder of ShapeNetCore.v2, furniture catalogues of Sweet Home 3D (.sh3f, .jar,
-or a folder with some), a manifest (.yaml) of packages to download, such as recipes/pocket-meshes.yaml, any other folder
-of meshes (folder:PATH to read any folder so), or samples:N for N shapes of each style that clip2point-shapes draws."""
+_DESCRIPTION = """Render shaded colour images of ten views of each model of a source, draw 8,192 points of its surface,
+and write both as WebDataset shards with captions and licences. A stopped run goes on where it was when it is started
+again. SOURCE is the path of ShapeNetCore.v2 or of any other folder of meshes, or one of: {sources}; or KIND:TEXT for a
+kind that an installed package adds (recipes/pocket: furniture catalogues, manifests of packages to download)."""
 
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
-    parser = commands.add_parser("pairs", help="render image-depth pairs for pre-training", description=_DESCRIPTION)
-    parser.add_argument("source", metavar="SOURCE", help="where the models come from")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the shards")
-    parser.add_argument("--dry-run", action="store_true", help="count models, render and write nothing")
-    parser.add_argument("--workers", type=options.positive, metavar="N", help="processes (default: one a core)")
-    parser.add_argument(
-        "--shard-size", type=options.positive, default=256, metavar="N", help="models in a shard (default 256)"
+    sources = ", ".join(f"{name} ({entry.summary})" for name, entry in SOURCES.built_in.items())
+    parser = commands.add_parser(
+        "pairs",
+        help="render image-depth pairs for pre-training",
+        description=_DESCRIPTION.format(sources=sources),
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the points, and of the shapes of samples:N (default 0)")
+    parser.add_argument("source", metavar="SOURCE", help="source of the models")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the shards")
+    parser.add_argument("--dry-run", action="store_true", help="count the models; render and write nothing")
+    parser.add_argument(
+        "--workers", type=options.positive, metavar="N", help="number of processes (default: one per core)"
+    )
+    parser.add_argument(
+        "--shard-size", type=options.positive, default=256, metavar="N", help="models per shard (default 256)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the points and of the shapes of samples:N (default 0)"
+    )
     parser.add_argument(
         "--up", choices=options.UP_CHOICES, help="axis that points up in a folder of meshes (default: auto)"
     )
     parser.add_argument(
-        "--excluded", type=Path, metavar="FILE", help="text file with one model id a line, to be left out"
+        "--excluded", type=Path, metavar="FILE", help="text file with one model id per line, of models to leave out"
     )
     parser.add_argument(
-        "--limit", type=options.positive, metavar="N", help="only N models, spread over the source, to try it"
+        "--limit", type=options.positive, metavar="N", help="only N models, spread over the source, for a trial"
     )
-    parser.add_argument("--retry-failed", action="store_true", help="try models that were broken before again")
+    parser.add_argument("--retry-failed", action="store_true", help="render models again that were broken before")
     parser.add_argument(
         "--ray",
         metavar="ADDRESS",
-        help="have a Ray cluster render: HOST:PORT of its head, 'auto' for the one that this machine belongs to, or "
-        "'local'; its machines share SOURCE and DIR (needs the extra 'ray'; --workers is then shards at a time)",
+        help="address of a Ray cluster that renders: HOST:PORT of its head, 'auto' for the one that this machine "
+        "belongs to, or 'local'; its machines share SOURCE and DIR (needs the extra 'ray'; --workers is then the "
+        "number of shards at a time)",
     )
     parser.set_defaults(run=run)
 
@@ -82,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _prepare(
     arguments: argparse.Namespace, source: Source, reopen: Callable[[], Source]
 ) -> tuple[PairFolder, Iterator[str]]:
-    """The folder, and the steps that fill it, here or on a cluster."""
+    """Return the folder, and the steps that fill it, here or on a cluster."""
     from clip2point.core.machine import available_cores
     from clip2point.pretraining.pairs import PairFolder, PairSettings
 
@@ -99,7 +109,7 @@ def _prepare(
 
 
 def _read_ids(path: Path) -> set[str]:
-    """Model ids, one a line; names of point files, as lists of ShapeNet-55 have them, will do."""
+    """Read model ids, one per line; names of point files, as lists of ShapeNet-55 have them, will do."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -113,7 +123,7 @@ def _count(source: Source) -> None:
     from collections import Counter
 
     from clip2point.data.shapenet import SIZE
-    from clip2point.pretraining.pairs.sources import SHAPENET
+    from clip2point.pretraining.pairs.mesh_sources import SHAPENET
 
     for heading, counts in (
         ("category", Counter(model.info.category or "(none)" for model in source.models)),

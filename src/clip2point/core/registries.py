@@ -185,6 +185,20 @@ BACKBONES: Registry[BackboneEntry] = Registry(
     },
 )
 
+#: The target lists the models of a source, by what follows the colon of its name.
+_SOURCE_ROOM = "clip2point.pretraining.pairs.mesh_sources"
+_POCKET_RECIPE = "in a checkout of clip2point, pip install ./recipes/pocket"
+SOURCES: Registry[Entry] = Registry(
+    "source of models",
+    "clip2point.sources",
+    {
+        "shapenetcore.v2:PATH": Entry(f"{_SOURCE_ROOM}:list_shapenet", "ShapeNetCore.v2, as it is unpacked"),
+        "folder:PATH": Entry(f"{_SOURCE_ROOM}:list_meshes", "a folder of meshes, each named by the folder around it"),
+        "samples:N": Entry(f"{_SOURCE_ROOM}:list_samples", "N shapes of each style of the package clip2point-shapes"),
+    },
+    elsewhere=dict.fromkeys(("sweethome3d", "manifest"), _POCKET_RECIPE),
+)
+
 REGISTRIES: Mapping[str, Registry[Any]] = {
     "formats": FORMATS,
     "styles": STYLES,
@@ -192,4 +206,5 @@ REGISTRIES: Mapping[str, Registry[Any]] = {
     "heads": HEADS,
     "datasets": DATASETS,
     "backbones": BACKBONES,
+    "sources": SOURCES,
 }

@@ -1,13 +1,12 @@
 import io
 import json
-import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from clip2point.core.version import __version__
-from clip2point.data.pairs import PairInfo, encode_pair, make_keys
+from clip2point.data.pairs import PairInfo, encode_pair, is_key, make_keys
 from clip2point.data.pairs.pair_files import decode_images, decode_info, decode_points
 
 INFO = PairInfo("a", ("büro chair", "chair"), "chair", "CC0-1.0", "Ann", "toys")
@@ -98,8 +97,13 @@ def test_images_are_rgb_of_one_size_and_not_too_large():
 def test_keys_are_fit_for_webdataset_and_a_plain_tar_header():
     names = ["chair/a.b.off", "  Blend Swap CC-0-lit n° 2", "椅子", "x" * 300, "", "../../etc/passwd"]
     keys = make_keys(names)
-    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,90}", key) for key in keys)
+    assert all(is_key(key) and len(f"{key}.points.npy") <= 100 for key in keys)
     assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("name", ["", "a.b", "a/b", "a b", "ä", "x" * 89, "a\n"])
+def test_other_names_are_no_keys(name):
+    assert not is_key(name)
 
 
 def test_keys_that_would_be_equal_get_checksums_and_others_stay():

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from clip2point.cli.main import main
-from clip2point.core.errors import DataError, OptionError
+from clip2point.core.errors import DataError
 from clip2point.pretraining.pairs import PairFolder, PairSettings, open_source
 from clip2point.pretraining.pairs.ray_rendering import RayPairFolder
-from clip2point.pretraining.pairs.sources import absolute_spec
 from clip2point_shapes import generate, write_mesh
 
 SHARD = 3
@@ -181,16 +180,3 @@ def test_an_address_where_no_cluster_is_is_one_error(address, meshes, tmp_path, 
     error = capsys.readouterr().err
     assert error.startswith(f"error: no Ray cluster at {address}")
     assert error.count("\n") == 1
-
-
-def test_paths_of_a_source_become_absolute_and_all_else_stays(meshes, monkeypatch):
-    monkeypatch.chdir(meshes.parent)
-    assert absolute_spec(meshes.name) == str(meshes)
-    assert absolute_spec(f"folder:{meshes.name}") == f"folder:{meshes}"
-    assert absolute_spec("samples:3") == "samples:3"
-    (meshes.parent / "toys.yaml").touch()
-    assert absolute_spec("toys.yaml#ball") == f"{meshes.parent / 'toys.yaml'}#ball"
-    assert absolute_spec(f"folder:{meshes.name}", meshes) == f"folder:{meshes.name}"
-    assert absolute_spec(meshes.name, meshes.parent) == str(meshes)
-    with pytest.raises(OptionError, match="none: no such source"):
-        open_source(absolute_spec("none"))

@@ -3,7 +3,7 @@
     python -m clip2point_shapes.release
 
 The record that ``clip2point verify`` compares with depends on them: after a change, run
-``python recipes/pocket_release.py`` as well.
+``python -m pocket_recipe.release`` as well.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DEMO_STYLES = {
     "vase": "classic",
     "wardrobe": "armoire",
 }
-#: Seed of all demo shapes. The embedded model's training drew shapes of seed 1 (recipes/pocket.yaml).
+#: Seed of all demo shapes. The embedded model's training drew shapes of seed 1 (recipes/pocket/pocket.yaml).
 DEMO_SEED = 0
 
 

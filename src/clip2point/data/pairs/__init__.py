@@ -11,7 +11,7 @@ The index says by which recipe the folder is filled, how many models it is to ha
 its size in bytes, the keys in it and the models that could not be rendered.
 """
 
-from clip2point.data.pairs.pair_files import PairInfo, encode_pair, make_keys
+from clip2point.data.pairs.pair_files import PairInfo, encode_pair, is_key, make_keys
 from clip2point.data.pairs.pair_set import PairSet
 from clip2point.data.pairs.shard_files import StoredPair, read_shard, write_shard
 from clip2point.data.pairs.shard_index import INDEX, PairIndex, ShardEntry, read_index
@@ -24,6 +24,7 @@ __all__ = [
     "ShardEntry",
     "StoredPair",
     "encode_pair",
+    "is_key",
     "make_keys",
     "read_index",
     "read_shard",

@@ -24,7 +24,9 @@ UInt8 = NDArray[np.uint8]
 #: Endings of a pair's files, behind its key and a dot. WebDataset takes all behind the first dot for the ending.
 INFO_ENDING, POINTS_ENDING, IMAGE_ENDING = "json", "points.npy", "view{}.png"
 
-#: Longest key; with an ending it stays within the 100 bytes that a plain tar header has for a name.
+#: With an ending it stays within the 100 bytes that a plain tar header has for a name.
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,88}")
+#: Longest key that is made of a name alone, without a checksum.
 _KEY_LENGTH = 72
 #: Compression level of PNG: three quarters of the time of Pillow's default (6) for 3 % more bytes. Fast lossless WebP
 #: is no smaller.
@@ -202,6 +204,16 @@ def make_keys(names: Sequence[str]) -> list[str]:
         mark = hashlib.sha256(f"{name}#{seen[name]}".encode("utf-8", "replace")).hexdigest()[:12]
         keys.append(slug if same_slug[slug.lower()] == 1 else f"{slug}-{mark}")
     return keys
+
+
+def is_key(name: str) -> bool:
+    """Tell whether a name can be that of a pair.
+
+    Examples:
+        >>> is_key("chair-arm-v2"), is_key("chair/arm.v2")
+        (True, False)
+    """
+    return _KEY.fullmatch(name) is not None
 
 
 def _slug(name: str) -> str:

@@ -35,7 +35,7 @@ class PairSet:
         infos: Descriptions of the M models, in the order of folders, shards and keys.
         views: Name of the view set of the images.
         shards: Paths of the shards.
-        places: For each model, the number of its shard in ``shards`` and its row there.
+        places: Number of the shard of each model, in ``shards``, and the model's row there.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ class ShardEntry:
         file: Name of its file.
         bytes: Size of the file.
         keys: Keys of the pairs in it, in order.
-        failures: Why a model of the shard could not be rendered, by key.
+        failures: Error of each model of the shard that could not be rendered, by key.
     """
 
     file: str
@@ -68,7 +68,7 @@ class PairIndex:
     """Index of a folder of pairs.
 
     Attributes:
-        recipe: What the pairs are made of and how; "models" is the number of models.
+        recipe: Source and settings of the pairs; "models" is the number of models.
         shards: Entries of the shards that are whole, by number.
     """
 

@@ -77,7 +77,7 @@ class PairFolder:
             path: Path of the folder.
             source: Models to make pairs of.
             settings: Settings; if the folder has pairs, those that it was begun with.
-            retry_failed: Whether shards with broken models are made again.
+            retry_failed: Make shards with broken models again.
 
         Raises:
             OptionError: If the folder holds pairs of another source or made with other settings.
@@ -202,7 +202,7 @@ def write_pairs(
         source: Models to make pairs of.
         out: Path of the folder.
         settings: Settings; if the folder has pairs, those that it was begun with.
-        retry_failed: Whether shards with broken models are made again.
+        retry_failed: Make shards with broken models again.
         workers: Number of processes; as many as there are cores if not given (see ``PairFolder.render``).
         progress: Wrapper of an iterable of a given length, to show how far rendering is.
 

@@ -25,7 +25,7 @@ class RenderedPair:
         key: Key of the model.
         files: Content by ending (see ``encode_pair``): 8,192 points and ten images of 224 x 224 pixels; empty if the
             model is broken.
-        error: What is wrong with the model, or "".
+        error: Error of a broken model, or "".
     """
 
     key: str

@@ -74,7 +74,7 @@ class RayPairFolder(PairFolder):
             settings: See ``PairFolder``; one processor renders a shard.
             address: Address of the cluster: HOST:PORT of its head, "auto" for the one that this machine belongs to, or
                 "local". If this program is connected to a cluster already, that one is used.
-            retry_failed: Whether shards with broken models are made again.
+            retry_failed: Make shards with broken models again.
 
         Raises:
             OptionError: If the folder holds pairs of another source or made with other settings.

@@ -33,6 +33,21 @@ class SourceModel:
         return replace(self, info=replace(self.info, **changes))  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True)
+class SourceRequest:
+    """A source that is asked for its models.
+
+    Attributes:
+        text: The rest of its name behind "KIND:", often a path.
+        seed: Seed of generated models, at least 0.
+        up: Up-axis of meshes whose source does not know it; "auto" goes by the file format.
+    """
+
+    text: str
+    seed: int = 0
+    up: str = "auto"
+
+
 def name_to_words(name: str) -> str:
     """Turn the name of a file, folder or class into words: no underscores, no numbers at the end.
 

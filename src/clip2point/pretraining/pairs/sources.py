@@ -1,34 +1,24 @@
-"""Sources of models: ShapeNetCore.v2, folders of meshes, generated shapes, and what other packages add."""
+"""Sources of models, opened by name: built in, registered by a program, or added by an installed package."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from clip2point.core.errors import DataError, OptionError, ShapeError
-from clip2point.data.pairs import PairInfo, make_keys
-from clip2point.data.shapenet import CATEGORIES
-from clip2point.pretraining.pairs.catalogues import ARCHIVES, find_catalogues, read_catalogues
-from clip2point.pretraining.pairs.manifest import MANIFESTS, read_manifest
-from clip2point.pretraining.pairs.source_model import SourceModel, name_to_words
-from clip2point.shapes import Shape, check_up, find_shapes, load_shape
+from clip2point.core.errors import DataError, OptionError, PluginError
+from clip2point.core.registries import SOURCES
+from clip2point.data.pairs import is_key
+from clip2point.pretraining.pairs.mesh_sources import FOLDER, SAMPLES, SHAPENET, list_meshes, list_shapenet
+from clip2point.pretraining.pairs.source_model import SourceModel, SourceRequest
+from clip2point.shapes import check_up
 
-SHAPENET, CATALOGUES, FOLDER, SAMPLES = "shapenetcore.v2", "sweethome3d", "folder", "samples"
-MANIFEST = "manifest"
+#: Lists the models of a source of one kind; none of them is opened.
+SourceLister = Callable[[SourceRequest], Iterable[SourceModel]]
 
-_SHAPENET_MESH = Path("models", "model_normalized.obj")
-_SHAPENET_LICENCE = "ShapeNet terms of use: non-commercial research and education"
-#: Seeds of generated models are this far apart for one seed of the user and the next.
-_MAX_PER_STYLE = 1_000_000
-#: Folder names that say nothing about what is in them.
-_NO_CATEGORY = frozenset(("train", "test", "val", "validation", "all", "models", "meshes", "mesh"))
-_EXPECTED = (
-    "a folder of ShapeNetCore.v2, furniture catalogues (.sh3f, .jar) or meshes, a manifest (.yaml), "
-    "or samples:PER_STYLE"
-)
+#: Kind of source by the endings of files that release 0.1.0 read by their paths alone.
+_MOVED = {".sh3f": "sweethome3d", ".jar": "sweethome3d", ".yaml": "manifest", ".yml": "manifest"}
+_CATALOGUE_TABLE = "FurnitureCatalog.properties"
 
 
 @dataclass(frozen=True)
@@ -36,7 +26,7 @@ class Source:
     """Models to make pairs of.
 
     Attributes:
-        kind: Kind of the source: SHAPENET, FOLDER, SAMPLES, or one that another package adds.
+        kind: Kind of the source: "shapenetcore.v2", "folder", "samples", or one that a package adds.
         models: Models, sorted by key.
         up: Up-axis that its meshes were read with; "auto" goes by the file format and takes y where that does
             not say.
@@ -49,16 +39,45 @@ class Source:
     excluded: int = 0
 
 
+def register_source(kind: str, list_models: SourceLister) -> None:
+    """Have ``open_source`` and all that is built on it know another kind of source, for the rest of this process.
+
+    It is opened as ``KIND:TEXT``. Packages use the entry points ``clip2point.sources`` instead, which name the lister.
+
+    Args:
+        kind: Name without a colon.
+        list_models: Lister of the models, which come y-up with their front towards -z, have keys as ``make_keys``
+            makes them, and can be pickled.
+
+    Raises:
+        OptionError: If the name has a colon or is built in.
+
+    Examples:
+        >>> from functools import partial
+        >>> from clip2point.data.pairs import PairInfo
+        >>> from clip2point.pretraining.pairs import SourceModel, open_source, register_source
+        >>> from clip2point.shapes import load_shape
+        >>> def list_toys(request):
+        ...     info = PairInfo("ball", ("ball", "red ball"), "toy", "CC0-1.0", "", "toys")
+        ...     return [SourceModel(info, partial(load_shape, f"{request.text}/ball.obj", up="y"))]
+        >>> register_source("toys", list_toys)
+        >>> open_source("toys:shelf").models[0].info.caption
+        'ball'
+    """
+    if ":" in kind or kind in _map_kinds():
+        raise OptionError(f"{kind!r} is no name for a source: expected one without a colon that is not built in")
+    SOURCES.register(kind, list_models)
+
+
 def open_source(
     spec: str, *, up: str | None = None, excluded: Collection[str] = (), seed: int = 0, limit: int | None = None
 ) -> Source:
     """List the models of a source; none of them is opened.
 
     Args:
-        spec: A folder of ShapeNetCore.v2 (``SYNSET/MODEL/models/model_normalized.obj``); a .sh3f or .jar file, or a
-            folder with some below it or with an unpacked one; a manifest (see ``read_manifest``),
-            ``PATH.yaml#PACKAGE`` for one of its packages; any other folder of meshes, ``folder:PATH`` to have
-            any folder read as such; or ``samples:N``, N shapes of each style of ``clip2point-shapes``.
+        spec: Path of ShapeNetCore.v2 (``SYNSET/MODEL/models/model_normalized.obj``) or of any other folder of meshes;
+            ``folder:PATH`` to have any folder read as such; ``samples:N``, N shapes of each style of clip2point-shapes;
+            or ``KIND:TEXT`` for a kind that a package or program has added.
         up: Up-axis of a folder of meshes; the other sources know theirs.
         excluded: Keys of models to leave out; of ShapeNetCore.v2 the model ids will do.
         seed: Seed of generated models.
@@ -66,16 +85,16 @@ def open_source(
 
     Raises:
         OptionError: If there is no such source or an argument does not fit it.
-        DataError: If it is damaged or has no models, or if what a manifest names cannot be downloaded.
-        CacheError: If there is no room for what a manifest names.
+        DataError: If it is damaged or has no models.
+        PluginError: If an added source is broken.
     """
     if seed < 0:
         raise OptionError(f"seed {seed} is negative: expected 0 or more")
-    kind, models = _find(spec, check_up(up or "auto", auto=True), seed)
+    kind, models = _list_models(spec, SourceRequest(spec, seed, check_up(up or "auto", auto=True)))
     if up is not None and kind != FOLDER:
         raise OptionError(f"an up-axis ({up}) is given, but models of {kind} have their own; only folders take one")
     if not models:
-        raise DataError(f"{spec}: has no models: expected {_EXPECTED}")
+        raise DataError(f"{spec}: has no models: expected {_describe_choices()}")
     unwanted = set(excluded)
     kept = [model for model in models if not unwanted & {model.key, model.key.partition("-")[2]}]
     if not kept:
@@ -87,119 +106,84 @@ def open_source(
 
 
 def absolute_spec(spec: str, base: Path | None = None) -> str:
-    """The spec of a source for a process that runs elsewhere: what is a path in it becomes absolute.
+    """Return the name of a source for a process that runs elsewhere: a path in it becomes absolute.
 
     Args:
         spec: Name of a source, see ``open_source``.
         base: Folder that relative paths count from; the working directory if not given.
 
     Returns:
-        ``spec`` itself if there is no such path.
+        ``spec`` itself if there is no such path; what follows a "#" need not be part of the path.
     """
-    prefix = "folder:" if spec.startswith("folder:") else ""
-    file, mark, package = spec.removeprefix(prefix), "", ""
-    if not prefix and file.partition("#")[0].lower().endswith(MANIFESTS):
-        file, mark, package = file.partition("#")
-    path = (base or Path()) / Path(file).expanduser()
-    return f"{prefix}{path.absolute()}{mark}{package}" if path.exists() else spec
+    kind, colon, text = spec.partition(":")
+    if not colon or not _is_kind(kind):
+        kind, colon, text = "", "", spec
+    for file, mark, rest in ((text, "", ""), text.partition("#")):
+        path = (base or Path()) / Path(file).expanduser()
+        if kind != SAMPLES and path.exists():
+            return f"{kind}{colon}{path.absolute()}{mark}{rest}"
+    return spec
 
 
-def _find(spec: str, up: str, seed: int) -> tuple[str, list[SourceModel]]:
-    prefix, _, rest = spec.partition(":")
-    if prefix == "samples":
-        return SAMPLES, list(_samples(rest, seed))
-    file, _, package = spec.partition("#")
-    if file.lower().endswith(MANIFESTS) and prefix != "folder":
-        return MANIFEST, read_manifest(Path(file).expanduser(), package)
-    path = Path(rest if prefix == "folder" else spec).expanduser()
-    if path.is_file() and path.suffix.lower() in ARCHIVES and prefix != "folder":
-        return CATALOGUES, read_catalogues([path])
+def _list_models(spec: str, request: SourceRequest) -> tuple[str, list[SourceModel]]:
+    """Return the kind of a source and its models."""
+    kind, colon, text = spec.partition(":")
+    if not colon or not _is_kind(kind):
+        return _list_path(spec, request)
+    request = SourceRequest(text, request.seed, request.up)
+    list_models: SourceLister = SOURCES.load(_map_kinds().get(kind, kind))
+    models = list(list_models(request))
+    if kind not in _map_kinds():
+        _check_models(kind, models)
+    return kind, models
+
+
+def _list_path(spec: str, request: SourceRequest) -> tuple[str, list[SourceModel]]:
+    """Return the same for a source that is named by its path alone."""
+    path = Path(spec).expanduser()
     if not path.is_dir():
-        raise OptionError(f"{path}: {'is no source' if path.exists() else 'no such source'}: expected {_EXPECTED}")
-    if prefix == "folder":
-        return FOLDER, _meshes(path, up)
-    if models := list(_shapenet(path)):
-        return SHAPENET, models
-    if catalogues := find_catalogues(path):
-        return CATALOGUES, read_catalogues(catalogues)
-    return FOLDER, _meshes(path, up)
-
-
-def _shapenet(root: Path) -> Iterator[SourceModel]:
-    """Models of ShapeNetCore.v2 that have a mesh: a few of its folders have none."""
-    for synset in sorted(CATEGORIES):
-        if not (root / synset).is_dir():
-            continue
-        for folder in sorted(entry.name for entry in os.scandir(root / synset)):
-            path = root / synset / folder / _SHAPENET_MESH
-            if path.is_file():
-                info = PairInfo(
-                    key=make_keys([f"{synset}-{folder}"])[0],
-                    captions=(CATEGORIES[synset],),
-                    category=CATEGORIES[synset],
-                    licence=_SHAPENET_LICENCE,
-                    creator="",
-                    source=SHAPENET,
-                )
-                yield SourceModel(info, partial(_open_file, path, "y"))
-
-
-def _meshes(root: Path, up: str) -> list[SourceModel]:
-    """Models of a folder; each is captioned by the folder that it lies in, or else by its own name."""
-    try:
-        paths = [path.relative_to(root) for path in find_shapes(root)]
-    except ShapeError as error:
-        raise DataError(str(error)) from None
-    keys = make_keys([path.as_posix().removesuffix("".join(path.suffixes[-1:])) for path in paths])
-    return [_mesh(root, path, key, up) for path, key in zip(paths, keys, strict=True)]
-
-
-def _mesh(root: Path, path: Path, key: str, up: str) -> SourceModel:
-    name = name_to_words(path.name.partition(".")[0])
-    folders = [folder for folder in reversed(path.parts[:-1]) if folder.lower() not in _NO_CATEGORY]
-    category = name_to_words(folders[0]) if folders else name
-    info = PairInfo(
-        key=key,
-        captions=tuple(dict.fromkeys([category, name])),
-        category=category,
-        licence="",
-        creator="",
-        source=f"folder:{root.resolve().name}",
-    )
-    return SourceModel(info, partial(_open_file, root / path, up))
-
-
-def _samples(count: str, seed: int) -> Iterator[SourceModel]:
-    if not count.isdecimal() or not 1 <= int(count) <= _MAX_PER_STYLE:
-        raise OptionError(f"samples:{count}: expected samples:N with N from 1 to {_MAX_PER_STYLE:,} shapes of a style")
-    try:
-        from clip2point_shapes import list_classes, list_styles
-    except ImportError:
+        _refuse_moved(spec, Path(spec.partition("#")[0]).suffix.lower())
         raise OptionError(
-            f"samples:{count}: the shape generators are not installed: run 'pip install clip2point-shapes'"
-        ) from None
-    for name in list_classes():
-        for style in list_styles(name):
-            words = name_to_words(name)
-            for number in range(seed * _MAX_PER_STYLE, seed * _MAX_PER_STYLE + int(count)):
-                info = PairInfo(
-                    key=f"{name}-{style}-{number:06d}",
-                    captions=(words, f"{name_to_words(style)} {words}"),
-                    category=words,
-                    licence="Apache-2.0",
-                    creator="clip2point",
-                    source=SAMPLES,
-                )
-                yield SourceModel(info, partial(_generate, name, style, number))
+            f"{path}: {'is no source' if path.exists() else 'no such source'}: expected {_describe_choices()}"
+        )
+    if models := list_shapenet(request):
+        return SHAPENET, models
+    if any(entry.suffix.lower() == ".sh3f" or entry.name.endswith(_CATALOGUE_TABLE) for entry in path.rglob("*")):
+        _refuse_moved(spec, ".sh3f")
+    return FOLDER, list_meshes(request)
 
 
-def _open_file(path: Path, up: str) -> Shape:
-    shape = load_shape(path, up=up)
-    return shape.with_up("y" if shape.up == "auto" else shape.up).upright()
+def _refuse_moved(spec: str, ending: str) -> None:
+    """Raise OptionError for what release 0.1.0 read without being told its kind."""
+    if (kind := _MOVED.get(ending)) is None:
+        return
+    what = "is a manifest" if kind == "manifest" else "is or holds a furniture catalogue"
+    missing = "" if kind in SOURCES else f", after installing its reader: {SOURCES.elsewhere[kind]}"
+    raise OptionError(f"{spec}: {what}, which since release 0.2.0 is given as {kind}:{spec}{missing}")
 
 
-def _generate(name: str, style: str, seed: int) -> Shape:
-    from clip2point_shapes import generate
+def _check_models(kind: str, models: list[SourceModel]) -> None:
+    """Raise PluginError if models of an added source are not what they should be."""
+    if not all(isinstance(model, SourceModel) for model in models):
+        raise PluginError(f"the source {kind!r} lists something else than SourceModels: update its package")
+    keys = [model.key for model in models]
+    if odd := [key for key in keys if not is_key(key)]:
+        raise PluginError(f"the source {kind!r} has the key {odd[0]!r}: expected keys as make_keys makes them")
+    if len(set(keys)) < len(keys):
+        raise PluginError(f"the source {kind!r} has a key twice: expected keys as make_keys makes them")
 
-    mesh = generate(name, style, seed)
-    return Shape(mesh.vertices, mesh, f"{name}/{style}")
+
+def _is_kind(name: str) -> bool:
+    """Tell whether a name is that of a kind of source, installed or not."""
+    return name in _map_kinds() or name in SOURCES or name in SOURCES.elsewhere
+
+
+def _map_kinds() -> dict[str, str]:
+    """Return the names in the table by kind: "folder:PATH" by "folder"."""
+    return {name.partition(":")[0]: name for name in SOURCES.built_in}
+
+
+def _describe_choices() -> str:
+    """Return all that can be given."""
+    names = [name if ":" in name else f"{name}:..." for name in SOURCES.names()]
+    return f"a folder of ShapeNetCore.v2 or of meshes, or {', '.join(names[:-1])} or {names[-1]}"

@@ -1,6 +1,6 @@
 import pytest
 
-from clip2point.pretraining.pairs.properties import parse_properties
+from pocket_recipe.properties import parse_properties
 
 
 @pytest.mark.parametrize(

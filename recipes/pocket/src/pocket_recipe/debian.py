@@ -1,4 +1,4 @@
-"""Packages of Debian's archive: downloaded by URL, checked, and unpacked into the cache, also where there is no Debian.
+"""Packages of Debian's archive: downloaded by URL, checked, and unpacked into the cache, on any system.
 
 A .deb file is an ar archive with ``data.tar.xz`` (or .gz, .zst) in it. Packages lie in ``debian`` in the cache folder
 under their own names, so that one who has no network may put them there. They come from a mirror of the archive, or,
@@ -43,11 +43,11 @@ class Package:
     """One version of a binary package.
 
     Attributes:
-        name: of the package.
-        version: with epoch and revision, for people.
-        path: below the archive's root, ``pool/main/...``.
-        size: of the .deb file, in bytes.
-        sha256: of the .deb file, 64 hexadecimal digits.
+        name: Name of the package.
+        version: Version with epoch and revision, for people.
+        path: Path of the .deb file below the archive's root, ``pool/main/...``.
+        size: Size of the file, in bytes.
+        sha256: Checksum of the file, 64 hexadecimal digits.
     """
 
     name: str
@@ -58,25 +58,25 @@ class Package:
 
 
 def unpack_package(package: Package, root: str) -> Path:
-    """Give the content of a package; what the cache does not have is downloaded.
+    """Return the content of a package, which is downloaded if the cache does not have it.
 
     Args:
-        package: which.
-        root: folder in the package, such as "usr/share/games"; nothing else is unpacked.
+        package: Package to unpack.
+        root: Folder in the package, such as "usr/share/games"; nothing else is unpacked.
 
     Returns:
         The folder on disk that has the content of ``root``: regular files only, no links.
 
     Raises:
-        DataError: if it cannot be downloaded, is not the one that was asked for, or has no such folder.
-        CacheError: if the cache cannot be written to.
+        DataError: If it cannot be downloaded, is not the one that was asked for, or has no such folder.
+        CacheError: If the cache cannot be written to.
     """
     base = cache_folder() / "debian"
     folder = base / f"{package.name}-{key_of({'sha256': package.sha256, 'root': root})}"
     if folder.is_dir():
         return folder
     try:
-        archive = _downloaded(package, base / PurePosixPath(package.path).name)
+        archive = _fetch(package, base / PurePosixPath(package.path).name)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=base))
         try:
             _unpack(archive, PurePosixPath(root), unfinished)
@@ -95,7 +95,8 @@ def unpack_package(package: Package, root: str) -> Path:
     return folder
 
 
-def _downloaded(package: Package, path: Path) -> Path:
+def _fetch(package: Package, path: Path) -> Path:
+    """Return the path of a package's file, which is downloaded if it is not there."""
     wrong = ""
     if path.is_file():
         if _matches(package, path):

@@ -21,10 +21,10 @@ import numpy as np
 
 from clip2point.core.errors import DataError, ShapeError
 from clip2point.data.pairs import PairInfo, make_keys
-from clip2point.pretraining.pairs.properties import parse_properties
-from clip2point.pretraining.pairs.source_model import SourceModel, name_to_words
+from clip2point.pretraining.pairs import SourceModel, name_to_words
 from clip2point.shapes import Shape, load_shape
 from clip2point.shapes.guards import MAX_BYTES, expansion_limit, read_member
+from pocket_recipe.properties import parse_properties
 
 #: Files that are looked for in a folder. Which of them are catalogues, their content says.
 ARCHIVES = (".sh3f", ".jar")
@@ -52,16 +52,19 @@ def read_catalogues(catalogues: Sequence[Path]) -> list[SourceModel]:
     """List the models of catalogues.
 
     Args:
-        catalogues: archives, or folders that hold an unpacked one.
+        catalogues: Archives, or folders that hold an unpacked one.
 
     Returns:
         Their models; ``captions`` are name and tags.
 
     Raises:
-        DataError: if one is no catalogue or damaged. Models that are missing from it are found when they are opened.
+        DataError: If one is no catalogue or damaged. Models that are missing from it are found when they are opened.
     """
     found = [
-        model for path in catalogues for table in _tables(path) for model in _models(path, parse_properties(table))
+        model
+        for path in catalogues
+        for table in _read_tables(path)
+        for model in _list_rows(path, parse_properties(table))
     ]
     keys = make_keys([model.key for model in found])
     return [model.with_info(key=key) for key, model in zip(keys, found, strict=True)]
@@ -69,14 +72,14 @@ def read_catalogues(catalogues: Sequence[Path]) -> list[SourceModel]:
 
 def _has_table(path: Path) -> bool:
     try:
-        with _archive(path) as archive:
+        with _open_archive(path) as archive:
             return any(_TABLE.fullmatch(name) for name in archive.namelist())
     except DataError:
         return path.suffix.lower() == ".sh3f"  # a damaged catalogue should be heard of, some other jar not
 
 
 @contextmanager
-def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
@@ -87,8 +90,8 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
         yield archive
 
 
-def _tables(path: Path) -> list[bytes]:
-    """The tables of a catalogue; an archive may hold several."""
+def _read_tables(path: Path) -> list[bytes]:
+    """Return the tables of a catalogue; an archive may hold several."""
     if path.is_dir():
         tables = sorted(table for table in path.iterdir() if _TABLE.fullmatch(table.name))
         if any(table.stat().st_size > _MAX_TABLE_BYTES for table in tables):
@@ -96,7 +99,7 @@ def _tables(path: Path) -> list[bytes]:
                 f"{path}: its table has more than {_MAX_TABLE_BYTES:,} bytes: expected a furniture catalogue"
             )
         return [table.read_bytes() for table in tables]
-    with _archive(path) as archive:
+    with _open_archive(path) as archive:
         names = sorted({name for name in archive.namelist() if _TABLE.fullmatch(name)})
         if not names:
             raise DataError(f"{path}: holds no table PluginFurnitureCatalog.properties: expected a furniture catalogue")
@@ -106,8 +109,8 @@ def _tables(path: Path) -> list[bytes]:
             raise DataError(f"{path}: {error}") from None
 
 
-def _models(path: Path, table: dict[str, str]) -> Iterator[SourceModel]:
-    """The rows that have a model; their keys are not final."""
+def _list_rows(path: Path, table: dict[str, str]) -> Iterator[SourceModel]:
+    """Yield the rows that have a model; their keys are not final."""
     for number in [key.partition("#")[2] for key in table if key.startswith("model#")]:
         row = {field: " ".join(table.get(f"{field}#{number}", "").split()) for field in _FIELDS}
         member = row["model"].lstrip("/")
@@ -130,19 +133,19 @@ def open_model(catalogue: Path, member: str, rotation: str) -> Shape:
     """Read a model of a catalogue.
 
     Args:
-        catalogue: an archive or a folder.
-        member: path of the model inside it.
-        rotation: nine numbers, the rows of a matrix that makes the model stand upright, or "".
+        catalogue: An archive or a folder.
+        member: Path of the model inside it.
+        rotation: Nine numbers, the rows of a matrix that makes the model stand upright, or "".
 
     Returns:
         The shape, y-up, front towards -z.
 
     Raises:
-        ShapeError: if it is missing or damaged, or points out of the catalogue.
+        ShapeError: If it is missing or damaged, or points out of the catalogue.
     """
     name = f"{catalogue.name}: {member}"
-    matrix = _TO_FRONT @ _matrix(rotation, name)
-    with _unpacked(catalogue, member) as path:
+    matrix = _TO_FRONT @ _parse_matrix(rotation, name)
+    with _unpack_model(catalogue, member) as path:
         try:
             shape = load_shape(path, up="y")
         except ShapeError as error:
@@ -150,7 +153,7 @@ def open_model(catalogue: Path, member: str, rotation: str) -> Shape:
     return replace(shape.turned(matrix), source=name)
 
 
-def _matrix(text: str, name: str) -> np.ndarray:
+def _parse_matrix(text: str, name: str) -> np.ndarray:
     try:
         matrix = np.array(text.split() or np.eye(3).ravel(), dtype=np.float64).reshape(3, 3)
     except ValueError:
@@ -161,8 +164,8 @@ def _matrix(text: str, name: str) -> np.ndarray:
 
 
 @contextmanager
-def _unpacked(catalogue: Path, member: str) -> Iterator[Path]:
-    """The path of a model on disk, beside the neighbours that it names, for as long as the block runs."""
+def _unpack_model(catalogue: Path, member: str) -> Iterator[Path]:
+    """Give the path of a model on disk, beside the neighbours that it names, for as long as the block runs."""
     parts = PurePosixPath(member).parts
     if not parts or ".." in parts or _ODD.search(member):
         raise ShapeError(f"{catalogue.name}: the model {member!r} lies outside the catalogue; expected one inside it")
@@ -173,7 +176,7 @@ def _unpacked(catalogue: Path, member: str) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="clip2point-") as folder:
         try:
-            with _archive(catalogue) as archive:
+            with _open_archive(catalogue) as archive:
                 path = _Unpacking(archive, PurePosixPath(member), Path(folder)).model()
         except (DataError, ShapeError) as error:
             raise ShapeError(f"{catalogue.name}: {error}") from None

@@ -15,7 +15,7 @@ def parse_properties(data: bytes) -> dict[str, str]:
     """Read a .properties file.
 
     Args:
-        data: its bytes, UTF-8 (as Java writes since version 9) or else Latin-1.
+        data: Content of the file, UTF-8 (as Java writes since version 9) or else Latin-1.
 
     Returns:
         Value by key; of keys that come twice, the last. Nothing is an error: what is no entry is an odd key.
@@ -25,11 +25,11 @@ def parse_properties(data: bytes) -> dict[str, str]:
     except UnicodeDecodeError:
         text = data.decode("latin-1")
     entries = (_ENTRY.fullmatch(line) for line in _logical_lines(text))
-    return {_plain(entry[1]): _plain(entry[2]) for entry in entries if entry}
+    return {_resolve_escapes(entry[1]): _resolve_escapes(entry[2]) for entry in entries if entry}
 
 
 def _logical_lines(text: str) -> Iterator[str]:
-    """Lines without comments; one that ends in a backslash (not an escaped one) goes on in the next."""
+    """Yield lines without comments; one that ends in a backslash (not an escaped one) goes on in the next."""
     pieces: list[str] = []
     for line in re.split(r"\r\n|\r|\n", text):
         line = line.lstrip(" \t\f")
@@ -44,7 +44,7 @@ def _logical_lines(text: str) -> Iterator[str]:
         yield "".join(pieces)
 
 
-def _plain(text: str) -> str:
+def _resolve_escapes(text: str) -> str:
     """Resolve escapes; pairs of surrogates become the letter that they stand for, halves a question mark."""
 
     def letter(match: re.Match[str]) -> str:

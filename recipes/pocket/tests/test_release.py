@@ -5,20 +5,16 @@ import clip2point
 from clip2point.core.errors import ModelError
 from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
 from clip2point.model.saving import save_model
+from pocket_recipe import release
 
 
-@pytest.fixture(scope="module")
-def script(load_script):
-    return load_script("pocket_release")
-
-
-def test_a_trained_model_is_released_with_its_licences(script, tmp_path):
+def test_a_trained_model_is_released_with_its_licences(tmp_path):
     backbone = clip2point.load(dtype="fp32").backbone
     trained = backbone.with_depth_tower(backbone.depth_tower("image"), image_size=64)
     save_model(
         tmp_path / "model", trained, clip2point.Settings(points=256), {"recipe": {"backbone": "pocket"}}, half=True
     )
-    script.release(tmp_path / "model", tmp_path / "pocket")
+    release.release(tmp_path / "model", tmp_path / "pocket")
     config = read_checkpoint(tmp_path / "pocket").config
     assert config["licences"]["map and depth tower"] == "Apache-2.0"
     assert config["recipe"] == {"backbone": "pocket"}
@@ -27,13 +23,13 @@ def test_a_trained_model_is_released_with_its_licences(script, tmp_path):
     assert torch.equal(released.encode_depth(depth), own.encode_depth(depth))
 
 
-def test_a_model_of_another_kind_is_not_released(script, tmp_path):
+def test_a_model_of_another_kind_is_not_released(tmp_path):
     write_checkpoint(tmp_path / "model", {"depth.x": torch.zeros(1)}, {"backbone": "transformers", "depth_tower": {}})
     with pytest.raises(ModelError, match="holds no depth tower for pocket"):
-        script.release(tmp_path / "model", tmp_path / "pocket")
+        release.release(tmp_path / "model", tmp_path / "pocket")
     assert not (tmp_path / "pocket").exists()
 
 
-def test_a_folder_without_a_model_is_one_line(script, tmp_path):
+def test_a_folder_without_a_model_is_one_line(tmp_path):
     with pytest.raises(SystemExit, match="error: .*config.json: cannot be read"):
-        script.main([str(tmp_path)])
+        release.main([str(tmp_path)])

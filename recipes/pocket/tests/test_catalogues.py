@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from clip2point.core.errors import DataError, ShapeError
-from clip2point.pretraining.pairs import catalogues
-from clip2point.pretraining.pairs.catalogues import find_catalogues, read_catalogues
+from pocket_recipe import catalogues
+from pocket_recipe.catalogues import find_catalogues, read_catalogues
 
 #: A wedge, 1 x 2 x 3, that has no symmetry; its tip is at +y.
 OBJ = b"""mtllib wedge.mtl

@@ -1,11 +1,9 @@
 """Put a trained model into the package as "pocket", with the record that ``clip2point verify`` compares with.
 
-    python recipes/pocket_image_map.py                                  # only if the map itself is to be made anew
-    clip2point pretrain recipes/pocket.yaml --out pocket
-    python recipes/pocket_release.py pocket/model
+    python -m pocket_recipe.release pocket/model
 
 The record has to be made anew whenever the weights, the demo shapes, the readers or the renderer change:
-``python recipes/pocket_release.py`` without a folder does that alone.
+``python -m pocket_recipe.release`` without a folder does that alone.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from clip2point.model import Recogniser, load
 from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
 from clip2point.model.folders import POCKET, weight_checksums
 
-#: Of what the package carries or installs beside it.
+#: Licences of what the package carries or installs beside it.
 LICENCES = {
     "map and depth tower": "Apache-2.0",
     "all-MiniLM-L6-v2": "Apache-2.0",
@@ -33,18 +31,22 @@ LICENCES = {
 def release(folder: Path, out: Path = POCKET) -> None:
     """Copy a trained model, with what its card has to say; the training's own folder stays as it is.
 
+    Args:
+        folder: Model folder of a training.
+        out: Folder of the weights.
+
     Raises:
-        ModelError: if the folder holds no such model.
+        ModelError: If the folder holds no such model.
     """
     model = read_checkpoint(folder)
     if model.config.get("backbone") != "pocket" or "depth_tower" not in model.config:
-        raise ModelError(f"{folder}: holds no depth tower for pocket; train one with recipes/pocket.yaml")
+        raise ModelError(f"{folder}: holds no depth tower for pocket; train one with recipes/pocket/pocket.yaml")
     config: dict[str, Any] = {**model.config, "licences": LICENCES, "card": "README.md"}
     write_checkpoint(out, model.tensors, config)
 
 
 def record(out: Path = POCKET) -> dict[str, Any]:
-    """Write what the model gives for the demo shapes."""
+    """Write what the model gives for the demo shapes, and return it."""
     model = load(out, dtype="fp32")
     expected = measure(Recogniser(model.backbone, model.settings, "pocket"), weight_checksums(out))
     with replacing(out / "expected.json") as unfinished:

@@ -6,8 +6,8 @@ import tarfile
 import pytest
 
 from clip2point.core.errors import CacheError, DataError
-from clip2point.pretraining.pairs import debian
-from clip2point.pretraining.pairs.debian import Package, unpack_package
+from pocket_recipe import debian
+from pocket_recipe.debian import Package, unpack_package
 
 FILES = {"./usr/share/toys/car/car.obj": b"v 0 0 0\n", "./usr/share/toys/ball.obj": b"v 1 1 1\n", "./etc/rc": b"no"}
 

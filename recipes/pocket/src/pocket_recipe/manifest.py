@@ -35,13 +35,11 @@ import numpy as np
 from clip2point.core.errors import DataError, OptionError
 from clip2point.core.yaml_files import describe_value, parse_yaml
 from clip2point.data.pairs import PairInfo, make_keys
-from clip2point.pretraining.pairs.catalogues import find_catalogues, read_catalogues
-from clip2point.pretraining.pairs.debian import Package, unpack_package
-from clip2point.pretraining.pairs.source_model import SourceModel
+from clip2point.pretraining.pairs import SourceModel
 from clip2point.shapes import Shape, load_shape
 from clip2point.shapes.orientation import UP_AXES
-
-MANIFESTS = (".yaml", ".yml")
+from pocket_recipe.catalogues import find_catalogues, read_catalogues
+from pocket_recipe.debian import Package, unpack_package
 
 _PACKAGE = {"version": str, "path": str, "size": int, "sha256": str, "licence": str, "stated": str, "creator": str}
 _MODELS = {"root": str, "up": str, "front": str, "models": dict, "catalogue": bool, "without": list}
@@ -68,17 +66,17 @@ def read_manifest(path: Path, package: str = "") -> list[SourceModel]:
     """List the models of a manifest; packages that are not in the cache yet are downloaded.
 
     Args:
-        path: of the manifest.
-        package: take only this one of its packages, or "" for all.
+        path: Path of the manifest.
+        package: The one of its packages to take, or "" for all.
 
     Returns:
         Models whose ``source`` is the name of their package.
 
     Raises:
-        OptionError: if it has no such package.
-        DataError: if it is damaged, or a package cannot be had or lacks a model.
+        OptionError: If it has no such package.
+        DataError: If it is damaged, or a package cannot be had or lacks a model.
     """
-    packages = _packages(path)
+    packages = _parse_packages(path)
     if package and package not in packages:
         raise OptionError(f"{path}: has no package {package!r}: expected one of {', '.join(packages)}")
     found: list[SourceModel] = []
@@ -89,7 +87,7 @@ def read_manifest(path: Path, package: str = "") -> list[SourceModel]:
     return [model.with_info(key=key) for key, model in zip(keys, found, strict=True)]
 
 
-def _packages(path: Path) -> dict[str, dict[str, Any]]:
+def _parse_packages(path: Path) -> dict[str, dict[str, Any]]:
     content = parse_yaml(path, "a manifest")
     packages = content.get("packages") if isinstance(content, dict) else None
     if not isinstance(packages, dict) or not packages:
@@ -106,7 +104,7 @@ def _check(entry: Any, kinds: Mapping[str, type], where: str) -> None:
     for key, value in entry.items():
         kind = kinds.get(key)
         if kind is None:
-            raise DataError(f"{where}: has an unknown entry {key!r}: expected some of {', '.join(kinds)}")
+            raise DataError(f"{where}: has an unexpected key {key!r}: expected some of {', '.join(kinds)}")
         if type(value) is not kind:
             raise DataError(f"{where}: {key} is {describe_value(value)}: expected {_KINDS[kind]}")
     for key, axes in (("up", UP_AXES), ("front", tuple(_TO_FRONT))):
@@ -137,10 +135,10 @@ def _read_package(name: str, entry: dict[str, Any], where: str) -> list[SourceMo
             for model in read_catalogues(find_catalogues(folder))
             if not any(fnmatchcase(model.key, pattern) for pattern in unwanted)
         ]
-    return [_model(name, folder, path, entry, said, where) for path, said in entry["models"].items()]
+    return [_describe_model(name, folder, path, entry, said, where) for path, said in entry["models"].items()]
 
 
-def _model(name: str, folder: Path, path: Any, entry: dict[str, Any], said: Any, where: str) -> SourceModel:
+def _describe_model(name: str, folder: Path, path: Any, entry: dict[str, Any], said: Any, where: str) -> SourceModel:
     where = f"{where}: {path}"
     if not isinstance(path, str):
         raise DataError(f"{where}: expected the path of a model; put it in quotes")
@@ -168,14 +166,14 @@ def open_model(path: Path, up: str, front: str) -> Shape:
     """Read a mesh and turn it.
 
     Args:
-        path: of the file.
-        up: its up-axis.
-        front: the axis, one of x, -x, z, -z, that its front points to once it stands upright.
+        path: Path of the file.
+        up: Up-axis of the file.
+        front: The axis, one of x, -x, z, -z, that its front points to once it stands upright.
 
     Returns:
         The shape, y-up, front towards -z.
 
     Raises:
-        ShapeError: if it cannot be read.
+        ShapeError: If it cannot be read.
     """
     return load_shape(path, up=up).upright().turned(_TO_FRONT[front])

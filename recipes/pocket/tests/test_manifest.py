@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from clip2point.core.errors import DataError, OptionError
-from clip2point.pretraining.pairs import manifest, open_source
-from clip2point.pretraining.pairs.manifest import read_manifest
+from clip2point.pretraining.pairs import open_source
+from pocket_recipe import manifest
+from pocket_recipe.manifest import read_manifest
 
 #: Three spikes, longest to x, then y, then z: no axis can be taken for another.
 OBJ = b"v 0 0 0\nv 3 0 0\nv 0 2 0\nv 0 0 1\nf 1 2 3\nf 1 3 4\nf 1 4 2\nf 2 3 4\n"
@@ -53,7 +54,7 @@ def write(tmp_path, packages):
 
 
 def test_a_package(tmp_path, unpacked):
-    source = open_source(str(write(tmp_path, {"toys": TOYS})))
+    source = open_source(f"manifest:{write(tmp_path, {'toys': TOYS})}")
     assert source.kind == "manifest"
     car, sofa = source.models
     assert car.info.to_dict() == {
@@ -71,10 +72,10 @@ def test_a_package(tmp_path, unpacked):
 
 def test_one_package_of_several(tmp_path, unpacked):
     path = write(tmp_path, {"toys": TOYS, "others": TOYS})
-    assert len(open_source(str(path)).models) == 4
-    assert {model.info.source for model in open_source(f"{path}#others").models} == {"others"}
+    assert len(open_source(f"manifest:{path}").models) == 4
+    assert {model.info.source for model in open_source(f"manifest:{path}#others").models} == {"others"}
     with pytest.raises(OptionError, match="no package 'nobody': expected one of others, toys"):
-        open_source(f"{path}#nobody")
+        open_source(f"manifest:{path}#nobody")
 
 
 @pytest.mark.parametrize("front", ["-z", "z", "x", "-x"])
@@ -119,7 +120,7 @@ def test_a_catalogue(tmp_path, unpacked):
     [
         ({"licence": ""}, "toys: lacks licence"),
         ({"stated": ""}, "toys: lacks stated"),
-        ({"colour": "red"}, "unknown entry 'colour': expected some of version"),
+        ({"colour": "red"}, "unexpected key 'colour': expected some of version"),
         ({"version": 1.0}, "version is 1.0: expected text, in quotes if need be"),
         ({"size": "big"}, "size is 'big': expected a whole number"),
         ({"sha256": "abc"}, "a sha256 of 64 digits"),
@@ -154,12 +155,12 @@ def test_other_files_are_refused(tmp_path, text):
 
 def test_a_missing_manifest(tmp_path):
     with pytest.raises(OptionError, match="cannot be read .*expected a manifest in YAML"):
-        open_source(str(tmp_path / "none.yaml"))
+        open_source(f"manifest:{tmp_path / 'none.yaml'}")
 
 
 def test_the_manifest_of_pocket(tmp_path, monkeypatch):
     """It is valid, names each mesh once and has a caption and a licence for all."""
-    path = Path(__file__).parents[3] / "recipes" / "pocket-meshes.yaml"
+    path = Path(__file__).parents[1] / "meshes.yaml"
     packages = yaml.safe_load(path.read_text(encoding="utf-8"))["packages"]
     for name, entry in packages.items():
         for model in entry.get("models", {}):

@@ -38,7 +38,7 @@ from clip2point.model import Recogniser
 from clip2point.pretraining.image_features import encode_images
 from clip2point.search import queries
 from clip2point.search.entry import Float32
-from clip2point.search.retrieval import Figure, Retrieval, kind_of, shape_to_shape, text_to_shape
+from clip2point.search.retrieval import Figure, Retrieval, find_kind, measure_shape_to_shape, measure_text_to_shape
 from clip2point.shapes import shape_from_points
 
 PHOTO_VIEW = 0  # of the pictures of a pair
@@ -91,7 +91,7 @@ def gallery_of_pairs(model: Recogniser, arguments: argparse.Namespace) -> Galler
     photos = np.stack([features(number, PHOTO_VIEW) for number in numbers])
     names = [info.captions[0].lower() for info in pairs.infos]
     photos = photos / np.linalg.norm(photos, axis=1, keepdims=True)
-    return Gallery(vectors, names, [kind_of(name) for name in names], photos, False, np.arange(len(names)))
+    return Gallery(vectors, names, [find_kind(name) for name in names], photos, False, np.arange(len(names)))
 
 
 def gallery_of_dataset(model: Recogniser, arguments: argparse.Namespace) -> Gallery:
@@ -109,14 +109,14 @@ def gallery_of_dataset(model: Recogniser, arguments: argparse.Namespace) -> Gall
 def measure(gallery: Gallery, texts: Callable[[list[str]], Float32]) -> dict[str, Retrieval]:
     """All that there is to be measured, by name."""
     asked = gallery.asked
-    found = {"words to shapes": text_to_shape(texts(asked), asked, gallery.vectors, gallery.names)}
+    found = {"words to shapes": measure_text_to_shape(texts(asked), asked, gallery.vectors, gallery.names)}
     if gallery.photos is not None:
         photos, numbers = gallery.photos[gallery.asking], [str(number) for number in range(len(gallery.names))]
         own = [numbers[row] for row in gallery.asking]
-        found["photo to its shape"] = text_to_shape(photos, own, gallery.vectors, numbers)
+        found["photo to its shape"] = measure_text_to_shape(photos, own, gallery.vectors, numbers)
         both = texts(asked) + queries.PHOTO_WEIGHT * photos
-        found["words and photo to shapes"] = text_to_shape(both, asked, gallery.vectors, gallery.names)
-    found["shape to shapes of its kind"] = shape_to_shape(
+        found["words and photo to shapes"] = measure_text_to_shape(both, asked, gallery.vectors, gallery.names)
+    found["shape to shapes of its kind"] = measure_shape_to_shape(
         gallery.vectors, gallery.kinds, asking=gallery.asking.tolist()
     )
     return found
@@ -135,12 +135,12 @@ def ways(model: Recogniser, gallery: Gallery) -> Iterator[tuple[str, Retrieval]]
         for share in (0, 0.5, 1):
             less = normalize(rows - share * common, dim=-1).numpy()
             said = f"{name} - {share:g} mean"
-            yield said, text_to_shape(less, asked, gallery.vectors, gallery.names)
-            yield f"{said}, shapes centred", text_to_shape(less, asked, centred_shapes, gallery.names)
+            yield said, measure_text_to_shape(less, asked, gallery.vectors, gallery.names)
+            yield f"{said}, shapes centred", measure_text_to_shape(less, asked, centred_shapes, gallery.names)
     for weight in (0, 0.25, 0.5, 1, 2):
         if gallery.photos is not None:
             both = texts + weight * gallery.photos[gallery.asking]
-            yield f"words + {weight:g} photo", text_to_shape(both, asked, gallery.vectors, gallery.names)
+            yield f"words + {weight:g} photo", measure_text_to_shape(both, asked, gallery.vectors, gallery.names)
     if gallery.by_class:
         yield from _ways_with_classes(gallery, texts, asked)
 
@@ -154,7 +154,7 @@ def _ways_with_classes(gallery: Gallery, texts: Float32, asked: list[str]) -> It
     own = texts[[asked.index(name) for name in classes[asking]]]
     for weight in (0, 0.25, 0.5, 1, 2):
         both = own + weight * gallery.vectors[asking]
-        result = text_to_shape(both, classes[asking].tolist(), gallery.vectors[found], truths)
+        result = measure_text_to_shape(both, classes[asking].tolist(), gallery.vectors[found], truths)
         yield f"words + {weight:g} shape", result
     order = np.argsort(-(texts @ gallery.vectors.T), axis=1)
     in_the_way = [
@@ -168,7 +168,7 @@ def _ways_with_classes(gallery: Gallery, texts: Float32, asked: list[str]) -> It
         less = texts[wanted] - weight * texts[unwanted]
         first = np.argsort(-(less @ gallery.vectors.T), axis=1)[:, :50]
         left = (classes[first] == names[unwanted][:, None]).mean()
-        result = text_to_shape(less, names[wanted].tolist(), gallery.vectors, gallery.names)
+        result = measure_text_to_shape(less, names[wanted].tolist(), gallery.vectors, gallery.names)
         yield f"words - {weight:g} others ({left:.1%} of these left among 50)", result
 
 
@@ -184,7 +184,7 @@ def main() -> int:
     found = (
         dict(ways(model, gallery))
         if arguments.ways
-        else measure(gallery, lambda texts: queries.text_vectors(model, texts).numpy())
+        else measure(gallery, lambda texts: queries.embed_texts(model, texts).numpy())
     )
     if arguments.json:
         print(json.dumps({name: result.to_dict() for name, result in found.items()}, indent=2))

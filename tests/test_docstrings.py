@@ -17,7 +17,7 @@ ROOMS = [
 PENDING = frozenset(
     """
     adaptation app backbones cli core data evaluation features heads model pretraining reproduction
-    search shapes training
+    shapes training
     """.split()
 )
 
@@ -64,7 +64,7 @@ def has_head(text: str) -> bool:
 
     A shape ("[N, D] of the views") or a name in backticks is a head.
     """
-    words = re.findall(r"[a-z']+", text.lower())
+    words = re.findall(r"[a-z'-]+", text.lower())
     if not words or not text[0].isalpha():
         return True
     first, second = words[0], words[1] if len(words) > 1 else ""

@@ -124,7 +124,7 @@ def test_a_model_that_is_gone_is_named_with_the_library(plain, tmp_path, capsys)
 def test_the_gallery_shows_what_was_asked_and_found(library, tmp_path, monkeypatch, capsys):
     Image.new("RGB", (32, 16), "red").save(tmp_path / "photo.png")
     monkeypatch.setattr(
-        "clip2point.search.queries.photo_vectors", lambda model, photos: model.class_features(["photo"]).cpu()
+        "clip2point.search.queries.embed_photos", lambda model, photos: model.class_features(["photo"]).cpu()
     )
     page = tmp_path / "pages" / "gallery.html"
     arguments = ["chair", "--not", "a <b>", "--image", str(tmp_path / "photo.png"), "--html", str(page)]

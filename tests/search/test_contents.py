@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from clip2point.search.contents import content_hash, format_of
+from clip2point.search.contents import find_format, hash_content
 
 
 @pytest.mark.parametrize(
@@ -12,13 +12,13 @@ from clip2point.search.contents import content_hash, format_of
     [("/a/b.OFF", ".off"), ("b.obj.gz", ".obj"), ("b.v2.Ply.GZ", ".ply"), ("/a.off/b", ""), ("b.gz", "")],
 )
 def test_formats_go_by_the_ending_before_gz(path, format):
-    assert format_of(path) == format
+    assert find_format(path) == format
 
 
 def test_hashes_are_of_the_bytes(tmp_path):
     path = tmp_path / "a.off"
     path.write_bytes(b"OFF" * 10**6)
-    assert content_hash(str(path)) == hashlib.sha256(b"OFF" * 10**6).hexdigest()
+    assert hash_content(str(path)) == hashlib.sha256(b"OFF" * 10**6).hexdigest()
 
 
 def test_what_is_no_readable_file_has_no_hash(tmp_path, monkeypatch):
@@ -26,7 +26,7 @@ def test_what_is_no_readable_file_has_no_hash(tmp_path, monkeypatch):
     (tmp_path / "large.off").write_bytes(b"x" * 100)
     monkeypatch.setattr("clip2point.search.contents.MAX_BYTES", 99)
     for name in ("pipe.off", "large.off", "none.off", "", "nul\0.off"):
-        assert content_hash(str(tmp_path / name)) == ""
+        assert hash_content(str(tmp_path / name)) == ""
 
 
 def test_the_buffers_of_gltf_count_and_its_pictures_do_not(tmp_path):
@@ -35,12 +35,12 @@ def test_the_buffers_of_gltf_count_and_its_pictures_do_not(tmp_path):
         text = b'{"buffers": [{"uri": "a%20b.bin"}], "images": [{"uri" : "a.png"}]}'
         path.write_bytes(write(text))
         buffer.unlink(missing_ok=True)
-        hashes = [content_hash(str(path))]
+        hashes = [hash_content(str(path))]
         for neighbour, content in ((buffer, b"1"), (buffer, b"2"), (picture, b"3")):
             neighbour.write_bytes(content)
-            hashes.append(content_hash(str(path)))
+            hashes.append(hash_content(str(path)))
         assert len(set(hashes)) == 3
         assert hashes[2] == hashes[3]
         assert "" not in hashes
     (tmp_path / "c.gltf").write_bytes(b'{"buffers": [{"uri": "data:,00"}]}')
-    assert content_hash(str(tmp_path / "c.gltf")) == hashlib.sha256((tmp_path / "c.gltf").read_bytes()).hexdigest()
+    assert hash_content(str(tmp_path / "c.gltf")) == hashlib.sha256((tmp_path / "c.gltf").read_bytes()).hexdigest()

@@ -6,7 +6,7 @@ import pytest
 from clip2point.core.errors import OptionError
 from clip2point.search import Entry, Library
 from clip2point.search import duplicates as module
-from clip2point.search.duplicates import duplicates
+from clip2point.search.duplicates import find_duplicates
 
 BOX = (1.0, 2.0, 4.0)
 
@@ -41,8 +41,8 @@ def names(groups):
 def test_shapes_within_the_threshold_are_grouped_and_others_not(filled):
     # cos 10 degrees = 0.985, cos 12 degrees = 0.978
     library = filled([entry("a", 0), entry("b", 10), entry("c", 60), entry("d", 72), entry("e", 150)])
-    assert names(duplicates(library, 0.98)) == [["/a", "/b"]]
-    groups = duplicates(library, 0.97)
+    assert names(find_duplicates(library, 0.98)) == [["/a", "/b"]]
+    groups = find_duplicates(library, 0.97)
     assert names(groups) == [["/a", "/b"], ["/c", "/d"]]
     assert groups[0].lowest == pytest.approx(np.cos(np.radians(10)), abs=1e-6)
     assert not groups[0].exact
@@ -59,8 +59,8 @@ def test_proportions_tell_alike_shapes_apart_but_not_sizes_and_axes(filled):
             entry("flat", 4, (0.0, 0.0, 0.0)),
         ]
     )
-    assert names(duplicates(library)) == [["/a", "/a-little-wider", "/larger"]]
-    assert len(duplicates(library, proportions=1)[0].entries) == 5
+    assert names(find_duplicates(library)) == [["/a", "/a-little-wider", "/larger"]]
+    assert len(find_duplicates(library, proportions=1)[0].entries) == 5
 
 
 def test_copies_are_grouped_whatever_their_vectors_and_marked(filled):
@@ -70,7 +70,7 @@ def test_copies_are_grouped_whatever_their_vectors_and_marked(filled):
             *(entry("x", 200, content="3"), entry("y", 200, content="3")),
         ]
     )
-    groups = duplicates(library)
+    groups = find_duplicates(library)
     assert names(groups) == [["/a", "/b", "/c", "/d"], ["/x", "/y"]]
     assert [group.exact for group in groups] == [False, True]
     assert groups[0].copies == (("/a", "/b"),)
@@ -82,7 +82,7 @@ def test_copies_are_grouped_whatever_their_vectors_and_marked(filled):
 
 def test_groups_hang_together_by_pairs_and_the_largest_comes_first(filled):
     library = filled([entry("z", 200), entry("y", 205), *(entry(f"chain-{at}", 8 * at) for at in range(5))])
-    groups = duplicates(library)
+    groups = find_duplicates(library)
     assert [len(group.entries) for group in groups] == [5, 2]
     assert groups[0].lowest == pytest.approx(np.cos(np.radians(32)), abs=1e-6)
 
@@ -90,7 +90,7 @@ def test_groups_hang_together_by_pairs_and_the_largest_comes_first(filled):
 def test_blocks_and_reduced_edges_change_nothing(filled, monkeypatch):
     rng = np.random.default_rng(0)
     library = filled([entry(f"{number:02d}", float(rng.integers(360))) for number in range(40)])
-    whole = names(duplicates(library, 0.995))
+    whole = names(find_duplicates(library, 0.995))
     assert 1 < len(whole) < 20
     monkeypatch.setattr(module, "_BLOCK", 7)
     monkeypatch.setattr(module, "_EDGES", 0)
@@ -100,15 +100,15 @@ def test_blocks_and_reduced_edges_change_nothing(filled, monkeypatch):
         asked.append((len(blocks), total))
         return blocks
 
-    assert names(duplicates(library, 0.995, progress=progress)) == whole
+    assert names(find_duplicates(library, 0.995, progress=progress)) == whole
     assert asked == [(21, 21)]  # 6 x 6 blocks on and above the diagonal
 
 
 def test_an_empty_library_has_none(filled):
-    assert duplicates(filled([])) == []
+    assert find_duplicates(filled([])) == []
 
 
 @pytest.mark.parametrize("options", [{"threshold": 0}, {"threshold": 1.1}, {"proportions": -0.1}])
 def test_senseless_options_are_refused(filled, options):
     with pytest.raises(OptionError, match="expected a cosine above 0"):
-        duplicates(filled([entry("a", 0)]), **options)
+        find_duplicates(filled([entry("a", 0)]), **options)

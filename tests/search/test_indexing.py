@@ -10,7 +10,7 @@ from PIL import Image
 from clip2point.core.errors import DataError, ModelError, OptionError, ShapeError
 from clip2point.core.labels import MODELNET40
 from clip2point.search import embedding
-from clip2point.search.contents import content_hash
+from clip2point.search.contents import hash_content
 from clip2point.search.embedding import embed_files
 from clip2point.search.indexing import index_shapes
 from clip2point.search.library import Library
@@ -81,7 +81,7 @@ def test_entries_say_what_the_model_says_of_each_file(run, model, shapes):
         assert entry.labels == tuple(guess.label for guess in answer.guesses)
         assert entry.label_scores == pytest.approx([guess.confidence for guess in answer.guesses], abs=1e-4)
         assert entry.root == str(shapes)
-        assert (entry.hash, entry.bytes) == (content_hash(entry.path), Path(entry.path).stat().st_size)
+        assert (entry.hash, entry.bytes) == (hash_content(entry.path), Path(entry.path).stat().st_size)
         with Image.open(io.BytesIO(entry.thumbnail)) as picture:
             assert (picture.format, picture.size) == ("WEBP", (288, 192))
     box, cloud = run.entry(shapes / "2.off"), run.entry(shapes / "cloud.xyz")
@@ -296,7 +296,7 @@ class Killer(str):
 
 
 def test_a_file_that_kills_its_reader_is_a_failure_and_harms_no_other(model, shapes):
-    good = embedding.Job(str(shapes / "0.off"), content_hash(str(shapes / "0.off")))
+    good = embedding.Job(str(shapes / "0.off"), hash_content(str(shapes / "0.off")))
     jobs = [good, embedding.Job(Killer(shapes / "1.off"), "hash")]
     entry, failure = embed_files(model, jobs, MODELNET40, workers=1)
     assert entry.path == good.path
@@ -315,5 +315,5 @@ def test_a_file_that_changes_while_it_is_read_is_not_blamed(model, shapes):
 def test_an_error_that_nobody_expected_is_the_failure_of_its_file(model, shapes, monkeypatch):
     monkeypatch.setattr(embedding, "load_shape", lambda path, up: 1 / 0)
     path = str(shapes / "0.off")
-    (failure,) = embed_files(model, [embedding.Job(path, content_hash(path))], MODELNET40)
+    (failure,) = embed_files(model, [embedding.Job(path, hash_content(path))], MODELNET40)
     assert failure.error == f"{path}: ZeroDivisionError (division by zero) while it was read"

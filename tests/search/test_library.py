@@ -10,7 +10,7 @@ from clip2point.core.errors import DataError, OptionError
 from clip2point.core.locks import hold_lock
 from clip2point.search import library as rooms
 from clip2point.search.entry import COLUMNS, Entry
-from clip2point.search.identity import embedding_fingerprint, lasting_name
+from clip2point.search.identity import fingerprint_embedding, make_absolute
 from clip2point.search.library import Library
 
 pytest.importorskip("lancedb", reason="needs the extra: pip install 'clip2point[search]'")
@@ -172,17 +172,17 @@ def test_a_library_knows_what_it_was_made_with(library, plain):
     library.use_labels(["b", "a"])
     again = Library.open_or_create(library.path, plain.make_model(name="other"))
     assert (again.model_name, again.dim, again.labels) == ("plain", DIM, ["b", "a"])
-    assert again.fingerprint == embedding_fingerprint(plain.make_model())
+    assert again.fingerprint == fingerprint_embedding(plain.make_model())
     for options in ({"seed": 1}, {"views": "ring-4"}, {"radius": 0.1}, {"style": "pointclip"}):
-        assert embedding_fingerprint(plain.make_model(**options)) != again.fingerprint
+        assert fingerprint_embedding(plain.make_model(**options)) != again.fingerprint
 
 
 def test_a_model_in_a_folder_is_known_wherever_one_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "pocket").mkdir()
-    assert lasting_name("mine") == str(tmp_path / "mine")
-    assert [lasting_name(name) for name in ("pocket", "hf:a/b")] == ["pocket", "hf:a/b"]
+    assert make_absolute("mine") == str(tmp_path / "mine")
+    assert [make_absolute(name) for name in ("pocket", "hf:a/b")] == ["pocket", "hf:a/b"]
 
 
 def test_only_folders_that_are_libraries_are_opened(library, tmp_path, plain, monkeypatch):

@@ -8,7 +8,7 @@ from clip2point.core.labels import MODELNET40
 from clip2point.model import class_features
 from clip2point.search import Library, Query, index_shapes, search
 from clip2point.search import queries as module
-from clip2point.search.queries import photo_vectors, query_vector, shape_vectors, text_vectors
+from clip2point.search.queries import embed_photos, embed_query, embed_shapes, embed_texts
 from clip2point.shapes import load_shape
 
 SIZES = {"tall.off": (1, 5, 2), "flat.off": (4, 1, 3), "cube.off": (2, 2, 2)}
@@ -55,29 +55,29 @@ def unit(vector):
 def test_phrases_are_read_as_class_names_without_what_all_texts_share(model):
     common = model.class_features(MODELNET40).mean(0)
     expected = class_features(model.backbone, ["lamp", "the night"], model.settings.templates) - common
-    found = text_vectors(model, [" a lamp", "The the night "])
+    found = embed_texts(model, [" a lamp", "The the night "])
     torch.testing.assert_close(found, torch.nn.functional.normalize(expected, dim=-1))
-    torch.testing.assert_close(text_vectors(model, ["an"]), text_vectors(model, ["a an"]))
+    torch.testing.assert_close(embed_texts(model, ["an"]), embed_texts(model, ["a an"]))
 
 
 def test_the_parts_of_a_query_have_their_weights(model, files, photo):
     query = Query(("chair", "lamp"), ("table", "airplane"), (photo,), (files / "flat.off",))
-    texts, without = (text_vectors(model, phrases).numpy() for phrases in (query.texts, query.without))
-    wanted = unit(texts.sum(0)) + 0.5 * photo_vectors(model, [photo]).numpy()[0]
-    wanted = unit(wanted + 0.5 * shape_vectors(model, query.shapes).numpy()[0])
+    texts, without = (embed_texts(model, phrases).numpy() for phrases in (query.texts, query.without))
+    wanted = unit(texts.sum(0)) + 0.5 * embed_photos(model, [photo]).numpy()[0]
+    wanted = unit(wanted + 0.5 * embed_shapes(model, query.shapes).numpy()[0])
     expected = unit(wanted - 0.5 * unit(without.sum(0)))
-    found = query_vector(model, query)
+    found = embed_query(model, query)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert found.dtype == np.float32
     turned = Query(query.texts[::-1], query.without[::-1], query.images, query.shapes)
-    np.testing.assert_allclose(query_vector(model, turned), found, atol=1e-6)
+    np.testing.assert_allclose(embed_query(model, turned), found, atol=1e-6)
 
 
 def test_a_single_part_is_itself_and_what_is_unwanted_said_twice_counts_once(model, photo):
-    np.testing.assert_allclose(query_vector(model, Query(images=(photo,))), photo_vectors(model, [photo])[0], atol=1e-6)
-    once, twice = (query_vector(model, Query(("chair",), ("lamp",) * count)) for count in (1, 2))
+    np.testing.assert_allclose(embed_query(model, Query(images=(photo,))), embed_photos(model, [photo])[0], atol=1e-6)
+    once, twice = (embed_query(model, Query(("chair",), ("lamp",) * count)) for count in (1, 2))
     np.testing.assert_allclose(once, twice, atol=1e-6)
-    wanted, unwanted = text_vectors(model, ["chair", "lamp"]).numpy()
+    wanted, unwanted = embed_texts(model, ["chair", "lamp"]).numpy()
     assert once @ unwanted < wanted @ unwanted
 
 
@@ -91,9 +91,9 @@ def test_a_shape_finds_itself(model, library, files):
 
 
 def test_the_up_axis_of_a_query_can_be_told(model, files):
-    told = shape_vectors(model, [files / "tall.off"], up="z")
+    told = embed_shapes(model, [files / "tall.off"], up="z")
     np.testing.assert_allclose(told, model.embed([files / "tall.off"], up="z"), atol=1e-6)
-    assert float(told[0] @ shape_vectors(model, [files / "tall.off"], up="x")[0]) < 0.9999
+    assert float(told[0] @ embed_shapes(model, [files / "tall.off"], up="x")[0]) < 0.9999
 
 
 def test_hits_are_limited_by_number_and_condition(model, library, files):

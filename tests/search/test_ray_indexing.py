@@ -9,7 +9,7 @@ from clip2point.cli.main import main
 from clip2point.core.errors import DataError, OptionError
 from clip2point.model import load
 from clip2point.search import ray_indexing as ray_pipeline
-from clip2point.search.contents import content_hash
+from clip2point.search.contents import hash_content
 from clip2point.search.embedding import Job, Unreadable, embed_files
 from clip2point.search.ray_indexing import RayEmbedder
 
@@ -36,7 +36,7 @@ def jobs(plain, tmp_path_factory):
     for number in range(3):
         plain.write_box(folder / f"{number}.off", 1 + number, 2, 3)
     (folder / "bad.off").write_text("<html></html>")
-    return [Job(str(path), content_hash(str(path)), "y", 4) for path in sorted(folder.iterdir())]
+    return [Job(str(path), hash_content(str(path)), "y", 4) for path in sorted(folder.iterdir())]
 
 
 @pytest.fixture(scope="module")

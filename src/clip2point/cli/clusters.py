@@ -34,10 +34,10 @@ def add_parser(commands: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Cluster the library."""
     from clip2point.search import Library
-    from clip2point.search.clustering import clusters
+    from clip2point.search.clustering import cluster_shapes
 
     library = Library.open(arguments.db)
-    found = clusters(library, libraries.load_model(library, arguments), arguments.count, seed=arguments.seed)
+    found = cluster_shapes(library, libraries.load_model(library, arguments), arguments.count, seed=arguments.seed)
     if arguments.json:
         output.print_json({"clusters": [cluster.to_dict() for cluster in found]})
     else:

@@ -42,11 +42,11 @@ def add_parser(commands: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Find and list the groups."""
     from clip2point.search import Library
-    from clip2point.search.duplicates import PROPORTIONS, THRESHOLD, duplicates
+    from clip2point.search.duplicates import PROPORTIONS, THRESHOLD, find_duplicates
 
     library = Library.open(arguments.db)
     threshold = THRESHOLD if arguments.threshold is None else arguments.threshold
-    groups = duplicates(
+    groups = find_duplicates(
         library,
         threshold,
         proportions=PROPORTIONS if arguments.proportions is None else arguments.proportions,

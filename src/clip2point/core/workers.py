@@ -20,7 +20,7 @@ _AHEAD = 4
 
 
 def map_in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int, died: Callable[[Item], Result]
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int, report_crash: Callable[[Item], Result]
 ) -> Generator[Result, None, None]:
     """Call a function for each item, in processes with one thread each.
 
@@ -28,7 +28,7 @@ def map_in_order(
         function: Function that can be pickled, as can its items and results.
         items: Items, of which only a few are taken ahead of the results.
         workers: Number of processes.
-        died: Maker of the result of an item that ends its process (out of memory, a crash in native code).
+        report_crash: Maker of the result of an item that ends its process (out of memory, a crash in native code).
 
     Yields:
         Result of each item, in order.
@@ -44,15 +44,15 @@ def map_in_order(
                 future = pool.submit(function, item)
             flight.append((item, future))
             if len(flight) >= _AHEAD * workers:
-                yield _wait_for(function, *flight.popleft(), died)
+                yield _wait_for(function, *flight.popleft(), report_crash)
         while flight:
-            yield _wait_for(function, *flight.popleft(), died)
+            yield _wait_for(function, *flight.popleft(), report_crash)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _wait_for(
-    function: Callable[[Item], Result], item: Item, future: Future[Result], died: Callable[[Item], Result]
+    function: Callable[[Item], Result], item: Item, future: Future[Result], report_crash: Callable[[Item], Result]
 ) -> Result:
     """Return the result of an item; after a broken pool the item runs once more alone, to find the one that crashed."""
     try:
@@ -62,7 +62,7 @@ def _wait_for(
             try:
                 return alone.submit(function, item).result()
             except BrokenProcessPool:
-                return died(item)
+                return report_crash(item)
 
 
 def _start_pool(workers: int) -> ProcessPoolExecutor:

@@ -143,7 +143,7 @@ class _Job:
     @property
     def pairs_fingerprint(self) -> str:
         """Fingerprint of the pairs, wherever they lie."""
-        return self._pairs.content_hash()
+        return self._pairs.hash_content()
 
     def batches(self) -> PairBatches:
         """Return the batches of this process."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from clip2point.search.library import Library
     from clip2point.search.queries import Hit, Query, search
 
-#: Public names and where they live.
+#: Public names by module.
 _ROOMS = {
     "entry": ("Entry",),
     "indexing": ("IndexReport", "index_shapes"),
@@ -24,7 +24,7 @@ __all__ = ["Entry", "Hit", "IndexReport", "Library", "Query", "index_shapes", "s
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
+    """Import a public name on first use."""
     for room, names in _ROOMS.items():
         if name in names:
             return getattr(import_module(f"clip2point.search.{room}"), name)

@@ -1,4 +1,4 @@
-"""Clusters: the shapes of a library in groups that look alike, with names from its vocabulary."""
+"""Clusters: groups of similar shapes in a library, with names from its vocabulary."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from clip2point.core.errors import DataError, OptionError
 from clip2point.model import Recogniser
 from clip2point.search.entry import Float32
 from clip2point.search.library import Library
-from clip2point.search.queries import text_vectors
+from clip2point.search.queries import embed_texts
 
-#: Numbers of clusters that are tried where none is given.
+#: Numbers of clusters to choose from.
 COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64)
 ALTERNATIVES = 4
 
@@ -26,13 +26,13 @@ _MEMBERS = 5  # on average, in the smallest clusters that are chosen unasked
 
 @dataclass(frozen=True)
 class Cluster:
-    """Shapes that look alike.
+    """Similar shapes.
 
     Attributes:
-        name: of the library's labels, the one that fits these shapes best compared with the other clusters.
-        alternatives: the next best.
-        paths: of all its shapes, the most central first.
-        centrality: cosine of each with the middle of the cluster.
+        name: Label of the library that fits these shapes best compared with the other clusters.
+        alternatives: Next best labels.
+        paths: Paths of all its shapes, the most central first.
+        centrality: Cosine of each shape with the centroid.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Cluster:
     centrality: tuple[float, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Convert to JSON types."""
         return {
             "name": self.name,
             "alternatives": list(self.alternatives),
@@ -51,22 +51,22 @@ class Cluster:
         }
 
 
-def clusters(library: Library, model: Recogniser, count: int | None = None, *, seed: int = 0) -> list[Cluster]:
+def cluster_shapes(library: Library, model: Recogniser, count: int | None = None, *, seed: int = 0) -> list[Cluster]:
     """Group the shapes of a library by k-means on their vectors.
 
     Args:
-        library: with at least one shape.
-        model: that it was made with; its text tower finds the names.
-        count: how many clusters; if not given, the number of ``COUNTS`` with the best silhouette.
-        seed: of the sample and of where k-means starts.
+        library: Library with at least one shape.
+        model: Model of the library; its text tower finds the names.
+        count: Number of clusters; None for the number of ``COUNTS`` with the best silhouette.
+        seed: Seed of the sample and of the start of k-means.
 
     Returns:
-        The largest first.
+        Clusters, the largest first.
 
     Raises:
-        OptionError: if there are fewer shapes than clusters.
-        DataError: if the library is empty.
-        ModelError: if the model's vectors cannot be compared with the library's.
+        OptionError: There are fewer shapes than clusters.
+        DataError: The library is empty.
+        ModelError: The model's vectors cannot be compared with the library's.
     """
     library.check_model(model)
     paths, vectors = library.vectors()
@@ -77,12 +77,12 @@ def clusters(library: Library, model: Recogniser, count: int | None = None, *, s
         count = choose_count(vectors, seed)
     elif not 1 <= count <= different:
         raise OptionError(f"count {count}: expected 1 to {different}, as many as there are different shapes")
-    members, middles = _k_means(vectors, count, seed)
-    ranked = name_ranking(middles, text_vectors(model, library.labels).numpy())
+    members, centroids = _k_means(vectors, count, seed)
+    ranked = rank_names(centroids, embed_texts(model, library.labels).numpy())
     found = []
     for number, order in enumerate(ranked):
         inside = np.flatnonzero(members == number)
-        cosines = vectors[inside] @ middles[number]
+        cosines = vectors[inside] @ centroids[number]
         central = np.argsort(-cosines, kind="stable")
         names = [library.labels[label] for label in order[: ALTERNATIVES + 1]]
         found.append(
@@ -97,14 +97,14 @@ def clusters(library: Library, model: Recogniser, count: int | None = None, *, s
 
 
 def choose_count(vectors: Float32, seed: int = 0) -> int:
-    """The number of clusters, of ``COUNTS``, with the best silhouette on a sample of the vectors.
+    """Choose the number of clusters, of ``COUNTS``, with the best silhouette on a sample of the vectors.
 
     Args:
-        vectors: [N, D] unit.
-        seed: of the sample and of k-means.
+        vectors: [N, D] unit vectors.
+        seed: Seed of the sample and of k-means.
 
     Returns:
-        1 if there are too few different vectors for more.
+        Number of clusters; 1 if there are too few different vectors for more.
     """
     from sklearn.metrics import silhouette_score
 
@@ -119,28 +119,33 @@ def choose_count(vectors: Float32, seed: int = 0) -> int:
     return max(scores, key=lambda count: scores[count], default=1)
 
 
-def name_ranking(middles: Float32, texts: Float32) -> NDArray[np.intp]:
-    """Order names by how much better they fit a cluster than the others.
+def rank_names(centroids: Float32, texts: Float32) -> NDArray[np.intp]:
+    """Rank names by the margin with which they fit a cluster better than the others.
 
     Args:
-        middles: [K, D] unit.
-        texts: [C, D] unit, of the names.
+        centroids: [K, D] unit vectors.
+        texts: [C, D] unit vectors of the names.
 
     Returns:
-        [K, C] numbers of names, the best first.
+        [K, C] indices of names, the best first.
+
+    Examples:
+        >>> centroids = np.array([[1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
+        >>> rank_names(centroids, centroids).tolist()
+        [[0, 1], [1, 0]]
     """
-    fit = middles @ texts.T
-    if len(middles) > 1:
-        fit = fit - (fit.sum(0) - fit) / (len(middles) - 1)
+    fit = centroids @ texts.T
+    if len(centroids) > 1:
+        fit = fit - (fit.sum(0) - fit) / (len(centroids) - 1)
     return np.argsort(-fit, axis=1, kind="stable")
 
 
 def _k_means(vectors: Float32, count: int, seed: int) -> tuple[NDArray[np.int32], Float32]:
-    """Cluster [N] of each vector, and their middles [K, D], unit."""
+    """Return the cluster [N] of each vector, and the centroids [K, D], unit vectors."""
     from sklearn.cluster import KMeans, MiniBatchKMeans
 
     kind = KMeans if len(vectors) <= _WHOLE else MiniBatchKMeans
     options: dict[str, Any] = {} if kind is KMeans else {"batch_size": 4096}
     fitted = kind(count, n_init=_STARTS, random_state=seed, **options).fit(vectors)
-    middles = fitted.cluster_centers_.astype(np.float32)
-    return fitted.labels_, middles / np.maximum(np.linalg.norm(middles, axis=1, keepdims=True), 1e-12)
+    centroids = fitted.cluster_centers_.astype(np.float32)
+    return fitted.labels_, centroids / np.maximum(np.linalg.norm(centroids, axis=1, keepdims=True), 1e-12)

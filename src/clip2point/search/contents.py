@@ -1,4 +1,4 @@
-"""What is in a file, without reading it as a shape: its hash, and its format."""
+"""Content hash and format of shape files."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from clip2point.shapes.guards import MAX_BYTES, gunzip, read_file
 _BLOCK = 1 << 20
 
 
-def content_hash(path: str) -> str:
-    """Hash of all that the geometry of a shape file lies in.
+def hash_content(path: str) -> str:
+    """Hash the bytes that hold the geometry of a shape file.
 
     Args:
-        path: of the file.
+        path: Path of the file.
 
     Returns:
-        sha256 of its bytes, and for glTF of the buffers beside it that it names as well; "" if the file cannot be
-        opened, is none, or has more bytes than a shape may have.
+        SHA-256 of its bytes and, for glTF, of the buffers beside it; "" if it cannot be opened, is no regular file, or
+        is too large for a shape.
     """
     digest = hashlib.sha256()
     try:
@@ -33,21 +33,29 @@ def content_hash(path: str) -> str:
         with open(path, "rb") as file:  # noqa: PTH123
             while block := file.read(_BLOCK):
                 digest.update(block)
-        if format_of(path) == ".gltf":
-            for buffer in _buffers(Path(path)):
+        if find_format(path) == ".gltf":
+            for buffer in _read_buffers(Path(path)):
                 digest.update(buffer)
     except (OSError, ValueError, ShapeError):
         return ""
     return digest.hexdigest()
 
 
-def format_of(path: str) -> str:
-    """The extension that decides which reader takes a file: lower case, without a final ``.gz``."""
+def find_format(path: str) -> str:
+    """Return the extension that selects the reader: lower case, without a final ``.gz``.
+
+    Args:
+        path: Path of a file.
+
+    Examples:
+        >>> find_format("scans/Chair.OFF.gz")
+        '.off'
+    """
     return Path(path.lower().removesuffix(".gz")).suffix
 
 
-def _buffers(path: Path) -> list[bytes]:
-    """The binary neighbours that a glTF file names."""
+def _read_buffers(path: Path) -> list[bytes]:
+    """Read the buffers beside a glTF file."""
     text = read_file(path)
     if path.suffix.lower() == ".gz":
         text = gunzip(text)

@@ -1,15 +1,14 @@
 """Near-duplicates: shapes of a library that look alike and have the same proportions, and exact copies.
 
-Two shapes are near-duplicates if the cosine of their vectors reaches a threshold and their bounding boxes, whatever
-their sizes and axes, have the same proportions. Neither would do alone: two drawings of points from one mesh have
-cosines down to 0.9, and those of different cupboards or windows of one catalogue reach 0.99. Near-duplicates of
-near-duplicates are in the same group. Files with the same content always are.
+Two shapes are near-duplicates if the cosine of their vectors reaches a threshold and their bounding boxes have the same
+proportions, whatever their sizes and axes. Neither criterion suffices alone: two samples of points from one mesh have
+cosines down to 0.9, and different cupboards or windows of one catalogue reach 0.99. Near-duplicates of near-duplicates
+are in the same group, as are files with the same content.
 
 The defaults were chosen with ``benchmarks/duplicates.py`` on the 86 meshes of Sweet Home 3D's own catalogue. They find
 97 % of the meshes that were written in another unit and order, and 100, 97 and 86 % of those that were decimated on a
 grid of 128, 64 and 32 cells; of the 3,655 pairs of different meshes they find none. A threshold of 0.98 alone finds 79,
-97, 90 and 80 %, and 9 pairs. A shape that was turned by other than right angles has another bounding box and is not
-found.
+97, 90 and 80 %, and 9 pairs. A shape rotated by other than right angles has another bounding box and is not found.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ from clip2point.search.library import Library
 
 Edges = NDArray[np.int64]
 
-#: Cosine from which shapes count as near-duplicates.
+#: Least cosine of near-duplicates.
 THRESHOLD = 0.95
-#: Most difference of proportions: of the edges of the bounding box, sorted, as shares of the longest.
+#: Largest difference of proportions: of the sorted edges of the bounding box, as fractions of the longest.
 PROPORTIONS = 0.01
 
-#: What is known of a member without opening its vector and picture.
+#: Columns without vector and thumbnail.
 COLUMNS = ("path", "hash", "bytes", "labels", "label_scores", "vertices", "faces", "points")
 _EXTENT = ("extent_x", "extent_y", "extent_z")
 
@@ -45,11 +44,11 @@ _EDGES = 1_000_000  # that are held before they are reduced to one for each shap
 
 @dataclass(frozen=True, eq=False)
 class DuplicateGroup:
-    """Shapes that are near-duplicates of each other.
+    """Near-duplicates of each other.
 
     Attributes:
-        entries: at least two, by path; their vectors and thumbnails are empty.
-        lowest: the lowest cosine of two of them. It can be below the threshold, because groups hang together by pairs.
+        entries: Two or more entries, sorted by path, without vectors and thumbnails.
+        lowest: Lowest cosine of two of them, which can be below the threshold, since groups are connected pair by pair.
     """
 
     entries: tuple[Entry, ...]
@@ -57,7 +56,7 @@ class DuplicateGroup:
 
     @property
     def copies(self) -> tuple[tuple[str, ...], ...]:
-        """Paths of those with the same content, where there are at least two."""
+        """Paths of entries with the same content, where there are two or more."""
         paths: dict[str, list[str]] = defaultdict(list)
         for entry in self.entries:
             paths[entry.hash].append(entry.path)
@@ -65,11 +64,11 @@ class DuplicateGroup:
 
     @property
     def exact(self) -> bool:
-        """Whether all have the same content."""
+        """True if all have the same content."""
         return len({entry.hash for entry in self.entries}) == 1
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Convert to JSON types."""
         known = ("path", "hash", "bytes", "labels", "vertices", "faces", "points")
         return {
             "exact": self.exact,
@@ -79,7 +78,7 @@ class DuplicateGroup:
         }
 
 
-def duplicates(
+def find_duplicates(
     library: Library,
     threshold: float = THRESHOLD,
     *,
@@ -88,21 +87,21 @@ def duplicates(
 ) -> list[DuplicateGroup]:
     """Find the near-duplicates of a library.
 
-    All shapes are compared with all others, block by block: for 100,000 of them a minute of one core and, beside their
-    vectors, little memory.
+    All pairs are compared, block by block: 100,000 shapes take a minute of one core and, beside their vectors, little
+    memory.
 
     Args:
-        library: any.
-        threshold: cosine from which two shapes count as near-duplicates, in (0, 1].
-        proportions: most difference of the proportions of their bounding boxes; 1 to leave them out of account.
-        progress: wraps an iterable of a given length, to show how far it is.
+        library: Library of any size.
+        threshold: Least cosine of near-duplicates, in (0, 1].
+        proportions: Largest difference of the proportions of their bounding boxes; 1 to ignore them.
+        progress: Wrapper of an iterable of a given length that shows its progress.
 
     Returns:
-        Groups of at least two, the largest first, then by path.
+        Groups of two or more, the largest first, then by path.
 
     Raises:
-        OptionError: if an argument is out of range.
-        DataError: if the library changed meanwhile.
+        OptionError: An argument is out of range.
+        DataError: The library changed meanwhile.
     """
     if not (0 < threshold <= 1 and 0 <= proportions <= 1):
         raise OptionError(
@@ -120,13 +119,13 @@ def duplicates(
         edges.add(np.full(len(same) - 1, same[0]), np.asarray(same[1:]))
     blocks = _blocks(len(entries))
     for rows, columns in blocks if progress is None else progress(blocks, len(blocks)):
-        edges.add(*_alike(vectors, boxes, rows, columns, threshold, proportions))
+        edges.add(*_find_pairs(vectors, boxes, rows, columns, threshold, proportions))
     groups = [_group(entries, vectors, members) for members in edges.groups()]
     return sorted(groups, key=lambda group: (-len(group.entries), group.entries[0].path))
 
 
 class _Edges:
-    """Pairs of shapes that belong together; how many there are does not matter."""
+    """Pairs of shapes that belong together, in bounded memory."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -143,7 +142,7 @@ class _Edges:
             self._pairs, self._held = [(np.arange(self._count), representatives[labels])], self._count
 
     def groups(self) -> Iterator[Edges]:
-        """The members of each group of at least two, in ascending order."""
+        """Yield the members of each group of two or more, in ascending order."""
         labels = self._components()
         order = np.argsort(labels, kind="stable")
         for members in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
@@ -163,7 +162,7 @@ class _Edges:
 
 
 def _blocks(count: int) -> list[tuple[slice, slice]]:
-    """The blocks on and above the diagonal of a matrix of that many rows and columns."""
+    """Return the blocks on and above the diagonal of a square matrix with ``count`` rows."""
     starts = range(0, count, _BLOCK)
     return [
         (slice(row, row + _BLOCK), slice(column, column + _BLOCK))
@@ -173,10 +172,10 @@ def _blocks(count: int) -> list[tuple[slice, slice]]:
     ]
 
 
-def _alike(
+def _find_pairs(
     vectors: Float32, boxes: Float32, rows: slice, columns: slice, threshold: float, proportions: float
 ) -> tuple[Edges, Edges]:
-    """The near-duplicates in a block of the matrix of cosines, as numbers of shapes."""
+    """Return the near-duplicates in a block of the matrix of cosines, as indices of shapes."""
     first, second = np.nonzero(vectors[rows] @ vectors[columns].T >= threshold)
     first, second = first + rows.start, second + columns.start
     kept = first < second
@@ -186,14 +185,14 @@ def _alike(
 
 
 def _proportions(entries: Sequence[Entry]) -> Float32:
-    """[N, 3] edges of the bounding boxes, sorted, as shares of the longest; it does not matter which axis is up."""
+    """Return [N, 3] sorted edges of the bounding boxes as fractions of the longest, whatever the up-axis."""
     edges = np.sort(np.array([entry.extent for entry in entries], np.float64).reshape(-1, 3), axis=1)
     shares: Float32 = (edges / np.maximum(edges[:, -1:], np.finfo(np.float64).tiny)).astype(np.float32)
     return shares
 
 
 def _same_content(entries: Sequence[Entry]) -> list[list[int]]:
-    """Numbers of the entries with the same content, where there are at least two."""
+    """Return the indices of entries with the same content, where there are two or more."""
     numbers: dict[str, list[int]] = defaultdict(list)
     for number, entry in enumerate(entries):
         numbers[entry.hash].append(number)

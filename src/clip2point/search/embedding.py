@@ -1,4 +1,4 @@
-"""From files to entries: reading in other processes, embedding in batches; the same here and on a cluster."""
+"""Files into entries: reading in worker processes, embedding in batches; the same here and on a cluster."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ import numpy as np
 
 from clip2point.core.errors import Clip2PointError, reason
 from clip2point.core.workers import map_in_order
-from clip2point.search.contents import content_hash
+from clip2point.search.contents import hash_content
 from clip2point.search.entry import Entry, Float32
 from clip2point.shapes import Shape, load_shape, prepare_points
 
 if TYPE_CHECKING:
     from clip2point.model import Classification, Recogniser
 
-#: Labels of an entry at most.
+#: Largest number of labels of an entry.
 TOP = 5
 
-#: Of thumbnails: pixels of a picture, pictures above each other, bytes, and WebP's qualities that are tried for them.
+#: Thumbnails: side of a view in pixels, rows, most bytes, and the WebP qualities tried for them.
 _TILE, _ROWS, _BYTES, _QUALITIES = 96, 2, 10_000, (60, 40, 20)
 
 
 @dataclass(frozen=True)
 class Job:
-    """A file to be embedded.
+    """A file to embed.
 
     Attributes:
-        path: absolute.
-        hash: what ``content_hash`` gave for it.
-        up: the axis that points up, or "auto".
-        seed: of the point sampling.
+        path: Absolute path.
+        hash: Content hash, as of ``hash_content``.
+        up: Up-axis, or "auto".
+        seed: Seed of the point sampling.
     """
 
     path: str
@@ -49,13 +49,13 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """A file that was read.
+    """Sampled points of a file.
 
     Attributes:
-        job: what was to be done.
-        cloud: [N, 3] float32 drawn points in the unit sphere, in the file's own axes.
-        up: the axis that points up, or "auto".
-        facts: the fields of its entry that are known now.
+        job: File and its settings.
+        cloud: [N, 3] float32 points in the unit sphere, in the file's own axes.
+        up: Up-axis, or "auto".
+        facts: Fields of its entry that are known before embedding.
     """
 
     job: Job
@@ -69,9 +69,9 @@ class Unreadable:
     """A file that could not be read.
 
     Attributes:
-        path: absolute.
-        hash: of the content that is to blame; "" if reading it again may go better.
-        error: what is wrong, beginning with the path.
+        path: Absolute path.
+        hash: Hash of the faulty content; "" if another attempt may succeed.
+        error: Error message, beginning with the path.
     """
 
     path: str
@@ -85,25 +85,25 @@ def embed_files(
     """Embed files as a stream.
 
     Args:
-        model: without a head.
-        jobs: any number; few of them are taken ahead of the results.
-        labels: the vocabulary.
-        workers: processes that read files while the towers embed here. A file that ends such a process is a failure
-            like any other. With 0 this process reads.
+        model: Model without a head.
+        jobs: Files, of which only a few are taken ahead of the results.
+        labels: Vocabulary of the labels.
+        workers: Processes that read files while the towers embed here; 0 to read in this process. A file that crashes
+            its worker is a failure like any other.
 
     Yields:
-        An entry, whose ``root`` is empty, or the failure of each file, in order.
+        Entry (with an empty ``root``) or failure of each file, in order.
     """
     read = partial(read_sampled, points=model.settings.points)
     if workers:
-        with closing(map_in_order(read, jobs, workers, died)) as outcomes:
+        with closing(map_in_order(read, jobs, workers, report_crash)) as outcomes:
             yield from embed_sampled(model, outcomes, labels)
     else:
         yield from embed_sampled(model, map(read, jobs), labels)
 
 
 def read_sampled(job: Job, points: int) -> Sampled | Unreadable:
-    """Read a file and draw its points; a broken file is an answer, too, and no exception."""
+    """Read a file and sample its points; a broken file is returned as such, not raised."""
     try:
         outcome: Sampled | Unreadable = _read(job, points)
     except Clip2PointError as error:
@@ -112,13 +112,13 @@ def read_sampled(job: Job, points: int) -> Sampled | Unreadable:
     except Exception as error:  # one odd file among thousands must not end a run of hours
         why = f"{type(error).__name__} ({reason(error)}) while it was read"
         outcome = Unreadable(job.path, job.hash, f"{job.path}: {why}")
-    if job.hash and content_hash(job.path) != job.hash:
+    if job.hash and hash_content(job.path) != job.hash:
         return Unreadable(job.path, "", f"{job.path}: changed while it was read: run the same again")
     return outcome
 
 
-def died(job: Job) -> Unreadable:
-    """The outcome of a file that ended the process which read it."""
+def report_crash(job: Job) -> Unreadable:
+    """Return the failure of a file that ended its worker process."""
     why = "ended the process that read it (out of memory, or a crash): expected a smaller or an undamaged shape"
     return Unreadable(job.path, job.hash, f"{job.path}: {why}")
 
@@ -126,7 +126,7 @@ def died(job: Job) -> Unreadable:
 def embed_sampled(
     model: Recogniser, outcomes: Iterable[Sampled | Unreadable], labels: Sequence[str]
 ) -> Iterator[Entry | Unreadable]:
-    """Embed what was read, in batches that suit the towers; failures are passed through."""
+    """Embed sampled points in batches that suit the towers; failures pass through."""
     from clip2point.backbones import shapes_per_batch
     from clip2point.model import Failure
 
@@ -146,8 +146,8 @@ def embed_sampled(
                 yield _entry(outcome, answer)
 
 
-def thumbnail(depth: Float32) -> bytes:
-    """A WebP picture of depth maps [V, S, S] in [0, 1], in two rows; six views have less than 10 kB."""
+def encode_thumbnail(depth: Float32) -> bytes:
+    """Encode depth maps [V, S, S] in [0, 1] as a WebP image of two rows; six views take less than 10 kB."""
     from PIL import Image
 
     from clip2point.rendering.image_files import to_pixels
@@ -193,6 +193,6 @@ def _entry(sampled: Sampled, answer: Classification) -> Entry:
         labels=tuple(guess.label for guess in answer.guesses),
         label_scores=tuple(round(guess.confidence, 6) for guess in answer.guesses),
         up=answer.up,
-        thumbnail=thumbnail(answer.depth),
+        thumbnail=encode_thumbnail(answer.depth),
         indexed_at=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )

@@ -1,4 +1,4 @@
-"""An entry of a library, and the columns in which LanceDB keeps it."""
+"""Entries of a library, and their columns in LanceDB."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _EXTENT = ("extent_x", "extent_y", "extent_z")
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One file of a library. Fields that a reader of the library did not ask for have the empty values below.
+    """One file of a library. Fields that were not requested have the empty values below.
 
     Attributes:
-        path: absolute; no two entries have the same.
-        root: the folder that was indexed when the entry was made, absolute.
-        hash: sha256 of the file's bytes, and for glTF of the buffers that it names as well: the geometry lies there.
-            Materials and textures do not count, because depth maps do not show them.
-        bytes: size of the file.
-        vector: [D] float32, unit; what ``Recogniser.embed`` gives for the shape with ``up`` upwards.
-        labels: the best names of the library's vocabulary, at most five, best first.
-        label_scores: their confidences, in [0, 1].
-        vertices: of the mesh; 0 for a cloud.
-        faces: of the mesh; 0 for a cloud.
-        points: of the cloud; 0 for a mesh.
-        extent: of the bounding box along x, y and z of the file, in the file's own unit.
-        up: the axis that points up.
-        up_from: who said so, see ``Classification``: "declared", "format" or "guessed".
-        thumbnail: a small WebP picture of the depth maps, in two rows.
-        indexed_at: when the vector was computed, as ISO 8601 in UTC.
+        path: Absolute path, unique in the library.
+        root: Absolute path of the folder that was indexed.
+        hash: SHA-256 of the file's bytes and, for glTF, of its buffers, which hold the geometry. Materials and textures
+            are left out, since depth maps do not show them.
+        bytes: Size of the file.
+        vector: [D] float32 unit vector, as of ``Recogniser.embed`` with the axis ``up``.
+        labels: Best labels of the library's vocabulary, at most five, the best first.
+        label_scores: Confidences of the labels, in [0, 1].
+        vertices: Number of vertices of a mesh; 0 for a cloud.
+        faces: Number of faces of a mesh; 0 for a cloud.
+        points: Number of points of a cloud; 0 for a mesh.
+        extent: Size of the bounding box along x, y and z of the file, in the file's own unit.
+        up: Up-axis.
+        up_from: Origin of the up-axis, as of ``Classification``: "declared", "format" or "guessed".
+        thumbnail: Small WebP image of the depth maps, in two rows.
+        indexed_at: Time of embedding, as ISO 8601 in UTC.
     """
 
     path: str = ""
@@ -58,22 +58,22 @@ class Entry:
     indexed_at: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types, without the vector and the thumbnail."""
+        """Convert to JSON types, without vector and thumbnail."""
         kept = (each.name for each in fields(self) if each.name not in ("vector", "thumbnail"))
         values = {name: getattr(self, name) for name in kept}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-#: The columns of the table, in their order: the fields, with the extent in three.
+#: Columns of the table in order: the fields, with the extent in three columns.
 COLUMNS = tuple(column for each in fields(Entry) for column in (_EXTENT if each.name == "extent" else (each.name,)))
 
 
-def table_schema(dim: int, metadata: Mapping[str, str] | None = None) -> pa.Schema:
-    """The Arrow schema of the table of entries.
+def make_schema(dim: int, metadata: Mapping[str, str] | None = None) -> pa.Schema:
+    """Return the Arrow schema of the table of entries.
 
     Args:
-        dim: D, length of the vectors.
-        metadata: to be kept with the table.
+        dim: Dimension D of the vectors.
+        metadata: Metadata stored with the table.
     """
     import pyarrow as pa
 
@@ -92,14 +92,14 @@ def table_schema(dim: int, metadata: Mapping[str, str] | None = None) -> pa.Sche
 
 
 def to_table(entries: Sequence[Entry], schema: pa.Schema) -> pa.Table:
-    """Entries as rows of a table with that schema."""
+    """Convert entries to rows of a table."""
     import pyarrow as pa
 
     return pa.Table.from_pylist([_row(entry) for entry in entries], schema=schema)
 
 
 def from_batch(batch: pa.RecordBatch) -> Iterator[Entry]:
-    """The entries of some rows, which may lack columns and have others besides."""
+    """Yield the entries of rows, which may lack columns or have further ones."""
     names = set(batch.schema.names)
     plain = [name for name in COLUMNS if name in names and name not in ("vector", *_EXTENT)]
     columns = {name: batch.column(name).to_pylist() for name in plain}
@@ -114,7 +114,7 @@ def from_batch(batch: pa.RecordBatch) -> Iterator[Entry]:
 
 
 def to_vectors(column: pa.Array) -> Float32:
-    """[N, D] of a column of vectors."""
+    """Convert a column of vectors to [N, D]."""
     values: Float32 = column.flatten().to_numpy(zero_copy_only=False)
     return values.reshape(len(column), column.type.list_size)
 

@@ -1,4 +1,4 @@
-"""What a library knows its model by."""
+"""Identity of the model of a library."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from clip2point.model import Recogniser
 
 
-def lasting_name(model: str) -> str:
-    """The name of a model, wherever one is: that of a folder becomes absolute."""
+def make_absolute(model: str) -> str:
+    """Return the name of a model that is valid in any working directory: an absolute path for a folder."""
     return str(Path(model).absolute()) if model != "pocket" and Path(model).is_dir() else model
 
 
-def embedding_fingerprint(model: Recogniser) -> str:
-    """Hash of all that decides whether vectors can be compared: towers, views, points, radius, style.
+def fingerprint_embedding(model: Recogniser) -> str:
+    """Hash everything that makes vectors comparable: towers, views, points, radius and style.
 
-    Not the device or the number format, which change a cosine by some 0.0001.
+    Device and number format are left out: they change a cosine by about 0.0001.
     """
     from clip2point.backbones.protocol import hash_tensors
 

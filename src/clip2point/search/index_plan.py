@@ -1,4 +1,4 @@
-"""What an index run has to do: the files of its folders held against the library."""
+"""Plan of an index run: files of folders compared with the entries of a library."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from itertools import islice
 from pathlib import Path
 
 from clip2point.core.progress import TitledProgress
-from clip2point.search.contents import content_hash, format_of
+from clip2point.search.contents import find_format, hash_content
 from clip2point.search.library import Library
 from clip2point.shapes import find_shapes
 
-#: Threads that hash files, which they do side by side, and files given to them at a time.
+#: Threads that hash files in parallel, and files per task.
 _HASHERS, _HASHED_AT_ONCE = 4, 1024
 
-#: Content that one reader takes for one shape: its hash and its format; "" and the path of a file without a hash.
+#: Content of one shape: hash and format; "" and the path for a file without a hash.
 Content = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the library knows of a file: the content that its entry was made from, and the up-axis."""
+    """Content and up-axis from which the entry of a file was made."""
 
     content: Content
     up: str
@@ -31,19 +31,19 @@ class Known:
 
 @dataclass
 class Plan:
-    """What an index run has to do.
+    """Work of an index run.
 
     Attributes:
-        roots: folder that each file was found under, by path.
-        known: entries of the library, by path.
-        failed: hashes of the files that could not be read before, by path.
-        nameless: files whose names are no text, shown with escapes; they are among the roots and nowhere else.
-        unchanged: paths whose entries stand.
-        moves: old path of each file that was moved, by new path.
-        copies: path of an entry with the same content, by path.
-        groups: paths of files with the same content, which is to be embedded, by content; the first is to be read.
-        removed: paths of entries whose files are gone.
-        forgotten: paths of failures that are of no more interest.
+        roots: Folder under which each file was found, by path.
+        known: Entries of the library, by path.
+        failed: Hashes of files that could not be read before, by path.
+        nameless: Files whose names are not UTF-8, shown with escapes; only ``roots`` has them, too.
+        unchanged: Paths whose entries stay.
+        moves: Old path of each moved file, by new path.
+        copies: Path of an entry with the same content, by path.
+        groups: Paths of files to embed, by content; the first path is read.
+        removed: Paths of entries whose files no longer exist.
+        forgotten: Paths whose recorded failures are obsolete.
     """
 
     roots: Mapping[str, str]
@@ -61,27 +61,27 @@ class Plan:
 def make_plan(
     library: Library, roots: Sequence[str], up: str, retry_failed: bool, progress: TitledProgress | None = None
 ) -> Plan:
-    """Hold the shape files below folders against a library; nothing is written.
+    """Compare the shape files below folders with a library; nothing is written.
 
     Args:
-        library: to be brought up to date.
-        roots: absolute paths of folders; of two that contain a file the first counts.
-        up: the axis that points up, or "auto", with which every entry agrees.
-        retry_failed: whether to try files again that could not be read and have not changed.
-        progress: shows how far the hashing is.
+        library: Library to update.
+        roots: Absolute paths of folders; of two that contain a file the first counts.
+        up: Up-axis, or "auto", which agrees with every entry.
+        retry_failed: True to try files again that could not be read and have not changed.
+        progress: Progress callback of the hashing.
 
     Raises:
-        ShapeError: if a folder is missing or cannot be listed.
+        ShapeError: A folder is missing or cannot be listed.
     """
     files, nameless = find_files(roots)
     failed = {path: found for path, found, _ in library.failure_rows()}
-    plan = Plan(files, _known(library), failed, nameless)
+    plan = Plan(files, _read_known(library), failed, nameless)
     tried = {} if retry_failed else plan.failed
     new: dict[str, Content] = {}
     paths = [path for path in files if path not in nameless]
-    hashed: Iterable[tuple[str, str]] = _hashed(paths)
+    hashed: Iterable[tuple[str, str]] = _hash_files(paths)
     for path, found in hashed if progress is None else progress(hashed, "Looking for changes", len(paths)):
-        content, entry = (found, format_of(path)), plan.known.get(path)
+        content, entry = (found, find_format(path)), plan.known.get(path)
         if found and entry is not None and entry.content == content and up in ("auto", entry.up):
             plan.unchanged.append(path)
         elif not found or tried.get(path) != found:
@@ -96,10 +96,13 @@ def make_plan(
 
 
 def find_files(roots: Sequence[str]) -> tuple[dict[str, str], frozenset[str]]:
-    """The shape files below folders, each with the first of the folders that it lies below.
+    """Find the shape files below folders.
+
+    Args:
+        roots: Folders, of which the first that contains a file counts.
 
     Returns:
-        Folders by path, and the paths that are not what the system calls the files, whose names are not UTF-8.
+        Folder of each file by path, and the paths of files whose names are not UTF-8, shown with escapes.
     """
     found: dict[str, str] = {}
     nameless = set()
@@ -113,7 +116,7 @@ def find_files(roots: Sequence[str]) -> tuple[dict[str, str], frozenset[str]]:
 
 
 def _find_vectors(plan: Plan, new: Mapping[str, Content], gone: Sequence[str], up: str) -> None:
-    """Tell new files that were moved, or are copies of known ones, from those that have to be embedded."""
+    """Sort new files into moved ones, copies of known ones, and those to embed."""
     owners: dict[Content, str] = {}
     missing: dict[Content, list[str]] = {}
     for path, entry in plan.known.items():
@@ -135,23 +138,23 @@ def _find_vectors(plan: Plan, new: Mapping[str, Content], gone: Sequence[str], u
     plan.removed = [path for path in gone if path not in moved]
 
 
-def _known(library: Library) -> dict[str, Known]:
+def _read_known(library: Library) -> dict[str, Known]:
     entries = library.entries(columns=("path", "hash", "up"))
-    return {entry.path: Known((entry.hash, format_of(entry.path)), entry.up) for entry in entries}
+    return {entry.path: Known((entry.hash, find_format(entry.path)), entry.up) for entry in entries}
 
 
-def _hashed(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Paths with the hashes of what lies there."""
+def _hash_files(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield paths with their content hashes."""
     remaining = iter(paths)
     with ThreadPoolExecutor(_HASHERS, thread_name_prefix="clip2point-hasher") as pool:
         while chunk := list(islice(remaining, _HASHED_AT_ONCE)):
-            yield from zip(chunk, pool.map(content_hash, chunk), strict=True)
+            yield from zip(chunk, pool.map(hash_content, chunk), strict=True)
 
 
 def _is_below(path: str, roots: Sequence[str]) -> bool:
     return any(path.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
 
 
-def absolute(root: str | Path) -> str:
-    """The absolute path of a folder, by which libraries know it; links in it stay."""
+def make_absolute_path(root: str | Path) -> str:
+    """Return the absolute path of a folder, without resolving links."""
     return os.path.abspath(root)  # noqa: PTH100 - resolves ".." as Path.absolute does not

@@ -1,4 +1,4 @@
-"""Bringing a library up to date with folders of shapes."""
+"""Indexing: a library brought up to date with folders of shapes."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from typing import TYPE_CHECKING, Any
 from clip2point.core.progress import TitledProgress
 from clip2point.search.embedding import Job, Unreadable, embed_files
 from clip2point.search.entry import Entry
-from clip2point.search.index_plan import Plan, absolute, make_plan
+from clip2point.search.index_plan import Plan, make_absolute_path, make_plan
 from clip2point.search.library import Library
 from clip2point.shapes import check_up
 
 if TYPE_CHECKING:
     from clip2point.model import Recogniser
 
-#: Entries and seconds after which what was embedded is written. A run that is killed loses so much work at most.
+#: Entries and seconds after which results are written: the most work that a killed run loses.
 _ENTRIES, _SECONDS = 256, 20.0
 
-#: Entries that are moved or copied in one commit.
+#: Entries moved or copied per commit.
 _ROWS = 1024
 
-#: Writes after which small files are joined and indexes brought up to date.
+#: Writes after which small files are joined and indexes updated.
 _TIDY = 64
 
 Outcome = Entry | Unreadable
 
-#: Embeds files, with a vocabulary: a stream of outcomes, in any order.
+#: Function from files and a vocabulary to a stream of outcomes, in any order.
 Embedder = Callable[[Sequence[Job], Sequence[str]], Iterator[Outcome]]
 
 
 @dataclass
 class IndexReport:
-    """What an index run did, counted in files.
+    """Outcome of an index run, in numbers of files.
 
     Attributes:
-        added: new files, embedded or copies of known ones.
-        changed: whose content, or up-axis, is another one.
-        moved: that lay elsewhere in the same folders before.
-        removed: that are gone.
-        unchanged: whose entries stood.
-        failed: path and error of each file that could not be read, now or before, by path.
-        seconds: that it took.
+        added: New files, embedded or copies of known ones.
+        changed: Files with another content or up-axis than before.
+        moved: Files that lay elsewhere in the same folders.
+        removed: Files that no longer exist.
+        unchanged: Files whose entries stay.
+        failed: Path and error of each file that could not be read, now or before, sorted by path.
+        seconds: Duration of the run.
     """
 
     added: int = 0
@@ -59,11 +59,11 @@ class IndexReport:
 
     @property
     def files(self) -> int:
-        """How many there are in the folders."""
+        """Number of files in the folders."""
         return self.added + self.changed + self.moved + self.unchanged + len(self.failed)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Convert to JSON types."""
         return {**asdict(self), "failed": [{"path": path, "error": error} for path, error in self.failed]}
 
 
@@ -80,37 +80,34 @@ def index_shapes(
     embedder: Embedder | None = None,
     progress: TitledProgress | None = None,
 ) -> IndexReport:
-    """Bring a library up to date with all shape files below some folders.
+    """Bring a library up to date with all shape files below folders.
 
-    Afterwards it has an entry for each of them that can be read, and none for files of these folders that are gone;
-    entries of other folders stay as they are. Files are known by their content: one that has not changed is not
-    embedded again, nor one that was moved or is a copy. What was embedded is written every few seconds, so a run that
-    was killed goes on where it was when it is started again.
+    Afterwards it has an entry for each of them that can be read, and none for files of these folders that no longer
+    exist; entries of other folders stay. Files are identified by content: unchanged, moved and copied ones are not
+    embedded again. Results are written every few seconds: a killed run continues when it is started again.
 
     Args:
-        library: made with the same embedding.
-        model: a head that it may have has no part in it.
-        roots: folders; see ``find_shapes`` for what is taken in them.
-        up: the axis that points up. Files whose entries have another one are embedded again. "auto" keeps entries as
-            they are, believes the formats of new files, and where they do not say tries y and z and keeps the one
-            with which the model is more confident of the best label, as ``Recogniser.classify`` does.
-        seed: of the point sampling of what is embedded now.
-        labels: the vocabulary that labels are taken from; the library's own if not given, and it has to be that one
-            unless the library is still empty.
-        retry_failed: try files again that could not be read before and have not changed since.
-        workers: processes that read files; see ``embed_files``. A script that gives any needs the usual
+        library: Library made with the same embedding.
+        model: Model that embeds; a head of it is ignored.
+        roots: Folders, searched as by ``find_shapes``.
+        up: Up-axis; files whose entries have another one are embedded again. "auto" keeps entries, believes the formats
+            of new files, and otherwise tries y and z and keeps the more confident, as ``Recogniser.classify`` does.
+        seed: Seed of the point sampling of newly embedded files.
+        labels: Vocabulary of the labels; None for the library's own, which only an empty library may change.
+        retry_failed: True to try files again that could not be read before and have not changed.
+        workers: Processes that read files, as for ``embed_files``. A script with workers needs the usual
             ``if __name__ == "__main__":``.
-        embedder: embeds the files in place of this process, for example on a cluster; see ``ray_pipeline``.
-        progress: shows how far it is.
+        embedder: Embedder of the files in place of this process, for example ``RayEmbedder``.
+        progress: Progress callback.
 
     Returns:
-        What was done. Files that could not be read are in it and stop nothing.
+        Outcome of the run, with the files that could not be read.
 
     Raises:
-        ShapeError: if a folder is missing or cannot be listed; the library is as before.
-        ModelError: if the model has another embedding than the library.
-        OptionError: if an argument makes no sense.
-        DataError: if another run is writing to the library, or the disk is full.
+        ShapeError: A folder is missing or cannot be listed; the library is unchanged.
+        ModelError: The model has another embedding than the library.
+        OptionError: An argument is invalid.
+        DataError: Another run is writing to the library, or the disk is full.
     """
     began = time.monotonic()
     check_up(up, auto=True)
@@ -118,7 +115,7 @@ def index_shapes(
     with library.writing():
         if labels is not None:
             library.use_labels(labels)
-        plan = make_plan(library, [absolute(root) for root in roots], up, retry_failed, progress)
+        plan = make_plan(library, [make_absolute_path(root) for root in roots], up, retry_failed, progress)
         if embedder is None:
             embedder = partial(embed_files, model.without_head(), workers=workers)
         run = _Run(library, plan)
@@ -131,22 +128,22 @@ def index_shapes(
 
 
 class _Run:
-    """A plan being carried out."""
+    """Execution of a plan."""
 
     def __init__(self, library: Library, plan: Plan) -> None:
         self._library, self._plan = library, plan
         self.report = IndexReport(unchanged=len(plan.unchanged))
 
     def transfer(self) -> None:
-        """Do what needs no embedding."""
+        """Carry out copies, moves and removals, which need no embedding."""
         plan = self._plan
         # Copies come first, because the entries that they are made of may be moved or removed.
         for copies in _chunks(plan.copies.items(), _ROWS):
-            entries = self._renamed(copies)
+            entries = self._rename_entries(copies)
             self._put(entries)
             self._count(entries)
         for moves in _chunks(plan.moves.items(), _ROWS):
-            entries = self._renamed(moves)
+            entries = self._rename_entries(moves)
             self._put(entries, gone=[old for _, old in moves])
             self.report.moved += len(entries)
         self._library.remove(plan.removed)
@@ -156,19 +153,19 @@ class _Run:
         self._library.put_failures([(path, "", f"{path}: {why}") for path in sorted(plan.nameless)])
 
     def embed(self, embedder: Embedder, up: str, seed: int, progress: TitledProgress | None) -> None:
-        """Embed what has to be, and write it now and then."""
+        """Embed new content, and write the results every few seconds."""
         jobs = [Job(paths[0], content[0], up, seed) for content, paths in self._plan.groups.items()]
         paths_of = {paths[0]: paths for paths in self._plan.groups.values()}
         outcomes: Iterable[Outcome] = embedder(jobs, self._library.labels)
         if progress is not None:
             outcomes = progress(outcomes, "Embedding", len(jobs))
-        for number, batch in enumerate(_in_turns(outcomes), start=1):
+        for number, batch in enumerate(_batch(outcomes), start=1):
             self._write(batch, paths_of)
             if number % _TIDY == 0:
                 self._library.tidy()
 
     def _write(self, batch: Sequence[Outcome], paths_of: Mapping[str, list[str]]) -> None:
-        """Write outcomes, for all files of the same content."""
+        """Write outcomes for all files of the same content."""
         entries, failures = [], []
         for outcome in batch:
             for path in paths_of[outcome.path]:
@@ -181,8 +178,8 @@ class _Run:
         self._library.remove(path for path, _, _ in failures if path in self._plan.known)
         self._library.put_failures(failures)
 
-    def _renamed(self, pairs: Sequence[tuple[str, str]]) -> list[Entry]:
-        """Entries for new paths, of those at old ones."""
+    def _rename_entries(self, pairs: Sequence[tuple[str, str]]) -> list[Entry]:
+        """Return entries of new paths, made from those of old ones."""
         sources = self._library.get_many({old for _, old in pairs})
         entries = []
         for path, old in pairs:
@@ -204,8 +201,8 @@ class _Run:
         self.report.added += len(entries) - changed
 
 
-def _in_turns(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
-    """Lists of outcomes, each as soon as it is long or old enough to be written."""
+def _batch(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
+    """Yield batches of outcomes, each once it is large or old enough to be written."""
     turn: list[Outcome] = []
     due = time.monotonic() + _SECONDS
     for outcome in outcomes:

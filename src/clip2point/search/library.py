@@ -1,9 +1,9 @@
-"""A library: embedded shapes in a folder that LanceDB keeps.
+"""Libraries: embedded shapes in a folder, stored by LanceDB.
 
-Needs the extra: ``pip install 'clip2point[search]'``. The folder has two tables. ``shapes`` has a row for each entry,
-keyed by its path; what the library was made with is in the metadata of its schema, so that the two cannot come apart.
-``failures`` has a row for each file that could not be read. Every change is one commit of LanceDB: who reads sees the
-table before it or after it, and a process that is killed leaves one or the other.
+Needs the extra: ``pip install 'clip2point[search]'``. The folder has two tables. ``shapes`` has a row per entry, keyed
+by its path, and the library's model and vocabulary in the metadata of its schema. ``failures`` has a row per file that
+could not be read. Every change is one commit of LanceDB: a reader, or a killed process, sees the table before it or
+after it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import numpy as np
 from clip2point.core.errors import DataError, ModelError, OptionError, reason
 from clip2point.core.labels import MODELNET40, check_labels
 from clip2point.core.locks import hold_lock
-from clip2point.search.entry import COLUMNS, Entry, Float32, from_batch, table_schema, to_table, to_vectors
-from clip2point.search.identity import embedding_fingerprint, lasting_name
+from clip2point.search.entry import COLUMNS, Entry, Float32, from_batch, make_schema, to_table, to_vectors
+from clip2point.search.identity import fingerprint_embedding, make_absolute
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,30 +33,30 @@ _FORMAT = 1
 _SHAPES, _FAILURES, _LOCK = "shapes", "failures", ".lock"
 _METADATA = b"clip2point"
 
-#: Up to so many entries a search compares the query with each of them; beyond, it goes by the vector index.
+#: Largest number of entries that a search compares one by one; beyond, it uses the vector index.
 EXACT = 10_000
-#: Of the vector index: entries in a partition, and parts after which it is made anew.
+#: Vector index: entries per partition, and parts after which it is rebuilt.
 _PARTITION, _PARTS = 512, 4
-#: What a search looks into: partitions, and for each wanted entry so many candidates, whose cosines are then exact.
+#: Partitions that a search probes, and candidates per requested entry, whose cosines are then exact.
 _PROBES, _REFINE = 10, 5
 
 #: Paths in one SQL expression.
 _PATHS_AT_ONCE = 1000
-#: Versions of the tables that are younger are kept, for those who are reading them.
+#: Age up to which versions of the tables are kept for their readers.
 _KEEP = timedelta(hours=1)
 
 
 class Library:
     """Embedded shapes; made by ``create`` or ``open``.
 
-    One process at a time writes, under ``writing``; any number may read meanwhile and see every commit at once.
+    One process at a time writes, within ``writing``; any number may read meanwhile and see each commit at once.
 
     Attributes:
-        path: of the folder.
-        model_name: of the model that it was made with.
-        fingerprint: of that model's embedding, see ``embedding_fingerprint``.
-        dim: D, length of the vectors.
-        labels: the vocabulary that entries' labels are from.
+        path: Path of the folder.
+        model_name: Name of the model that embedded the shapes.
+        fingerprint: Fingerprint of its embedding, as of ``fingerprint_embedding``.
+        dim: Dimension D of the vectors.
+        labels: Vocabulary of the labels.
     """
 
     def __init__(self, path: Path, database: Any) -> None:
@@ -68,15 +68,15 @@ class Library:
 
     @classmethod
     def create(cls, path: str | Path, model: Recogniser) -> Library:
-        """Make an empty library, whose labels are the 40 names of ModelNet40 until ``use_labels`` changes them.
+        """Create an empty library, whose labels are the 40 names of ModelNet40 until ``use_labels`` changes them.
 
         Args:
-            path: a folder that does not exist or is empty.
-            model: whose embedding it gets; a head that it may have has no part in it.
+            path: Folder that does not exist or is empty.
+            model: Model that will embed the shapes; a head of it is ignored.
 
         Raises:
-            DataError: if there is a library already, other files are in the folder, or another process writes there.
-            OptionError: if LanceDB is not installed.
+            DataError: The folder is a library already, holds other files, or another process writes to it.
+            OptionError: LanceDB is not installed.
         """
         path = Path(path)
         foreign = {each.name for each in path.iterdir()} - _OWN if path.is_dir() else set()
@@ -86,14 +86,14 @@ class Library:
         with _only_writer(path):
             if is_library(path):
                 raise DataError(f"{path}: is a library already; open it, or choose another folder")
-            # In this order: what has a table of shapes is a library, so the other must be there by then.
+            # In this order: a folder with a table of shapes is a library, so the other table must exist by then.
             database.create_table(_FAILURES, schema=_failures_schema(), exist_ok=True)
             _create_shapes(
                 database,
                 {
                     "format": _FORMAT,
-                    "model": lasting_name(model.without_head().name),
-                    "fingerprint": embedding_fingerprint(model),
+                    "model": make_absolute(model.without_head().name),
+                    "fingerprint": fingerprint_embedding(model),
                     "dim": model.backbone.dim,
                     "labels": list(MODELNET40),
                 },
@@ -105,8 +105,8 @@ class Library:
         """Open a library.
 
         Raises:
-            DataError: if the folder is no library, or a damaged one, or of a newer version.
-            OptionError: if LanceDB is not installed.
+            DataError: The folder is no library, or a damaged one, or of a newer version.
+            OptionError: LanceDB is not installed.
         """
         path = Path(path)
         if not is_library(path):
@@ -118,11 +118,11 @@ class Library:
 
     @classmethod
     def open_or_create(cls, path: str | Path, model: Recogniser) -> Library:
-        """Open the library if there is one, which must have the model's embedding, or make it.
+        """Open a library with the model's embedding, or create it.
 
         Raises:
-            ModelError: if the library has another embedding.
-            DataError: see ``open`` and ``create``.
+            ModelError: The library has another embedding.
+            DataError: The folder cannot be opened or created, as for ``open`` and ``create``.
         """
         if not is_library(Path(path)):
             return cls.create(path, model)
@@ -131,12 +131,12 @@ class Library:
         return library
 
     def check_model(self, model: Recogniser) -> None:
-        """Make sure that vectors of a model can be compared with those of the library.
+        """Check that vectors of a model can be compared with those of the library.
 
         Raises:
-            ModelError: that names both models, if they cannot.
+            ModelError: The embeddings differ; the message names both models.
         """
-        if embedding_fingerprint(model) != self.fingerprint:
+        if fingerprint_embedding(model) != self.fingerprint:
             raise ModelError(
                 f"{self.path}: its vectors are of the model {self.model_name}, and those of {model.name} with these "
                 f"settings cannot be compared with them; use --model {self.model_name} as it was then, or index into "
@@ -147,36 +147,35 @@ class Library:
         return int(self._shapes.count_rows())
 
     def failures(self) -> list[tuple[str, str]]:
-        """Path and error of each file that could not be read, by path."""
+        """Return path and error of each file that could not be read, sorted by path."""
         return sorted((path, error) for path, _, error in self.failure_rows())
 
     def get(self, path: str) -> Entry | None:
-        """The entry of a file, by its absolute path, or None."""
-        return next(self.entries(f"path = {_quoted(path)}"), None)
+        """Return the entry of a file by its absolute path, or None."""
+        return next(self.entries(f"path = {_quote_sql(path)}"), None)
 
     def get_many(self, paths: Iterable[str]) -> dict[str, Entry]:
-        """The entries of files, by their absolute paths, as far as there are such."""
+        """Return the entries of files by their absolute paths; files without an entry are left out."""
         return {entry.path: entry for chunk in _chunks(paths) for entry in self.entries(_among(chunk))}
 
     def entries(
         self, where: str | None = None, columns: Sequence[str] | None = None, batch: int = 1024
     ) -> Iterator[Entry]:
-        """Entries as a stream, in no particular order.
+        """Yield entries, in no particular order.
 
         Args:
-            where: condition in SQL over the columns, or None for all entries.
-            columns: the names of ``COLUMNS`` that are wanted, or None for all. The other fields of the
-                entries are empty, which saves reading them.
-            batch: rows in memory at a time.
+            where: SQL condition over the columns, or None for all entries.
+            columns: Names of ``COLUMNS`` to read, or None for all; the other fields of the entries are empty.
+            batch: Number of rows in memory at a time.
 
         Raises:
-            OptionError: if the condition or a column makes no sense.
+            OptionError: The condition or a column is invalid.
         """
         for rows in self._scan(where, COLUMNS if columns is None else columns, batch):
             yield from from_batch(rows)
 
     def vectors(self) -> tuple[list[str], Float32]:
-        """Paths, sorted, and their vectors [N, D]."""
+        """Return sorted paths and their vectors [N, D]."""
         paths: list[str] = []
         blocks = [np.empty((0, self.dim), np.float32)]
         for rows in self._scan(None, ("path", "vector"), 8192):
@@ -186,20 +185,21 @@ class Library:
         return [paths[index] for index in order], np.concatenate(blocks)[order]
 
     def nearest(self, vector: Float32, top: int, where: str | None = None) -> list[tuple[Entry, float]]:
-        """The entries whose vectors are most like a vector.
+        """Find the entries nearest to a vector.
 
-        Exact among up to ``EXACT`` entries, after the condition; beyond, by the vector index, which misses some.
+        The search is exact among up to ``EXACT`` entries that meet the condition; beyond, the vector index is used,
+        which misses some.
 
         Args:
-            vector: [D] of any length.
-            top: how many at most, at least 1.
-            where: condition in SQL over the columns, or None for all entries.
+            vector: [D] vector of any norm.
+            top: Largest number of entries, at least 1.
+            where: SQL condition over the columns, or None for all entries.
 
         Returns:
-            Entries, without their vectors, with their cosines, the most alike first, ties by path.
+            Entries without their vectors, with their cosines, the nearest first, ties by path.
 
         Raises:
-            OptionError: if an argument makes no sense.
+            OptionError: An argument is invalid.
         """
         query = np.asarray(vector, np.float32)
         length = float(np.linalg.norm(query))
@@ -209,7 +209,7 @@ class Library:
                 "above 0, top from 1"
             )
         search = self._shapes.search(query / length, vector_column_name="vector").distance_type("dot")
-        # Each column takes time to fetch, and vectors are of no use to those who have the cosine.
+        # Each column takes time to fetch, and the cosine makes the vector superfluous.
         search = search.select([*(name for name in COLUMNS if name != "vector"), "_distance"]).limit(top)
         with self._clear_errors(where):
             if where is not None:
@@ -225,19 +225,19 @@ class Library:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the only writer for as long as the block runs; the methods below are to be called in it.
+        """Keep other writers out while the block runs; the methods below are called within it.
 
         Raises:
-            DataError: if another run is writing.
+            DataError: Another run is writing.
         """
         with _only_writer(self.path):
             yield
 
     def use_labels(self, labels: Sequence[str]) -> None:
-        """Take the vocabulary that entries' labels are from.
+        """Set the vocabulary of the labels.
 
         Raises:
-            OptionError: if the labels make no sense, or differ from those that entries have already.
+            OptionError: The labels are invalid, or differ from those that entries have already.
         """
         names = check_labels(labels)
         if names == self.labels:
@@ -254,8 +254,8 @@ class Library:
         """Write entries and remove others, in one commit.
 
         Args:
-            entries: those of the same paths are replaced.
-            gone: paths of entries to be removed, not among those written.
+            entries: New entries, which replace those of the same paths.
+            gone: Paths of entries to remove, none of them among ``entries``.
         """
         table = to_table(entries, self._shapes.schema)
         merge = self._shapes.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
@@ -270,12 +270,12 @@ class Library:
             _delete(self._shapes, paths)
 
     def failure_rows(self) -> list[tuple[str, str, str]]:
-        """Path, hash and error of each file that could not be read."""
+        """Return path, hash and error of each file that could not be read."""
         rows = self._failures.to_arrow().to_pylist()
         return [(row["path"], row["hash"], row["error"]) for row in rows]
 
     def put_failures(self, rows: Sequence[tuple[str, str, str]]) -> None:
-        """Write failures as ``failure_rows`` gives them; those of the same paths are replaced."""
+        """Write failures, as ``failure_rows`` returns them, over those of the same paths."""
         import pyarrow as pa
 
         if not rows:
@@ -293,7 +293,7 @@ class Library:
             _delete(self._failures, paths)
 
     def tidy(self) -> None:
-        """Join small files, give up old versions, and bring the indexes up to date, or make them once they pay."""
+        """Join small files, drop old versions, and update the indexes, or create them once they pay."""
         from lancedb.index import BTree, IvfSq
 
         with self._clear_errors():
@@ -321,7 +321,7 @@ class Library:
 
     @contextmanager
     def _clear_errors(self, where: str | None = None) -> Iterator[None]:
-        """Turn what LanceDB says of a condition, or of the disk, into one sentence."""
+        """Turn errors of LanceDB about a condition or the disk into one sentence."""
         try:
             yield
         except (ValueError, RuntimeError, OSError) as error:
@@ -347,11 +347,11 @@ class Library:
 
 
 def is_library(path: Path) -> bool:
-    """Whether a folder is a library; nothing is opened."""
+    """Return True if a folder is a library, without opening it."""
     return any((path / f"{_SHAPES}.lance" / "_versions").glob("*.manifest"))
 
 
-#: What ``Library.create`` leaves if it is killed.
+#: Files that a killed ``Library.create`` leaves.
 _OWN = {_LOCK, f"{_SHAPES}.lance", f"{_FAILURES}.lance"}
 
 
@@ -374,7 +374,7 @@ def _only_writer(path: Path) -> Iterator[None]:
 
 
 def _create_shapes(database: Any, metadata: dict[str, Any], mode: str = "create") -> Any:
-    schema = table_schema(metadata["dim"], {_METADATA.decode(): json.dumps(metadata)})
+    schema = make_schema(metadata["dim"], {_METADATA.decode(): json.dumps(metadata)})
     return database.create_table(_SHAPES, schema=schema, mode=mode)
 
 
@@ -396,9 +396,9 @@ def _chunks(paths: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _among(paths: Iterable[str]) -> str:
-    return f"path IN ({', '.join(map(_quoted, paths))})"
+    return f"path IN ({', '.join(map(_quote_sql, paths))})"
 
 
-def _quoted(text: str) -> str:
-    """A string of SQL."""
+def _quote_sql(text: str) -> str:
+    """Return text as an SQL string."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""Photos to search by: untrusted picture files as square colour images."""
+"""Photos as queries: untrusted image files as square colour images."""
 
 from __future__ import annotations
 
@@ -10,32 +10,37 @@ from PIL import Image, ImageOps
 
 from clip2point.core.errors import OptionError, reason
 
-#: Formats whose decoders are plain (an EPS, for one, would start another program).
+#: Formats with plain decoders (EPS, for one, would start another program).
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
-#: Most bytes of a picture file, and most pixels of a picture.
+#: Most bytes of an image file, and most pixels of an image.
 MAX_BYTES, MAX_PIXELS = 256 * 1024**2, 8192 * 8192
 
-#: Longer sides are reduced to this before anything else: no tower reads more.
+#: Longest side after the first reduction: no tower reads more.
 _SIDE = 1024
 
 
 def read_photo(source: str | os.PathLike[str] | Image.Image) -> Image.Image:
-    """Read a picture as the image tower is to see it: upright, all of it, square.
+    """Read an image for the image tower: upright, whole and square.
 
-    The side at which it was taken is turned up as the camera noted, what is transparent becomes white, and the shorter
-    side is filled up with the median colour of the border, for towers look at a square and cut off or squeeze the rest.
+    The image is rotated upright by its EXIF orientation, transparency becomes white, and the shorter side is padded
+    with the median colour of the border, because towers read a square and crop or squeeze everything else.
 
     Args:
-        source: a file, or a picture that was read before.
+        source: Path of an image file, or an open image.
 
     Returns:
-        RGB, at most 1,024 pixels wide and high.
+        RGB image, at most 1,024 pixels wide and high.
 
     Raises:
-        OptionError: if the file is missing, too large or no whole picture.
+        OptionError: The file is missing, too large or no whole image.
+
+    Examples:
+        >>> from PIL import Image
+        >>> read_photo(Image.new("RGB", (40, 20), "red")).size
+        (40, 40)
     """
     if isinstance(source, Image.Image):
-        return _squared(source)
+        return _pad_to_square(source)
     path = Path(source)
     try:
         if not path.is_file():
@@ -43,7 +48,7 @@ def read_photo(source: str | os.PathLike[str] | Image.Image) -> Image.Image:
         if path.stat().st_size > MAX_BYTES:
             raise OptionError(f"{path}: has more than {MAX_BYTES:,} bytes; expected a smaller picture")
         with Image.open(path, formats=FORMATS) as image:
-            return _squared(image)
+            return _pad_to_square(image)
     except OptionError as error:
         raise error if str(error).startswith(str(path)) else OptionError(f"{path}: {error}") from None
     except Exception as error:  # Pillow raises many kinds on damaged data
@@ -52,7 +57,7 @@ def read_photo(source: str | os.PathLike[str] | Image.Image) -> Image.Image:
         ) from error
 
 
-def _squared(image: Image.Image) -> Image.Image:
+def _pad_to_square(image: Image.Image) -> Image.Image:
     if image.width * image.height > MAX_PIXELS:
         raise OptionError(
             f"the picture has {image.width} x {image.height} pixels; expected at most {MAX_PIXELS:,}, so reduce it"

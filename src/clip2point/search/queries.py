@@ -1,16 +1,16 @@
-"""Queries: words, photos and shapes become one vector, and the library gives the entries that are most like it.
+"""Queries: words, photos and shapes as one vector, and the nearest entries of a library.
 
-How the parts are put together was decided by measurement (``benchmarks/retrieval.py``) on shapes that the depth tower
+The weights of the parts were chosen by measurement (``benchmarks/retrieval.py``) on shapes that the depth tower
 never saw:
 
 - Phrases go through the model's templates as class names do, without a leading article.
-- The mean over the names of ModelNet40 is taken off every phrase: what all texts have in common says nothing of a shape
-  but lies near some shapes more than others. Average precision on ModelNet10 rises from 0.815 to 0.852; on a catalogue
-  of furniture the gain is within the noise, as is that of taking the mean off shapes as well.
-- The parts of a kind are added and made unit. Photos and shapes count half as much as phrases, whose cosines with
-  shapes differ less from one shape to the next.
-- What is not wanted counts half as much as what is, however many phrases it takes. With the whole weight, results are
-  far from what was not wanted, and no longer what was.
+- The mean over the names of ModelNet40 is subtracted from each phrase: the part that all texts share tells nothing of a
+  shape but is nearer to some shapes than to others. Average precision on ModelNet10 rises from 0.815 to 0.852; on a
+  catalogue of furniture the gain is within the noise, as is that of subtracting a mean from shapes as well.
+- The parts of a kind are added and normalised. Photos and shapes have half the weight of phrases, whose cosines with
+  shapes vary less from one shape to the next.
+- Excluded phrases have half the weight of the others, whatever their number. With the full weight, results are far from
+  the excluded phrases but no longer near the query.
 """
 
 from __future__ import annotations
@@ -40,25 +40,25 @@ from clip2point.shapes import ShapeLike
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-#: How much of a query photos and shapes are, where phrases are 1.
+#: Weight of photos and shapes in a query; that of phrases is 1.
 PHOTO_WEIGHT, SHAPE_WEIGHT = 0.5, 0.5
-#: How much what is not wanted counts, where what is wanted is 1.
+#: Weight of excluded phrases.
 WITHOUT_WEIGHT = 0.5
 
 _ARTICLE = re.compile(r"(?:an?|the)\s+(?=\S)", re.IGNORECASE)
-#: Fingerprint of the library that a model was last found to fit: to hash its weights takes longer than to search.
+#: Fingerprint of the library that a model last matched: hashing its weights takes longer than a search.
 _fitting: WeakKeyDictionary[Recogniser, str] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class Query:
-    """What to look for; at least one phrase, photo or shape.
+    """A query of at least one phrase, photo or shape.
 
     Attributes:
-        texts: phrases.
-        without: phrases for what is not wanted.
-        images: photos: files, or pictures that were read before.
-        shapes: files, Shapes or points [N, 3].
+        texts: Phrases.
+        without: Excluded phrases.
+        images: Photos: files or open images.
+        shapes: Files, Shapes or points [N, 3].
     """
 
     texts: tuple[str, ...] = ()
@@ -78,18 +78,18 @@ class Query:
 
 @dataclass(frozen=True, eq=False)
 class Hit(NotebookDisplay):
-    """An entry that was found.
+    """An entry found by a query.
 
     Attributes:
-        entry: of the library.
-        score: cosine of its vector with that of the query, in [-1, 1].
+        entry: Entry of the library.
+        score: Cosine of its vector with that of the query, in [-1, 1].
     """
 
     entry: Entry
     score: float
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types: the score and what the entry has, without vector and thumbnail."""
+        """Convert to JSON types: the score and the entry, without vector and thumbnail."""
         return {"score": self.score, **self.entry.to_dict()}
 
 
@@ -103,69 +103,69 @@ def search(
     up: str = "auto",
     seed: int = 0,
 ) -> list[Hit]:
-    """Find the entries of a library that are most like a query.
+    """Find the entries of a library that are nearest to a query.
 
     Args:
-        library: with at least one entry.
-        model: that the library was made with.
-        query: what to look for.
-        top: how many at most.
-        where: condition in SQL over the columns of ``COLUMNS``, or None.
-        up: the axis that points up in the shapes of the query; see ``Recogniser.classify``.
-        seed: of the point sampling.
+        library: Library with at least one entry.
+        model: Model that embedded the library.
+        query: Phrases, photos and shapes.
+        top: Largest number of hits.
+        where: SQL condition over ``COLUMNS``, or None.
+        up: Up-axis of the shapes in the query, as for ``Recogniser.classify``.
+        seed: Seed of the point sampling.
 
     Returns:
-        The best first.
+        Hits, the best first.
 
     Raises:
-        DataError: if the library is empty.
-        ModelError: if the model's vectors cannot be compared with the library's.
-        OptionError: if a photo cannot be read, or an argument makes no sense.
-        ShapeError: if a shape cannot be read.
+        DataError: The library is empty.
+        ModelError: The model's vectors cannot be compared with the library's.
+        OptionError: A photo cannot be read, or an argument is invalid.
+        ShapeError: A shape cannot be read.
     """
     if not len(library):
         raise DataError(f"{library.path}: is empty; add shapes with 'clip2point index FOLDER --db {library.path}'")
     if _fitting.get(model) != library.fingerprint:
         library.check_model(model)
         _fitting[model] = library.fingerprint
-    vector = query_vector(model, query, labels=library.labels, up=up, seed=seed)
+    vector = embed_query(model, query, labels=library.labels, up=up, seed=seed)
     return [Hit(entry, score) for entry, score in library.nearest(vector, top, where)]
 
 
-def query_vector(
+def embed_query(
     model: Recogniser, query: Query, *, labels: Sequence[str] = MODELNET40, up: str = "auto", seed: int = 0
 ) -> Float32:
-    """The unit vector [D] of a query.
+    """Return the unit vector [D] of a query.
 
     Args:
-        model: whose towers read it.
-        query: what to look for.
-        labels: by which the up-axis of shapes is guessed, as for the entries of a library.
-        up: see ``search``.
-        seed: of the point sampling.
+        model: Model whose towers read the query.
+        query: Phrases, photos and shapes.
+        labels: Labels that guess the up-axis of shapes, as for the entries of a library.
+        up: Up-axis of the shapes, as for ``search``.
+        seed: Seed of the point sampling.
 
     Raises:
-        OptionError: if a photo cannot be read, or what is not wanted leaves nothing of the query.
-        ShapeError: if a shape cannot be read.
+        OptionError: A photo cannot be read, or the excluded phrases leave nothing of the query.
+        ShapeError: A shape cannot be read.
     """
     parts = []
     if query.texts:
-        parts.append(_unit_sum(text_vectors(model, query.texts)))
+        parts.append(_unit_sum(embed_texts(model, query.texts)))
     if query.images:
-        parts.append(PHOTO_WEIGHT * _unit_sum(photo_vectors(model, query.images)))
+        parts.append(PHOTO_WEIGHT * _unit_sum(embed_photos(model, query.images)))
     if query.shapes:
-        parts.append(SHAPE_WEIGHT * _unit_sum(shape_vectors(model, query.shapes, labels=labels, up=up, seed=seed)))
+        parts.append(SHAPE_WEIGHT * _unit_sum(embed_shapes(model, query.shapes, labels=labels, up=up, seed=seed)))
     vector = _unit_sum(torch.stack(parts))
     if query.without:
-        vector = vector - WITHOUT_WEIGHT * _unit_sum(text_vectors(model, query.without))
+        vector = vector - WITHOUT_WEIGHT * _unit_sum(embed_texts(model, query.without))
     if not 0 < float(vector.norm()) < torch.inf:
         raise OptionError("the parts of the query cancel each other out: expected something to look for")
     found: Float32 = normalize(vector, dim=0).numpy()
     return found
 
 
-def text_vectors(model: Recogniser, phrases: Sequence[str]) -> Tensor:
-    """Unit vectors [N, D] of phrases, without what all texts have in common."""
+def embed_texts(model: Recogniser, phrases: Sequence[str]) -> Tensor:
+    """Return unit vectors [N, D] of phrases, without the part that all texts share."""
     bare = [
         _ARTICLE.sub("", phrase.strip(), count=1) if _ARTICLE.match(phrase.strip()) else phrase.strip()
         for phrase in phrases
@@ -174,11 +174,11 @@ def text_vectors(model: Recogniser, phrases: Sequence[str]) -> Tensor:
     return normalize(features - model.class_features(MODELNET40).mean(0), dim=-1).cpu()
 
 
-def photo_vectors(model: Recogniser, photos: Sequence[str | os.PathLike[str] | Image]) -> Tensor:
-    """Unit vectors [N, D] of photos by the image tower.
+def embed_photos(model: Recogniser, photos: Sequence[str | os.PathLike[str] | Image]) -> Tensor:
+    """Return unit vectors [N, D] of photos by the image tower.
 
     Raises:
-        OptionError: if one cannot be read.
+        OptionError: A photo cannot be read.
     """
     rows = []
     for photo in photos:
@@ -188,7 +188,7 @@ def photo_vectors(model: Recogniser, photos: Sequence[str | os.PathLike[str] | I
     return normalize(torch.stack(rows), dim=-1)
 
 
-def shape_vectors(
+def embed_shapes(
     model: Recogniser,
     shapes: Sequence[ShapeLike],
     *,
@@ -196,10 +196,10 @@ def shape_vectors(
     up: str = "auto",
     seed: int = 0,
 ) -> Tensor:
-    """Unit vectors [N, D] of shapes, as they would have in a library with these labels.
+    """Return unit vectors [N, D] of shapes, equal to those of a library with these labels.
 
     Raises:
-        ShapeError: if one cannot be read.
+        ShapeError: A shape cannot be read.
     """
     model = model.without_head()
     rows = []

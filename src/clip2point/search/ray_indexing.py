@@ -1,7 +1,7 @@
-"""Embedding by many machines: a Ray Data pipeline in place of ``embed_files``.
+"""Embedding on many machines: a Ray Data pipeline in place of ``embed_files``.
 
-Needs the extra: ``pip install 'clip2point[ray]'``. A row of the pipeline is some files. The machine that gets it reads
-them and embeds them as one machine alone would, and sends the entries back; the process that started the pipeline
+Needs the extra: ``pip install 'clip2point[ray]'``. A row of the pipeline is a group of files. The machine that gets
+it reads and embeds them as a single machine would and sends the entries back; the process that started the pipeline
 writes them to the library, which therefore need not be shared. All machines must see the files under the same paths and
 have the same version of this package and the same model.
 """
@@ -20,25 +20,25 @@ from clip2point.core.errors import Clip2PointError, DataError, reason
 from clip2point.core.ray_cluster import LOCAL, connect, map_rows
 from clip2point.search.embedding import Job, Unreadable, embed_files
 from clip2point.search.entry import Entry
-from clip2point.search.identity import embedding_fingerprint, lasting_name
+from clip2point.search.identity import fingerprint_embedding, make_absolute
 
 if TYPE_CHECKING:
     from clip2point.model import Recogniser
     from clip2point.model.settings import Settings
 
-#: Files in a row at most: starting their reader should not matter, nor that a lost row begins again.
+#: Most files in a row: enough to make the start of their reader negligible, few enough to repeat a lost row.
 _FILES = 64
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What a machine needs to embed any files.
+    """Settings with which a machine embeds files.
 
     Attributes:
-        model: what to load, with its device and number format.
-        settings: of the model.
-        fingerprint: that its embedding must have.
-        labels: the vocabulary.
+        model: Name of the model, device and number format.
+        settings: Settings of the model.
+        fingerprint: Required fingerprint of its embedding.
+        labels: Vocabulary of the labels.
     """
 
     model: tuple[str, str, str]
@@ -48,7 +48,7 @@ class _Task:
 
 
 class RayEmbedder:
-    """Embeds files on a Ray cluster; an ``Embedder``."""
+    """``Embedder`` on a Ray cluster."""
 
     def __init__(
         self,
@@ -60,31 +60,31 @@ class RayEmbedder:
         dtype: str = "auto",
         workers: int | None = None,
     ) -> None:
-        """Say how; no cluster is called yet.
+        """Store the settings, without a connection.
 
         Args:
-            model: whose embedding is wanted.
-            name: by which the machines ``clip2point.load`` it.
-            address: of the cluster: HOST:PORT of its head, "auto" for the one that this machine belongs to, or
-                "local". If this program is connected to a cluster already, that one is used.
-            device: on which each machine computes.
-            dtype: of the vision towers.
-            workers: how many rows at a time; as many as the cluster has processors if not given.
+            model: Model of the embedding.
+            name: Name under which the machines ``clip2point.load`` the model.
+            address: Address of the head (HOST:PORT), "auto" for the cluster of this machine, or "local". An existing
+                connection of this program takes precedence.
+            device: Device of each machine.
+            dtype: Number format of the vision towers.
+            workers: Number of rows at a time; None for one per processor of the cluster.
         """
-        self._model, self._settings = (lasting_name(name), device, dtype), model.settings
-        self._fingerprint = embedding_fingerprint(model)
+        self._model, self._settings = (make_absolute(name), device, dtype), model.settings
+        self._fingerprint = fingerprint_embedding(model)
         self._address, self._workers = address, workers
 
     def __call__(self, jobs: Sequence[Job], labels: Sequence[str]) -> Iterator[Entry | Unreadable]:
         """Embed files.
 
         Yields:
-            The outcome of each, as rows come back.
+            Outcome of each file, in the order of completion.
 
         Raises:
-            OptionError: if Ray is not installed or there is no such cluster.
-            DataError: if a machine has another model, or the cluster breaks down. The loss of a machine is no error:
-                its rows begin again on another.
+            OptionError: Ray is not installed, or there is no such cluster.
+            DataError: A machine has another model, or the cluster breaks down. The loss of a machine is no error: its
+                rows start again on another.
         """
         if not jobs:
             return
@@ -97,7 +97,7 @@ class RayEmbedder:
 
 
 def _rows(task: bytes, jobs: Sequence[Job], workers: int | None) -> Generator[dict[str, Any], None, None]:
-    """The pipeline: files in, a row for each part of them that is embedded, in the order of their ends."""
+    """Run the pipeline: files in, a row per embedded group out, in the order of completion."""
     import ray
 
     workers = workers or int(ray.cluster_resources().get("CPU", 1))
@@ -109,8 +109,8 @@ def _rows(task: bytes, jobs: Sequence[Job], workers: int | None) -> Generator[di
 def _embed(task: bytes, row: dict[str, Any]) -> dict[str, Any]:
     """Embed files on the machine where this runs."""
     try:
-        model, labels = _opened(task)
-        # Not in this process, for a file may end the one that reads it.
+        model, labels = _open_task(task)
+        # In a child process, because a file may crash its reader.
         outcomes = list(embed_files(model, pickle.loads(row["jobs"]), labels, workers=1))
         return {"outcomes": pickle.dumps(outcomes), "error": ""}
     except (Clip2PointError, OSError) as error:
@@ -120,13 +120,13 @@ def _embed(task: bytes, row: dict[str, Any]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _opened(task: bytes) -> tuple[Recogniser, tuple[str, ...]]:
-    """The model as this process has it, kept from row to row, and the vocabulary."""
+def _open_task(task: bytes) -> tuple[Recogniser, tuple[str, ...]]:
+    """Return the model, kept from row to row, and the vocabulary."""
     from clip2point.model import load
 
     wanted: _Task = pickle.loads(task)
     name, device, dtype = wanted.model
     model = load(name, device=device, dtype=dtype).without_head().with_settings(wanted.settings)
-    if embedding_fingerprint(model) != wanted.fingerprint:
+    if fingerprint_embedding(model) != wanted.fingerprint:
         raise DataError(f"has another model {name} than the machine that asked for vectors: make them alike")
     return model, wanted.labels

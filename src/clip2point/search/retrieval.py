@@ -1,4 +1,4 @@
-"""How good search is: recall of the right shapes for words, and how many neighbours of a shape are of its kind."""
+"""Retrieval metrics: recall of shapes by name, and precision among the neighbours of a shape."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Figure:
     """The mean of a quantity over the queries.
 
     Attributes:
-        mean: in [0, 1].
-        interval: ends of its 95 % bootstrap interval over the queries.
+        mean: Mean in [0, 1].
+        interval: Ends of its 95 % bootstrap interval over the queries.
     """
 
     mean: float
@@ -31,12 +31,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """What a set of queries found.
+    """Retrieval metrics of a set of queries.
 
     Attributes:
-        queries: how many there were.
-        gallery: how many shapes they could find.
-        figures: by name, for example "recall@5".
+        queries: Number of queries.
+        gallery: Number of shapes searched.
+        figures: Figures by name, for example "recall@5".
     """
 
     queries: int
@@ -44,14 +44,14 @@ class Retrieval:
     figures: dict[str, Figure]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Convert to JSON types."""
         figures = {
             name: {"mean": figure.mean, "interval": list(figure.interval)} for name, figure in self.figures.items()
         }
         return {**asdict(self), "figures": figures}
 
 
-def text_to_shape(
+def measure_text_to_shape(
     texts: Float32,
     names: Sequence[str],
     shapes: Float32,
@@ -59,20 +59,20 @@ def text_to_shape(
     *,
     among: Sequence[int] = (1, 5, 10),
 ) -> Retrieval:
-    """How soon the shapes of a name come when it is looked for.
+    """Measure the ranks of the shapes of a name when it is searched for.
 
     Args:
         texts: [Q, D] query vectors.
-        names: Q, what they look for.
+        names: Q names of the queries.
         shapes: [N, D] unit vectors.
-        truths: N names of the shapes; all shapes with the name of a query are right for it.
-        among: recall@k is the share of queries with a right shape among the first k.
+        truths: N names of the shapes; all shapes with the name of a query are relevant to it.
+        among: Numbers k of recall@k, the fraction of queries with a relevant shape among the first k.
 
     Returns:
-        Recalls, the mean reciprocal rank of the first right shape, and the mean average precision over all right ones.
+        Recalls, mean reciprocal rank of the first relevant shape, and mean average precision.
 
     Raises:
-        OptionError: if lengths do not fit, or nothing is right for a query.
+        OptionError: Lengths do not fit, or no shape is relevant to a query.
     """
     right = np.asarray(names)[:, None] == np.asarray(truths)[None, :]
     if len(texts) != len(names) or len(shapes) != len(truths) or not right.any(1).all():
@@ -80,7 +80,7 @@ def text_to_shape(
             f"got {len(texts)} queries with {len(names)} names and {len(shapes)} shapes with {len(truths)}: expected a "
             "name for each, and for each query a shape of its name"
         )
-    ranked = _ranked(texts @ shapes.T, right)
+    ranked = _rank_relevance(texts @ shapes.T, right)
     first = ranked.argmax(1)
     figures = {f"recall@{k}": _figure(first < k) for k in among}
     figures["reciprocal rank"] = _figure(1 / (first + 1))
@@ -88,23 +88,23 @@ def text_to_shape(
     return Retrieval(len(texts), len(shapes), figures)
 
 
-def shape_to_shape(
+def measure_shape_to_shape(
     shapes: Float32, kinds: Sequence[str], *, asking: Sequence[int] | None = None, among: Sequence[int] = (1, 5, 10)
 ) -> Retrieval:
-    """How many of the shapes nearest to a shape are of its kind.
+    """Measure the fraction of the same kind among the neighbours of a shape.
 
     Args:
         shapes: [N, D] unit vectors.
-        kinds: N; shapes that are the only one of theirs are found, but do not query.
-        asking: numbers of the shapes that query; all if not given.
-        among: precision@k is the share of the same kind among the k nearest other shapes. If the kind has fewer than k
-            others, only as many are looked at: otherwise no search could reach 1.
+        kinds: N kinds; a shape without another of its kind is searched, but is no query.
+        asking: Indices of the query shapes; None for all.
+        among: Numbers k of precision@k, the fraction of the same kind among the k nearest other shapes. With fewer than
+            k others of a kind only as many neighbours count: otherwise no search could reach 1.
 
     Returns:
-        Precisions, and the mean average precision over all shapes of the kind.
+        Precisions, and mean average precision over all shapes of the kind.
 
     Raises:
-        OptionError: if no kind has two shapes.
+        OptionError: No kind has two shapes.
     """
     same = np.asarray(kinds)[:, None] == np.asarray(kinds)[None, :]
     np.fill_diagonal(same, False)
@@ -115,7 +115,7 @@ def shape_to_shape(
         raise OptionError("no two shapes are of a kind: expected some")
     scores = shapes @ shapes.T
     np.fill_diagonal(scores, -np.inf)  # last, where it is right for nobody
-    ranked, others = _ranked(scores[chosen], same[chosen]), others[chosen]
+    ranked, others = _rank_relevance(scores[chosen], same[chosen]), others[chosen]
     seen = ranked.cumsum(1)
     figures = {}
     for k in among:
@@ -125,8 +125,16 @@ def shape_to_shape(
     return Retrieval(len(chosen), len(shapes), figures)
 
 
-def kind_of(name: str) -> str:
-    """The kind of thing that an English name says: its last word, without sizes ("Bed 140x190") and plural."""
+def find_kind(name: str) -> str:
+    """Return the kind in an English name: its last word, without sizes ("Bed 140x190") and plural.
+
+    Args:
+        name: Name of a shape.
+
+    Examples:
+        >>> find_kind("Bed 140x190"), find_kind("office chairs")
+        ('bed', 'chair')
+    """
     words = [word for word in re.findall(r"[a-z]+(?:-[a-z]+)*|\S+", name.lower()) if not re.search(r"\d|&", word)]
     if not words:
         return name.lower()
@@ -134,8 +142,8 @@ def kind_of(name: str) -> str:
     return last[:-1] if last.endswith("s") and not last.endswith("ss") else last
 
 
-def _ranked(scores: Float32, right: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which places [Q, N], best score first, are right; of equal scores the wrong come first."""
+def _rank_relevance(scores: Float32, right: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return [Q, N], best score first, True where relevant; among equal scores the irrelevant come first."""
     order = np.lexsort((right, -scores), axis=1)
     return np.take_along_axis(right, order, axis=1)
 
@@ -146,7 +154,7 @@ def _average_precision(ranked: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def _figure(values: NDArray[Any]) -> Figure:
-    """Mean and 95 % percentile bootstrap interval of values [Q]."""
+    """Return the mean and the 95 % percentile bootstrap interval of values [Q]."""
     rng = np.random.default_rng(_SEED)
     drawn = rng.integers(len(values), size=(_RESAMPLES, len(values)), dtype=np.int32)
     low, high = np.percentile(values[drawn].mean(1), (2.5, 97.5))

@@ -77,11 +77,11 @@ def test_pairs_of_a_shard_have_as_many_points(tmp_path, fill, make_pair):
 
 def test_the_content_hash_goes_with_the_content_and_not_with_place_or_time(fill, tmp_path):
     folder = fill("pairs", ["a", "b"])
-    known = PairSet([folder]).content_hash()
+    known = PairSet([folder]).hash_content()
     shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copyfile)
-    assert PairSet([tmp_path / "copy"]).content_hash() == known
-    assert PairSet([folder], without=["*/b"]).content_hash() != known
-    assert PairSet([fill("others", ["a", "c"])]).content_hash() != known
+    assert PairSet([tmp_path / "copy"]).hash_content() == known
+    assert PairSet([folder], without=["*/b"]).hash_content() != known
+    assert PairSet([fill("others", ["a", "c"])]).hash_content() != known
 
 
 def test_a_folder_that_is_not_full_is_used_with_a_warning(fill, recwarn):

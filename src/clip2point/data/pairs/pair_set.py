@@ -93,7 +93,7 @@ class PairSet:
         """Return name, size and time of each shard, which identify the pairs on this machine."""
         return [shard_fingerprint(path) for path in self.shards]
 
-    def content_hash(self) -> str:
+    def hash_content(self) -> str:
         """Return a hash of the shards' names and sizes and of ``infos``: the same wherever the pairs lie."""
         shards = [stamp[:2] for stamp in self.fingerprint()]
         names = ("key", "captions", "source", "licence", "creator")

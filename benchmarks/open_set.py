@@ -21,7 +21,7 @@ from clip2point.backbones.pooling import mean_unit_features
 from clip2point.cli import output
 from clip2point.data.parts import open_parts
 from clip2point.data.shots import draw_shots
-from clip2point.features.augmented_views import DatasetExamples, dataset_examples
+from clip2point.features.view_features import ViewFeatures, extract_features
 from clip2point.heads.examples import Examples
 from clip2point.heads.ood import find_familiarity
 from clip2point.heads.selection import adapt_head
@@ -43,7 +43,7 @@ def main() -> None:
 
     model = clip2point.load(arguments.model, dtype="fp32")
     parts = open_parts(arguments.dataset, up=arguments.up)
-    train, validation, test = (dataset_examples(model, part) for part in (parts.train, parts.validation, parts.test))
+    train, validation, test = (extract_features(model, part) for part in (parts.train, parts.validation, parts.test))
     text = model.class_features(parts.test.classes).cpu()
     rows = []
     for head in arguments.heads.split(","):
@@ -72,7 +72,7 @@ def _round(
     left_out: int,
     seed: int,
     shots: int,
-    parts: tuple[DatasetExamples, DatasetExamples, DatasetExamples],
+    parts: tuple[ViewFeatures, ViewFeatures, ViewFeatures],
     text: torch.Tensor,
     logit_scale: float,
 ) -> tuple[float, ...]:
@@ -103,7 +103,7 @@ def _round(
     )
 
 
-def _known(found: DatasetExamples, rows: np.ndarray, left_out: int) -> Examples:
+def _known(found: ViewFeatures, rows: np.ndarray, left_out: int) -> Examples:
     """The rows that do not show the class that is left out; later classes move up by one."""
     rows = rows[found.sampled.labels[rows] != left_out]
     examples = found.examples.take(torch.from_numpy(rows))

@@ -28,12 +28,11 @@ from torch.nn.functional import normalize
 import clip2point
 from clip2point.backbones.pooling import mean_unit_features
 from clip2point.cli import output
-from clip2point.core.errors import Clip2PointError, OptionError
+from clip2point.core.errors import Clip2PointError
 from clip2point.core.labels import MODELNET40
-from clip2point.data import sample_dataset
 from clip2point.data.opening import open_dataset
 from clip2point.data.pairs import PairSet
-from clip2point.features.view_features import view_features
+from clip2point.features.view_features import extract_features
 from clip2point.model import Recogniser
 from clip2point.pretraining.image_features import encode_images
 from clip2point.search import queries
@@ -97,12 +96,9 @@ def gallery_of_pairs(model: Recogniser, arguments: argparse.Namespace) -> Galler
 def gallery_of_dataset(model: Recogniser, arguments: argparse.Namespace) -> Gallery:
     """The shapes of a data set."""
     dataset = open_dataset(arguments.dataset, root=arguments.root, split=arguments.split, up=arguments.up)
-    if dataset.up == "auto":
-        raise OptionError(f"{dataset.name}: does not say which axis points up; give --up y or --up z")
-    sampled = sample_dataset(dataset, model.settings.points, 0, progress=_progress("Sampling"))
-    features = torch.from_numpy(np.array(view_features(model, sampled, _progress("Embedding"))))
-    vectors = mean_unit_features(features).numpy()
-    names = [sampled.classes[label].replace("_", " ") for label in sampled.labels]
+    found = extract_features(model, dataset, paths=("depth",), progress=_progress("Embedding"))
+    vectors = mean_unit_features(torch.from_numpy(np.array(found.of_path("depth")))).numpy()
+    names = [found.sampled.classes[label].replace("_", " ") for label in found.sampled.labels]
     return Gallery(vectors, names, names, None, True, np.arange(len(names)))
 
 

@@ -22,7 +22,7 @@ COUNT = 4
 
 @pytest.fixture(scope="module")
 def model(tiny_clip):
-    settings = clip2point.Settings(views="ring-2", points=64, radius=0.08)
+    settings = clip2point.Settings(views="ring-2", points=256, radius=0.08)
     return clip2point.load(tiny_clip, dtype="fp32").with_settings(settings)
 
 
@@ -252,9 +252,10 @@ def test_a_fifth_of_each_class_is_held_out():
 
 def test_a_class_without_examples_is_said(model, shapes):
     from clip2point.adaptation.few_shot import learn
-    from clip2point.features.augmented_views import shape_examples
+    from clip2point.data.given_shapes import label_shapes
+    from clip2point.features.view_features import extract_features
 
-    examples = shape_examples(model, shapes[:2], [0, 0])
+    examples = extract_features(model, label_shapes(shapes[:2], ["chair", "chair"])).examples
     with pytest.raises(DataError, match="the class 'lamp' has no example that can be learned from"):
         learn(model, examples, ["chair", "lamp"], np.array([True, False]))
 

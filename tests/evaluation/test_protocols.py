@@ -12,7 +12,7 @@ from clip2point.evaluation import fitting, protocols
 from clip2point.evaluation.point_training import POINT_TRAINING
 from clip2point.evaluation.protocols import SHOTS, feature_heads, few_shot, supervised
 from clip2point.evaluation.zero_shot_run import run_zero_shot
-from clip2point.features.augmented_views import CopySettings
+from clip2point.features.augmented_views import AugmentedViewSettings
 from clip2point.model import Recogniser
 from clip2point.model.settings import Settings
 from clip2point.shapes import Shape, sample_points
@@ -95,7 +95,7 @@ def adapted(monkeypatch):
 
 
 def few(model, parts, heads=HEADS, **changes):
-    return few_shot(model, parts, heads, **{"shots": (1, 2), "seeds": 2, "copies": CopySettings(2), **changes})
+    return few_shot(model, parts, heads, **{"shots": (1, 2), "seeds": 2, "copies": AugmentedViewSettings(2), **changes})
 
 
 def figures(comparison):
@@ -157,13 +157,13 @@ def test_validation_shapes_are_as_many_as_asked_for(model, parts, adapted):
 
 def test_only_drawn_shapes_are_looked_at(model, parts, monkeypatch):
     sizes = {}
-    original = protocols.dataset_examples
+    original = protocols.extract_features
 
-    def examples(model, dataset, *arguments):
+    def extract(model, dataset, *arguments, **keywords):
         sizes[dataset.split] = len(dataset)
-        return original(model, dataset, *arguments)
+        return original(model, dataset, *arguments, **keywords)
 
-    monkeypatch.setattr(protocols, "dataset_examples", examples)
+    monkeypatch.setattr(protocols, "extract_features", extract)
     few(model, parts, HEADS[:1], shots=(1,))
     assert sizes["test"] == 9
     assert sizes["train-minus-validation"] <= 6
@@ -210,7 +210,7 @@ def test_the_same_figures_every_time(found, model, parts, tmp_path, monkeypatch)
 
 
 def test_supervised_learns_from_all_of_train(model, parts, adapted):
-    found = supervised(model, parts, HEADS, seeds=2, copies=CopySettings(2))
+    found = supervised(model, parts, HEADS, seeds=2, copies=AugmentedViewSettings(2))
     assert (found.protocol, found.shots, found.seeds) == ("supervised", (None,), (0, 1))
     assert len(adapted) == len(found.fits) == 4
     for _, train, validation, keywords in adapted:
@@ -233,8 +233,8 @@ def other(model):
 
 
 def test_a_tuned_tower_is_read_by_the_heads_alone(model, parts, other):
-    plain = supervised(model, parts, ("nearest-mean",), copies=CopySettings(1))
-    tuned = supervised(model, parts, ("nearest-mean",), copies=CopySettings(1), tune=other)
+    plain = supervised(model, parts, ("nearest-mean",), copies=AugmentedViewSettings(1))
+    tuned = supervised(model, parts, ("nearest-mean",), copies=AugmentedViewSettings(1), tune=other)
     np.testing.assert_array_equal(plain.zero_shot.probabilities, tuned.zero_shot.probabilities)
     assert not np.array_equal(plain.fits[0].probabilities, tuned.fits[0].probabilities)
     assert tuned.model.name == "tuned"
@@ -264,7 +264,7 @@ def test_shots_by_default_are_those_that_there_are(model, parts):
 
 
 def test_too_few_shapes_are_said_before_anything_is_done(model, parts, monkeypatch):
-    monkeypatch.setattr(protocols, "dataset_examples", lambda *arguments: pytest.fail("computed"))
+    monkeypatch.setattr(protocols, "extract_features", lambda *arguments, **keywords: pytest.fail("computed"))
     with pytest.raises(DataError, match="the class 'chair' has 8 in train-minus-validation: ask for at most 8"):
         few(model, parts, shots=(16,))
 
@@ -272,13 +272,13 @@ def test_too_few_shapes_are_said_before_anything_is_done(model, parts, monkeypat
 def test_point_networks_belong_to_the_supervised_protocol(model, parts, monkeypatch):
     quick = {name: replace(settings, epochs=1, points=32, k=4) for name, settings in POINT_TRAINING.items()}
     monkeypatch.setattr(fitting, "POINT_TRAINING", quick)
-    found = supervised(model, parts, ("pointnet", "nearest-mean"), copies=CopySettings(1))
+    found = supervised(model, parts, ("pointnet", "nearest-mean"), copies=AugmentedViewSettings(1))
     assert found.heads == ("nearest-mean", "pointnet")
     (fit,) = found.cell("pointnet", None).fits
     assert fit.options["epochs"] == 1
     np.testing.assert_allclose(fit.probabilities.sum(1), 1, atol=1e-5)
     monkeypatch.setattr(fitting, "train_point_network", lambda *arguments: pytest.fail("trained again"))
-    again = supervised(model, parts, ("pointnet", "nearest-mean"), copies=CopySettings(1))
+    again = supervised(model, parts, ("pointnet", "nearest-mean"), copies=AugmentedViewSettings(1))
     assert again.to_dict() == found.to_dict()
     with pytest.raises(OptionError, match="pointnet learns from whole train splits only"):
         few(model, parts, heads=("pointnet",))

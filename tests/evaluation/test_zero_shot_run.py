@@ -54,7 +54,7 @@ def test_equal_to_classifying_one_by_one(backbone, npz):
 def test_the_second_time_nothing_is_computed(backbone, npz, monkeypatch):
     model, dataset = recogniser(backbone), open_dataset(f"npz:{npz}", split="all")
     first = run_zero_shot(model, dataset, seed=0)
-    monkeypatch.setattr(features, "depth_maps", lambda *arguments: pytest.fail("computed again"))
+    monkeypatch.setattr(features, "encode_paths", lambda *arguments: pytest.fail("computed again"))
     second = run_zero_shot(model, dataset, seed=0)
     np.testing.assert_array_equal(first.probabilities, second.probabilities)
 
@@ -69,7 +69,7 @@ def test_a_changed_setting_never_finds_old_features(backbone, npz, monkeypatch, 
     run_zero_shot(recogniser(backbone), dataset, seed=0)
     model = recogniser(backbone, **changes)
     changed = run_zero_shot(model, dataset, seed=0)
-    monkeypatch.setattr(features, "load_or_compute", lambda kind, parts, compute: compute())
+    monkeypatch.setattr(features, "load_arrays", lambda *arguments: None)
     fresh = run_zero_shot(model, dataset, seed=0)
     np.testing.assert_array_equal(changed.probabilities, fresh.probabilities)
 
@@ -78,8 +78,8 @@ def test_changed_weights_seeds_up_axes_and_data_never_find_old_features(tiny_cli
     model = recogniser(load_transformers_backbone(tiny_clip, dtype="fp32"))
     dataset = open_dataset(f"npz:{npz}", split="all")
     computed = []
-    original = features.depth_maps
-    monkeypatch.setattr(features, "depth_maps", lambda *a: computed.append(1) or original(*a))
+    original = features.encode_paths
+    monkeypatch.setattr(features, "encode_paths", lambda *a: computed.append(1) or original(*a))
     run_zero_shot(model, dataset, 0)
     assert len(computed) == 1
     run_zero_shot(model, dataset, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,15 +15,17 @@ from sklearn.utils.validation import check_is_fitted
 from clip2point.adaptation.few_shot import check_head, hold_out, learn
 from clip2point.core.errors import ModelError, OptionError, ShapeError
 from clip2point.core.labels import check_labels
-from clip2point.features.augmented_views import CopySettings, shape_examples
+from clip2point.data import Dataset
+from clip2point.data.given_shapes import WHOLE_NUMBERS, check_list, kind_of_labels, label_shapes, read_labels
+from clip2point.features.augmented_views import AugmentedViewSettings
+from clip2point.features.view_features import extract_features
+from clip2point.heads.examples import Examples
 from clip2point.model.adapted_folder import save_adapted
 from clip2point.model.adapted_head import AdaptedHead
 from clip2point.model.loading import load
 from clip2point.model.recogniser import Recogniser
 from clip2point.model.results import Classification, Failure
-from clip2point.shapes import Shape, ShapeLike
-
-_WHOLE_NUMBERS = "whole numbers"
+from clip2point.shapes import ShapeLike
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
@@ -62,7 +63,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         *,
         head: str = "gdpa",
         options: Mapping[str, Any] | None = None,
-        copies: int | CopySettings = 2,
+        copies: int | AugmentedViewSettings = 2,
         up: str = "auto",
         seed: int = 0,
         target: float = 0.95,
@@ -85,24 +86,23 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
             OptionError: if an argument makes no sense, or a shape does not say which way is up.
             ModelError: if there is no such model.
         """
-        classes, numbers = np.unique(_checked(labels, shapes), return_inverse=True)
-        names = check_labels([str(label) for label in classes])
+        classes = np.unique(read_labels(labels, shapes))
         check_head(self.head, self.options)
         model = self.model if isinstance(self.model, Recogniser) else load(self.model)
-        examples = shape_examples(model, shapes, numbers, self.copies, self.seed, self.up)
+        examples = self._examples(model, label_shapes(shapes, labels, self.up))
         learned = learn(
             model,
             examples,
-            names,
-            hold_out(numbers, self.seed),
+            check_labels([str(label) for label in classes]),
+            hold_out(examples.labels.numpy(), self.seed),
             head=self.head,
             options=self.options,
             seed=self.seed,
             target=self.target,
             record={
                 "data": "examples given in Python",
-                "shapes": len(numbers),
-                "labels": _kind(classes),
+                "shapes": len(examples),
+                "labels": kind_of_labels(classes),
                 "parameters": {
                     "copies": self.copies if isinstance(self.copies, int) else asdict(self.copies),
                     **{name: getattr(self, name) for name in ("up", "seed", "target")},
@@ -169,9 +169,11 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
             ShapeError: if a shape cannot be read.
         """
         known, adapted = self._names(), self._adapted()
-        classes, numbers = np.unique(_checked(labels, shapes), return_inverse=True)
-        if _kind(classes) != _kind(self.classes_):
-            raise OptionError(f"labels {_kind(classes)}: expected {_kind(self.classes_)}, as the known classes have")
+        classes = np.unique(read_labels(labels, shapes))
+        if kind_of_labels(classes) != kind_of_labels(self.classes_):
+            raise OptionError(
+                f"labels {kind_of_labels(classes)}: expected {kind_of_labels(self.classes_)}, as the known classes have"
+            )
         names = check_labels([str(label) for label in classes])
         if both := sorted(set(names) & set(known)):
             raise OptionError(
@@ -180,7 +182,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         base = self.recogniser_.without_head()
         examples = None
         if shapes is not None:
-            examples = shape_examples(base, shapes, numbers, self.copies, self.seed, self.up)
+            examples = self._examples(base, label_shapes(shapes, labels, self.up))
         text = base.class_features(names).cpu()
         head = adapted.head.with_classes(text, examples)
         familiarity = adapted.familiarity and adapted.familiarity.with_classes(text, examples)
@@ -219,8 +221,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         found = cls(recogniser.without_head(), head=adapted.head.name, options=adapted.head.options)
         try:
             found.set_params(**adapted.record.get("parameters", {}))
-            found.copies = CopySettings(**found.copies) if isinstance(found.copies, dict) else found.copies
-            numbers = adapted.record.get("labels") == _WHOLE_NUMBERS
+            found.copies = AugmentedViewSettings(**found.copies) if isinstance(found.copies, dict) else found.copies
+            numbers = adapted.record.get("labels") == WHOLE_NUMBERS
             found.classes_ = np.unique([int(name) if numbers else name for name in adapted.classes])
         except (OptionError, TypeError, ValueError) as error:
             raise ModelError(f'{folder}: config.json has a senseless "record" ({error})') from error
@@ -237,6 +239,13 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         state: dict[str, Any] = super().__getstate__()
         return state
 
+    def _examples(self, model: Recogniser, dataset: Dataset) -> Examples:
+        """View features of shapes, all of which must be readable."""
+        found = extract_features(model, dataset, self.copies, seed=self.seed)
+        if found.sampled.failures:
+            raise ShapeError(found.sampled.failures[0][1])
+        return found.examples
+
     def _adapted(self) -> AdaptedHead:
         """The fitted head."""
         check_is_fitted(self)
@@ -252,33 +261,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         """Answers for shapes, all of which must be readable."""
         check_is_fitted(self)
         answers = []
-        for answer in self.recogniser_.classify_many(_listed(shapes), up=self.up, **asked):
+        for answer in self.recogniser_.classify_many(check_list(shapes), up=self.up, **asked):
             if isinstance(answer, Failure):
                 raise ShapeError(answer.error)
             answers.append(answer)
         return answers
-
-
-def _listed(shapes: Sequence[ShapeLike]) -> Sequence[ShapeLike]:
-    """Shapes, once it is known that they are several and not one."""
-    if isinstance(shapes, str | os.PathLike | Shape):
-        raise OptionError(f"{shapes if not isinstance(shapes, Shape) else shapes.source}: expected a list of shapes")
-    return shapes
-
-
-def _checked(labels: ArrayLike, shapes: Sequence[ShapeLike] | None) -> NDArray[Any]:
-    """Labels [N] of N shapes."""
-    given = np.asarray(labels)
-    texts = given.dtype.kind == "U" or (given.dtype.kind == "O" and all(isinstance(label, str) for label in given.flat))
-    if given.ndim != 1 or not (texts or given.dtype.kind in "iu"):
-        raise OptionError(f"labels {list(given.shape)} {given.dtype}: expected [N] strings or whole numbers")
-    if shapes is not None and len(_listed(shapes)) != len(given):
-        raise OptionError(f"{len(shapes)} shapes and {len(given)} labels: expected as many of each")
-    if not len(given):
-        raise OptionError("no labels: expected at least one example")
-    return given
-
-
-def _kind(classes: NDArray[Any]) -> str:
-    """What labels are."""
-    return _WHOLE_NUMBERS if classes.dtype.kind in "iu" else "strings"

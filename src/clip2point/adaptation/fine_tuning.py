@@ -219,8 +219,8 @@ def fine_tune(
 def _check_data(train: Dataset, validation: Dataset | None) -> None:
     """Raise OptionError unless shapes can be seen upright, and classes are the same."""
     for dataset in (train, validation):
-        if dataset is not None and dataset.up == "auto":
-            raise OptionError(f"{dataset.name}: does not say which axis points up; give --up y or --up z")
+        if dataset is not None:
+            dataset.require_up()
     if validation is not None and validation.classes != train.classes:
         raise OptionError(
             f"{validation.name}: has other classes than {train.name}; expected the same in the same order"

@@ -21,7 +21,7 @@ from clip2point.data import Dataset, SampledDataset, sample_dataset
 from clip2point.model.recogniser import Recogniser
 from clip2point.rendering import ViewSet, render_depth
 from clip2point.shapes import place_points
-from clip2point.shapes.augmentation import AugmentationSettings, augment
+from clip2point.shapes.augmentation import AugmentationSettings, augment_subset
 from clip2point.training.distributed import Process
 
 Float32 = NDArray[np.float32]
@@ -84,8 +84,7 @@ def draw_shapes(
         The drawings, of the same shapes in the same order.
     """
     first = sample_dataset(dataset, points, seed, progress=progress)
-    kept = set(first.names)
-    readable = dataset.take([row for row, name in enumerate(dataset.names) if name in kept])
+    readable = dataset.select(first.names)
     drawn = [first]
     while len(drawn) < drawings:
         other = sample_dataset(readable, points, seed + len(drawn), progress=progress)
@@ -153,10 +152,7 @@ class ShapeBatches:
         """[P, 3] points of a shape, changed."""
         sampled = self._drawings[draw.integers(len(self._drawings))]
         points = place_points(np.asarray(sampled.points[row]), sampled.up)
-        kept = max(1, round(len(points) * draw.uniform(self._settings.part, 1)))
-        changed = augment(points, self._settings.augmentation, kept, draw)
-        # Points that come twice are drawn once: clouds of a batch need the same number.
-        return changed[np.resize(np.arange(kept), len(points))]
+        return augment_subset(points, self._settings.augmentation, self._settings.part, draw)
 
     def _rendered(self, clouds: Float32, draws: list[np.random.Generator]) -> Tensor:
         """Depth maps [N, v, S, S] of some views of each cloud [N, P, 3]."""

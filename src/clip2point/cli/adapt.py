@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     fine_tuning.check_options(arguments, "resume")
     from clip2point.adaptation.few_shot import hold_out, learn
     from clip2point.data import sample_dataset
-    from clip2point.features.augmented_views import dataset_examples
+    from clip2point.features.view_features import extract_features
     from clip2point.model.adapted_folder import save_adapted
 
     dataset, model = _open(arguments), _model(arguments)
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.unfreeze:
         model = _fine_tuned(arguments, model, dataset, sampled, held_out)
         clock.stop("fine_tuning")
-    examples = dataset_examples(model, dataset, arguments.copies, arguments.seed, shown).examples
+    examples = extract_features(model, dataset, arguments.copies, seed=arguments.seed, progress=shown).examples
     clock.stop("features")
     learned = learn(
         model,

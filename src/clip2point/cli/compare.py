@@ -72,11 +72,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _compare(arguments: argparse.Namespace, parts: Parts) -> Comparison:
     """Fit and measure, with a progress bar."""
     from clip2point.evaluation.protocols import few_shot, supervised
-    from clip2point.features.augmented_views import CopySettings
+    from clip2point.features.augmented_views import AugmentedViewSettings
 
     heads, shots = _heads(arguments.heads), _shots(arguments.shots)
     common: dict[str, Any] = {
-        "copies": CopySettings(arguments.copies) if arguments.copies else None,
+        "copies": AugmentedViewSettings(arguments.copies) if arguments.copies else None,
         "command": command_line(arguments),
         "progress": output.progress_of(parts.test.name),
         **({"seeds": arguments.seeds} if arguments.seeds else {}),

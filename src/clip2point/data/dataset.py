@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clip2point.core.cache import key_of
-from clip2point.core.errors import DataError
+from clip2point.core.errors import DataError, OptionError
 from clip2point.core.registries import FORMATS
 from clip2point.shapes import Shape, check_up, load_shape, sample_points, shape_from_points
 from clip2point.shapes.format_registry import file_extension, format_code
@@ -203,6 +203,20 @@ class Dataset:
         names = tuple(self.names[row] for row in rows)
         taken = {"labels": self.labels[rows], "names": names, "items": self.items.take(rows)}
         return replace(self, **{**taken, **changes})
+
+    def select(self, names: Iterable[str]) -> Dataset:
+        """Return the shapes with these names, in that order."""
+        rows = {name: row for row, name in enumerate(self.names)}
+        return self.take([rows[name] for name in names])
+
+    def require_up(self) -> None:
+        """Make sure that the data set says which axis points up.
+
+        Raises:
+            OptionError: It does not.
+        """
+        if self.up == "auto":
+            raise OptionError(f"{self.name}: does not say which axis points up; give --up y or --up z")
 
 
 def item_seed(seed: int, name: str) -> int:

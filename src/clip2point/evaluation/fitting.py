@@ -20,7 +20,7 @@ from clip2point.core.progress import Progress
 from clip2point.data import SampledDataset
 from clip2point.evaluation.comparison import ZERO_SHOT, Fit
 from clip2point.evaluation.point_training import POINT_TRAINING, train_point_network
-from clip2point.features.augmented_views import DatasetExamples
+from clip2point.features.view_features import ViewFeatures
 from clip2point.heads.base import Head
 from clip2point.heads.calibration import choose_threshold, fit_temperature, rate_scores
 from clip2point.heads.examples import Examples
@@ -71,9 +71,9 @@ class Task:
         refit: whether to learn from train and validation together once the choices are made.
     """
 
-    train: DatasetExamples
-    validation: DatasetExamples
-    test: DatasetExamples
+    train: ViewFeatures
+    validation: ViewFeatures
+    test: ViewFeatures
     text: Tensor
     logit_scale: float
     refit: bool
@@ -183,7 +183,7 @@ class Task:
         return {**hashes, "text": hash_tensors([("text", self.text)])}
 
 
-def fit_zero_shot(model: Recogniser, test: DatasetExamples) -> Fit:
+def fit_zero_shot(model: Recogniser, test: ViewFeatures) -> Fit:
     """Measure the class names alone: no example, no choice.
 
     Args:
@@ -231,7 +231,7 @@ def _probabilities(scores: Tensor, temperature: float) -> Float32:
     return (scores.double() / temperature).softmax(-1).float().numpy()
 
 
-def _taken(found: DatasetExamples, rows: NDArray[np.int64] | None) -> Examples:
+def _taken(found: ViewFeatures, rows: NDArray[np.int64] | None) -> Examples:
     """Some of the examples, or all of them."""
     return found.examples if rows is None else found.examples.take(torch.from_numpy(rows))
 

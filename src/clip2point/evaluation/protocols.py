@@ -21,7 +21,8 @@ from clip2point.data.shots import Labelled, draw_shots
 from clip2point.evaluation.comparison import ZERO_SHOT, Comparison, Fit
 from clip2point.evaluation.fitting import TARGET, Draw, Task, fit_zero_shot
 from clip2point.evaluation.point_training import POINT_TRAINING
-from clip2point.features.augmented_views import CopySettings, DatasetExamples, dataset_examples
+from clip2point.features.augmented_views import AugmentedViewSettings
+from clip2point.features.view_features import ViewFeatures, extract_features
 from clip2point.heads.registry import parse_head
 from clip2point.model import Recogniser
 
@@ -49,7 +50,7 @@ def few_shot(
     *,
     shots: Sequence[int] = (),
     seeds: int = 5,
-    copies: CopySettings | None = None,
+    copies: AugmentedViewSettings | None = None,
     validation_shots: int | None = None,
     tune: Tune | None = None,
     command: str = "",
@@ -80,14 +81,14 @@ def few_shot(
         DataError: if a class has too few shapes, or none of a split can be read.
         CacheError: if the cache cannot be written to.
     """
-    heads, copies = _known(heads), copies or CopySettings()
+    heads, copies = _known(heads), copies or AugmentedViewSettings()
     shots = sorted(set(shots)) or _possible_shots(parts.train)
     draw_shots(parts.train, shots[-1], seed=0)  # too few shapes are found out now, not after minutes of rendering
 
     def for_validation(dataset: Labelled, count: int, seed: int) -> NDArray[np.int64]:
         return draw_shots(dataset, validation_shots or min(count, VALIDATION_SHOTS), seed, fewer=True)
 
-    test = dataset_examples(model, parts.test, 1, _POINT_SEED, progress)
+    test = extract_features(model, parts.test, 1, seed=_POINT_SEED, progress=progress)
     train, lost = _drawn(model, parts.train, draw_shots, shots[-1], seeds, progress)
     validation, lost_too = _drawn(model, parts.validation, for_validation, shots[-1], seeds, progress)
     draws = {
@@ -102,7 +103,7 @@ def few_shot(
     else:
         for draw, (rows, others) in draws.items():
             tuned = tune(train.take(rows), None, draw[1])
-            seen = dataset_examples(tuned, parts.test, 1, _POINT_SEED, progress)
+            seen = extract_features(tuned, parts.test, 1, seed=_POINT_SEED, progress=progress)
             task = _task(tuned, train.take(rows), validation.take(others), seen, copies, progress)
             fits += _fit_all(task, heads, [Draw(*draw)], progress)
     return Comparison(
@@ -126,7 +127,7 @@ def supervised(
     heads: Sequence[str] = (),
     *,
     seeds: int = 1,
-    copies: CopySettings | None = None,
+    copies: AugmentedViewSettings | None = None,
     tune: Tune | None = None,
     command: str = "",
     progress: Progress | None = None,
@@ -152,15 +153,16 @@ def supervised(
         DataError: if no shape of a split can be read.
         CacheError: if the cache cannot be written to.
     """
-    heads, copies = _known(heads, POINT_TRAINING), copies or CopySettings()
-    test = dataset_examples(model, parts.test, 1, _POINT_SEED, progress)
+    heads, copies = _known(heads, POINT_TRAINING), copies or AugmentedViewSettings()
+    test = extract_features(model, parts.test, 1, seed=_POINT_SEED, progress=progress)
     zero_shot = fit_zero_shot(model, test)
     if tune is not None:
         model = tune(parts.train, parts.validation, 0)
-        test = dataset_examples(model, parts.test, 1, _POINT_SEED, progress)
+        test = extract_features(model, parts.test, 1, seed=_POINT_SEED, progress=progress)
     # Validation shapes are learnt from in the end, so they have copies too.
     train, validation = (
-        dataset_examples(model, part, copies, _POINT_SEED, progress) for part in (parts.train, parts.validation)
+        extract_features(model, part, copies, seed=_POINT_SEED, progress=progress)
+        for part in (parts.train, parts.validation)
     )
     draw_shots(train.sampled, 1, seed=0)  # names a class that is left without a shape
     text = model.class_features(parts.test.classes).cpu()
@@ -221,13 +223,13 @@ def _task(
     model: Recogniser,
     train: Dataset,
     validation: Dataset,
-    test: DatasetExamples,
-    copies: CopySettings,
+    test: ViewFeatures,
+    copies: AugmentedViewSettings,
     progress: Progress | None,
 ) -> Task:
     """What heads are fitted on in few-shot: validation shapes are chosen by, never learned from."""
-    learned = dataset_examples(model, train, copies, _POINT_SEED, progress)
-    chosen_by = dataset_examples(model, validation, 1, _POINT_SEED, progress)
+    learned = extract_features(model, train, copies, seed=_POINT_SEED, progress=progress)
+    chosen_by = extract_features(model, validation, 1, seed=_POINT_SEED, progress=progress)
     text = model.class_features(test.sampled.classes).cpu()
     return Task(learned, chosen_by, test, text, model.backbone.logit_scale, refit=False)
 
@@ -240,7 +242,7 @@ def _fit_all(task: Task, heads: Sequence[str], draws: Sequence[Draw], progress: 
     return (*fits, *(task.train_network(name, draw.seed, progress) for draw in draws for name in networks))
 
 
-def _settings(model: Recogniser, parts: Parts, copies: CopySettings) -> dict[str, Any]:
+def _settings(model: Recogniser, parts: Parts, copies: AugmentedViewSettings) -> dict[str, Any]:
     """All that figures depend on besides the model and the data."""
     return {
         **model.settings.to_dict(),

@@ -11,11 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clip2point.core.errors import OptionError
 from clip2point.core.progress import Progress
-from clip2point.data import Dataset, SampledDataset, sample_dataset
-from clip2point.features.augmented_views import dataset_examples
-from clip2point.features.view_features import view_features
+from clip2point.data import Dataset, SampledDataset
+from clip2point.features.view_features import extract_features
 from clip2point.model import Recogniser, view_cosines
 
 _CHUNK = 4096  # shapes whose cosines are held at once
@@ -49,19 +47,18 @@ def run_zero_shot(model: Recogniser, dataset: Dataset, seed: int, progress: Prog
         OptionError: The data set declares no up-axis, or has classes that the model's head does not know.
         DataError: No shape of it can be read.
     """
-    if dataset.up == "auto":
-        raise OptionError(f"{dataset.name}: does not say which axis points up; give --up y or --up z")
+    dataset.require_up()
     if model.adapted is not None:
         model.adapted.check_labels(dataset.classes)
-        found = dataset_examples(model, dataset, 1, seed, progress)
+        found = extract_features(model, dataset, seed=seed, progress=progress)
         answers = model.adapted.scores(found.examples.measured, dataset.classes, model.class_features)
         return Run(seed, found.sampled, model.adapted.confidences(answers).numpy())
-    sampled = sample_dataset(dataset, model.settings.points, seed, progress=progress)
-    features = view_features(model, sampled, progress)
+    found = extract_features(model, dataset, seed=seed, paths=("depth",), progress=progress)
+    features = found.of_path("depth")
     text = model.class_features(dataset.classes).cpu()
     blocks = []
     for start in range(0, len(features), _CHUNK):
         views = torch.from_numpy(np.array(features[start : start + _CHUNK]))
         scores = view_cosines(views, text).mean(1).double()
         blocks.append((scores * model.backbone.logit_scale).softmax(-1).numpy())
-    return Run(seed, sampled, np.concatenate(blocks))
+    return Run(seed, found.sampled, np.concatenate(blocks))

@@ -1,48 +1,111 @@
-"""View features of a data set under one model: computed once, then found in the cache."""
+"""View features of a data set under one model: the one way from shapes to features, computed once, then cached."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2point.backbones import PATHS, DepthPath, shapes_per_batch
-from clip2point.core.cache import load_or_compute
+from clip2point.core.cache import load_arrays, store_arrays
 from clip2point.core.progress import Progress
-from clip2point.data import SampledDataset
+from clip2point.data import Dataset, SampledDataset, sample_dataset
+from clip2point.features.augmented_views import AugmentedView, AugmentedViewSettings
+from clip2point.heads.examples import Examples
 from clip2point.model.encoding import encode_paths
 from clip2point.model.recogniser import Recogniser
 from clip2point.shapes import place_points
 
 Float32 = NDArray[np.float32]
 
-#: To be raised whenever the code between points and features changes its values.
+#: Number to raise whenever the code between points and features changes its values.
 _VERSION = 1
 
 
-def view_features(model: Recogniser, sampled: SampledDataset, progress: Progress | None = None) -> Float32:
-    """Features of every view of every shape.
+@dataclass(frozen=True, eq=False)
+class ViewFeatures:
+    """Features of every view of every shape of a data set, and of augmented views of the shapes.
+
+    Attributes:
+        sampled: Points of the N shapes that could be read, with names, labels and failures.
+        paths: P of ``PATHS``.
+        arrays: [N, V, D] float32 features, not normalised, memory-mapped: for each augmented view, the unchanged shape
+            first, one array of each path.
+    """
+
+    sampled: SampledDataset
+    paths: tuple[DepthPath, ...]
+    arrays: tuple[tuple[Float32, ...], ...] = field(repr=False)
+
+    def of_path(self, path: DepthPath = "depth") -> Float32:
+        """Return the features [N, V, D] of the unchanged shapes by one path."""
+        return self.arrays[0][self.paths.index(path)]
+
+    @cached_property
+    def examples(self) -> Examples:
+        """Features [K, N, P, V, D] with the labels [N], for heads to learn from."""
+        features = np.stack([np.stack(by_path, axis=1) for by_path in self.arrays])
+        return Examples(torch.from_numpy(features), torch.from_numpy(self.sampled.labels.copy()))
+
+
+def extract_features(
+    model: Recogniser,
+    dataset: Dataset,
+    augmented_views: AugmentedViewSettings | int = 1,
+    *,
+    seed: int = 0,
+    paths: Sequence[DepthPath] = PATHS,
+    progress: Progress | None = None,
+) -> ViewFeatures:
+    """Render and encode the shapes of a data set, or find what an earlier call found.
 
     Args:
-        model: whose depth tower and rendering settings are used.
-        sampled: N shapes, P points each, with their declared up-axis.
-        progress: wraps an iterable of a given length, to show how far it is.
+        model: Model whose towers and rendering settings are used; a head has no part in it.
+        dataset: Labelled shapes with a declared up-axis.
+        augmented_views: Number of views of each shape, the first of them the unchanged shape, or settings.
+        seed: Seed of the point sampling and of every change. The features of a shape depend on it and on the shape's
+            name, not on its place or on other shapes.
+        paths: Paths that read the depth maps.
+        progress: Progress callback.
 
     Returns:
-        [N, V, D] float32, not normalised, memory-mapped.
+        The features, with the points that they were made of.
 
     Raises:
-        CacheError: if the cache cannot be written to.
+        OptionError: The data set does not say which way is up.
+        DataError: No shape can be read.
+        CacheError: The cache cannot be written to.
+
+    Examples:
+        >>> import clip2point
+        >>> from clip2point.data import open_dataset
+        >>> features = extract_features(clip2point.load(), open_dataset("folder:parts"), 2)  # doctest: +SKIP
+        >>> features.examples.features.shape  # doctest: +SKIP
+        torch.Size([2, 60, 2, 6, 384])
     """
-    parts = feature_parts(model, sampled)
-    return load_or_compute("features", parts, lambda: {"features": encode_views(model, sampled, progress)})["features"]
+    dataset.require_up()
+    settings = AugmentedViewSettings.of(augmented_views)
+    measured = sample_dataset(dataset, model.settings.points, seed, progress=progress)
+    readable = dataset.select(measured.names)
+    arrays = []
+    for number in range(settings.count):
+        # Another seed for each view: new points of a mesh.
+        sampled = (
+            sample_dataset(readable, model.settings.points, seed + number, progress=progress) if number else measured
+        )
+        view = AugmentedView(settings, number, seed)
+        arrays.append(_load_or_encode(model, sampled, view, tuple(paths), progress))
+    return ViewFeatures(measured, tuple(paths), tuple(arrays))
 
 
-def feature_parts(model: Recogniser, sampled: SampledDataset, path: DepthPath = "depth") -> dict[str, Any]:
-    """All that the features of a path depend on, as JSON types: the key of their cache entry."""
+def feature_key(model: Recogniser, sampled: SampledDataset, path: DepthPath = "depth") -> dict[str, Any]:
+    """Return everything that the features of a path depend on, as JSON types: the key of their cache entry."""
     return {
         "version": _VERSION,
         "points": sampled.fingerprint,
@@ -56,42 +119,60 @@ def feature_parts(model: Recogniser, sampled: SampledDataset, path: DepthPath = 
 
 
 def encode_views(model: Recogniser, sampled: SampledDataset, progress: Progress | None = None) -> Float32:
-    """Features [N, V, D] as ``view_features`` gives them, computed anew and kept nowhere."""
-    rows = range(len(sampled.labels))
-    return encode_rows(lambda chosen: depth_maps(model, sampled, chosen), rows, model, ("depth",), progress)[:, 0]
-
-
-def encode_rows(
-    draw: Callable[[range], Tensor],
-    rows: range,
-    model: Recogniser,
-    paths: Iterable[DepthPath] = PATHS,
-    progress: Progress | None = None,
-) -> Float32:
-    """Features of many shapes, a few of which are ever in memory as pictures.
+    """Render and encode shapes by the depth path, without the cache.
 
     Args:
-        draw: gives the depth maps [B, V, S, S] of some of the rows.
-        rows: N of them.
-        model: whose towers are used.
-        paths: P of ``PATHS``.
-        progress: see ``view_features``.
+        model: Model whose depth tower and rendering settings are used.
+        sampled: Points of N shapes with a declared up-axis.
+        progress: Progress callback.
 
     Returns:
-        [N, P, V, D] float32.
+        [N, V, D] float32 features, not normalised.
     """
-    size, paths = shapes_per_batch(len(model.views)), tuple(paths)
-    starts: Iterable[int] = range(0, len(rows), size)
+    return _encode(model, len(sampled), lambda rows: render_views(model, sampled, rows), ("depth",), progress)[:, 0]
+
+
+def render_views(model: Recogniser, sampled: SampledDataset, rows: Sequence[int]) -> Tensor:
+    """Render the depth maps [B, V, S, S] of some of the shapes, as the model sees them."""
+    return model.depth_maps(place_points(np.asarray(sampled.points[list(rows)]), sampled.up))
+
+
+def _load_or_encode(
+    model: Recogniser,
+    sampled: SampledDataset,
+    view: AugmentedView,
+    paths: tuple[DepthPath, ...],
+    progress: Progress | None,
+) -> tuple[Float32, ...]:
+    """Features [N, V, D] of one augmented view of each shape, by path; depth maps are rendered once for all paths."""
+    keys = {path: {**feature_key(model, sampled, path), **view.key} for path in paths}
+    found = {path: load_arrays("features", key) for path, key in keys.items()}
+
+    def render(rows: range) -> Tensor:
+        names = sampled.names[rows.start : rows.stop]
+        clouds = view.change_clouds(place_points(np.asarray(sampled.points[list(rows)]), sampled.up), names)
+        return model.depth_maps(clouds, view.draw_distances(names, len(model.views)))
+
+    if missing := tuple(path for path in paths if found[path] is None):
+        features = _encode(model, len(sampled), render, missing, progress)
+        for number, path in enumerate(missing):
+            found[path] = store_arrays("features", keys[path], {"features": features[:, number]})
+    return tuple(arrays["features"] for arrays in found.values() if arrays is not None)
+
+
+def _encode(
+    model: Recogniser,
+    shapes: int,
+    render: Callable[[range], Tensor],
+    paths: tuple[DepthPath, ...],
+    progress: Progress | None,
+) -> Float32:
+    """Features [N, P, V, D] of so many shapes, whose depth maps [B, V, S, S] are rendered a few at a time."""
+    size = shapes_per_batch(len(model.views))
+    starts: Iterable[int] = range(0, shapes, size)
     if progress is not None:
-        starts = progress(starts, len(range(0, len(rows), size)))
-    blocks = [encode_paths(model.backbone, draw(rows[start : start + size]), paths).numpy() for start in starts]
-    return (
-        np.concatenate(blocks)
-        if blocks
-        else np.empty((0, len(paths), len(model.views), model.backbone.dim), np.float32)
-    )
-
-
-def depth_maps(model: Recogniser, sampled: SampledDataset, indices: Iterable[int]) -> Tensor:
-    """Depth maps [B, V, S, S] of some of the shapes, as the model sees them."""
-    return model.depth_maps(place_points(np.asarray(sampled.points[list(indices)]), sampled.up))
+        starts = progress(starts, len(range(0, shapes, size)))
+    rows = (range(start, min(start + size, shapes)) for start in starts)
+    blocks = [encode_paths(model.backbone, render(batch), paths).numpy() for batch in rows]
+    empty = np.empty((0, len(paths), len(model.views), model.backbone.dim), np.float32)
+    return np.concatenate([empty, *blocks])

@@ -15,7 +15,7 @@ from clip2point.core.errors import OptionError
 from clip2point.core.version import software_versions
 from clip2point.evaluation.measurement import Measurement
 from clip2point.evaluation.published import Published
-from clip2point.features.view_features import depth_maps
+from clip2point.features.view_features import render_views
 from clip2point.heads.metrics import Metrics, Summary, reliability
 from clip2point.rendering.image_files import png_bytes, to_pixels, write_bytes
 from clip2point.report.contact_sheet import Row, contact_sheet, view_headings
@@ -151,7 +151,7 @@ def describe_measurement(measurement: Measurement, *, compare: bool = False) -> 
     model, dataset, sampled = measurement.model, measurement.dataset, measurement.runs[0].sampled
 
     def render_pictures(indices: Sequence[int]) -> list[list[Any]]:
-        return [list(views) for views in to_pixels(depth_maps(model, sampled, indices).cpu().numpy())]
+        return [list(views) for views in to_pixels(render_views(model, sampled, indices).cpu().numpy())]
 
     return EvaluationReport(
         title=f"{model.name} on {dataset.name}, {dataset.split}",

@@ -77,6 +77,27 @@ def augment(points: Float32, settings: AugmentationSettings, count: int, rng: np
     return to_unit_sphere(drawn) if changed else np.ascontiguousarray(drawn, dtype=np.float32)
 
 
+def augment_subset(points: Float32, settings: AugmentationSettings, least: float, rng: np.random.Generator) -> Float32:
+    """Change a cloud and drop some of its points, the others of which are repeated in their place.
+
+    Args:
+        points: [P, 3] float32 in the unit sphere, y up.
+        settings: Strength of the changes.
+        least: Smallest fraction of the points that is kept, in (0, 1].
+        rng: Generator of every draw.
+
+    Returns:
+        [P, 3] float32: clouds of a batch need the same number of points, and one that comes twice is rendered once.
+
+    Examples:
+        >>> cloud = np.eye(3, dtype=np.float32)
+        >>> augment_subset(cloud, AugmentationSettings(yaw=10), 0.5, np.random.default_rng(0)).shape
+        (3, 3)
+    """
+    count = max(1, round(len(points) * rng.uniform(least, 1)))
+    return augment(points, settings, count, rng)[np.resize(np.arange(count), len(points))]
+
+
 def one_sided(points: Float32, rng: np.random.Generator) -> Float32:
     """The points that a depth camera sees from a random side, up to 60 degrees above the horizon.
 

@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 import clip2point
-from clip2point.app.server import create_app, listen, server_of
+from clip2point.app.server import create_app, listen, make_server
 from clip2point.app.service import Service
 from clip2point.search import Library, index_shapes
 from clip2point_shapes import write_samples
@@ -61,7 +61,7 @@ def main(out: Path) -> None:
         model = clip2point.load("pocket")
         library = Library.create(Path(temporary, "library"), model)
         index_shapes(library, model, [samples])
-        server = server_of(create_app(Service(model, library)))
+        server = make_server(create_app(Service(model, library)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
         thread.start()
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)

@@ -16,7 +16,7 @@ ROOMS = [
 #: Rooms whose English is still being revised.
 PENDING = frozenset(
     """
-    adaptation app backbones cli core data evaluation features heads model pretraining reproduction
+    adaptation backbones cli core data evaluation features heads model pretraining reproduction
     shapes training
     """.split()
 )

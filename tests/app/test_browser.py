@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from clip2point.app.server import listen, server_of
+from clip2point.app.server import listen, make_server
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Without a graphics card WebGL is drawn by the processor; and the browser's own errands are none of the page's.
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is install
 def served(app):
     """Address of the application, while it runs in a thread."""
     with listen("127.0.0.1", 0) as door:
-        server = server_of(app)
+        server = make_server(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
         thread.start()
         try:

@@ -17,14 +17,14 @@ def write_set(path, train, test=0, split=True):
     return f"npz:{path}"
 
 
-def names_of(parts):
+def list_names(parts):
     return [set(part.names) for part in (parts.train, parts.validation, parts.test)]
 
 
 def test_official_splits_are_kept(tmp_path):
     name = write_set(tmp_path / "set.npz", 10, 3)
     parts = open_parts(name)
-    train, validation, test = names_of(parts)
+    train, validation, test = list_names(parts)
     assert test == set(open_dataset(name, split="test").names)
     assert train == set(open_dataset(name, split="train-minus-validation").names)
     assert validation == set(open_dataset(name, split="validation").names)
@@ -37,14 +37,14 @@ def test_official_splits_are_kept(tmp_path):
 def test_of_a_set_without_splits_a_fifth_is_held_out_and_said_so(tmp_path):
     name = write_set(tmp_path / "set.npz", 20, split=False)
     parts = open_parts(name, up="z")
-    train, validation, test = names_of(parts)
+    train, validation, test = list_names(parts)
     assert [len(train), len(validation), len(test)] == [26, 6, 8]
     assert train | validation | test == set(open_dataset(name).names)
     assert np.bincount(parts.test.labels).tolist() == [4, 4]
     assert parts.test.split == "test"
     assert parts.test.up == parts.train.up == "z"
     assert "comes without splits: 8 of its 40 shapes" in parts.note
-    assert names_of(open_parts(name)) == [train, validation, test]
+    assert list_names(open_parts(name)) == [train, validation, test]
 
 
 def test_a_limit_is_of_the_test_split(tmp_path):
@@ -52,7 +52,7 @@ def test_a_limit_is_of_the_test_split(tmp_path):
     few = open_parts(write_set(tmp_path / "set.npz", 10, 5), limit=4)
     assert len(few.test) == 4
     assert np.bincount(few.test.labels).tolist() == [2, 2]
-    assert names_of(few)[:2] == names_of(full)[:2]
+    assert list_names(few)[:2] == list_names(full)[:2]
     with pytest.raises(OptionError, match="limit 0"):
         open_parts(write_set(tmp_path / "set.npz", 10, 5), limit=0)
 

@@ -25,7 +25,7 @@ def dataset(tmp_path):
     return write_set(tmp_path / "set.npz")
 
 
-def names_of(dataset, rows):
+def list_names(dataset, rows):
     return [dataset.names[row] for row in rows]
 
 
@@ -57,16 +57,16 @@ def test_every_shape_has_its_chance(dataset):
 
 def test_by_name_and_not_by_place_in_the_file(dataset, tmp_path):
     other = write_set(tmp_path / "shuffled.npz", np.random.default_rng(1).permutation(len(dataset)))
-    assert names_of(dataset, draw_shots(dataset, 3, 5)) == names_of(other, draw_shots(other, 3, 5))
+    assert list_names(dataset, draw_shots(dataset, 3, 5)) == list_names(other, draw_shots(other, 3, 5))
 
 
 def test_other_shapes_do_not_change_the_turn_of_a_shape(dataset):
     drawn = draw_shots(dataset, 4, 0)
     rest = dataset.take(np.delete(np.arange(len(dataset)), drawn[0]))
     again = draw_shots(rest, 3, 0)
-    assert set(names_of(dataset, drawn[1:])) >= set(names_of(rest, again))
+    assert set(list_names(dataset, drawn[1:])) >= set(list_names(rest, again))
     only = dataset.take(np.sort(drawn))
-    assert names_of(dataset, drawn) == names_of(only, draw_shots(only, 4, 0))
+    assert list_names(dataset, drawn) == list_names(only, draw_shots(only, 4, 0))
 
 
 def test_a_class_with_too_few_is_named(dataset):

@@ -1,6 +1,6 @@
-"""The web page and the REST endpoint: the library behind HTTP, on this machine and with nothing from any other.
+"""App: the web page and the REST endpoint, served by this machine alone.
 
-``server`` puts the pieces together; ``service`` answers, guarded for many users at once; ``rest`` is what can be asked;
-``uploads`` and ``guard`` let in only what is wanted; ``viewer`` makes the file that the page turns. The page itself
-lies in ``templates`` and ``static``, written here and served from here.
+``server`` assembles the application; ``service`` answers many users at once; ``rest`` defines the routes; ``uploads``
+and ``guard`` check what comes in; ``viewer`` makes the GLB file that the page shows. The page itself lies in
+``templates`` and ``static``.
 """

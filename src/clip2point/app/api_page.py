@@ -1,4 +1,4 @@
-"""The page that explains the REST endpoint, made from its OpenAPI schema alone."""
+"""The page that documents the REST endpoint, made from its OpenAPI schema."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Field:
-    """What a call takes.
+    """A parameter of a call.
 
     Attributes:
-        name: in the form or the address.
-        kind: of value, in words.
-        default: in words.
-        description: a sentence.
+        name: Name in the form or the address.
+        kind: Kind of value, in words.
+        default: Default, in words.
+        description: Description of one sentence.
     """
 
     name: str
@@ -27,16 +27,16 @@ class Field:
 
 @dataclass(frozen=True)
 class Call:
-    """One thing that can be asked.
+    """A call of the endpoint.
 
     Attributes:
-        method: of HTTP.
-        path: of the address.
-        summary: a few words.
-        paragraphs: about it.
-        fields: that it takes.
-        example: a command line that asks it.
-        answer: an example as JSON text, or "" where the answer is a file.
+        method: HTTP method.
+        path: Path of the address.
+        summary: Summary of a few words.
+        paragraphs: Paragraphs of the description.
+        fields: Parameters.
+        example: Example as a command line.
+        answer: Example of the answer as JSON text, or "" where the answer is a file.
     """
 
     method: str
@@ -48,12 +48,12 @@ class Call:
     answer: str
 
 
-def calls(schema: dict[str, Any], address: str) -> list[Call]:
-    """All calls of an OpenAPI schema.
+def list_calls(schema: dict[str, Any], address: str) -> list[Call]:
+    """List all calls of an OpenAPI schema.
 
     Args:
-        schema: with an ``x-example`` in each operation, in which ``ADDRESS`` stands for the server.
-        address: of the server.
+        schema: Schema with an ``x-example`` in each operation, in which ``ADDRESS`` stands for the server.
+        address: Address of the server.
     """
     return [
         Call(
@@ -82,15 +82,15 @@ def _fields(operation: dict[str, Any], schema: dict[str, Any]) -> Iterator[Field
 
 def _field(name: str, kind: dict[str, Any], required: bool) -> Field:
     default = "required" if required else json.dumps(kind["default"]) if kind.get("default") not in (None, []) else ""
-    return Field(name, _in_words(kind), default.strip('"'), kind.get("description", ""))
+    return Field(name, _describe_kind(kind), default.strip('"'), kind.get("description", ""))
 
 
-def _in_words(kind: dict[str, Any]) -> str:
-    """The kind of a value of JSON schema."""
+def _describe_kind(kind: dict[str, Any]) -> str:
+    """Describe the kind of a value of JSON schema."""
     if "anyOf" in kind:
-        return _in_words(kind["anyOf"][0])
+        return _describe_kind(kind["anyOf"][0])
     if kind["type"] == "array":
-        return f"{_in_words(kind['items'])}, repeatable"
+        return f"{_describe_kind(kind['items'])}, repeatable"
     if "contentMediaType" in kind or kind.get("format") == "binary":
         return "file"
     words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}[kind["type"]]

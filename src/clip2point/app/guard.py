@@ -1,4 +1,4 @@
-"""What every request and answer passes: limits on what comes in, and headers that keep the browser at home."""
+"""Middleware for every request and answer: upload limits, and headers that confine the browser to this server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: The browser itself refuses whatever is not from this server, and anything inline.
+#: The browser refuses everything from other servers, and anything inline.
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -21,7 +21,7 @@ _HEADERS = {
 
 
 class SecurityHeaders:
-    """ASGI middleware that sends the headers with every answer."""
+    """ASGI middleware that adds security headers to every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -38,11 +38,11 @@ class SecurityHeaders:
 
 
 class UploadLimit:
-    """ASGI middleware that refuses large requests: by what they announce, and while they are being read.
+    """ASGI middleware that refuses large requests: by their declared length, and while reading them.
 
     Args:
-        app: what is guarded.
-        megabytes: most of one request, all its files together.
+        app: Guarded application.
+        megabytes: Largest size of one request with all its files.
     """
 
     def __init__(self, app: ASGIApp, megabytes: int) -> None:
@@ -56,7 +56,7 @@ class UploadLimit:
             return
         announced = Headers(scope=scope).get("content-length", "0")
         if not announced.isdecimal() or int(announced) > self._most:
-            # Nothing of the body is read; the server closes the connection instead.
+            # The body is not read; the server closes the connection instead.
             await JSONResponse({"error": self._sentence}, 413, {"Connection": "close"})(scope, receive, send)
             return
         seen = 0

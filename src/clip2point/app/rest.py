@@ -1,4 +1,4 @@
-"""What can be asked over HTTP: classify, embed, search, and the files that the page shows."""
+"""Routes of the REST endpoint: classify, embed, search, and the files of the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from clip2point.app.service import Service
-from clip2point.app.uploads import PHOTOS, Upload, kept
+from clip2point.app.uploads import PHOTOS, Upload, store_uploads
 from clip2point.app.viewer import to_glb
 from clip2point.core.errors import OptionError
 from clip2point.model import Classification, Failure
@@ -45,7 +45,7 @@ Up = Annotated[str, Form(description="The axis that points up: auto, y, -y, z, -
 
 
 def _example(*arguments: str) -> dict[str, Any]:
-    """A call to show on the API page; ``ADDRESS`` stands for the server's."""
+    """Return an example call for the API page; ``ADDRESS`` stands for the server's."""
     return {"x-example": " \\\n     ".join(["curl", *arguments])}
 
 
@@ -73,12 +73,12 @@ def classify(
         bool, Form(description="Whether results carry the number of their file and the depth maps, as data URLs.")
     ] = False,
 ) -> JSONResponse:
-    """Answers for all shapes, and what is wrong with those that could not be read.
+    """Classify all shapes, with an error for each that cannot be read.
 
     The answer has ``results`` and ``failures``, as ``clip2point classify --json`` prints them.
     """
     names = [name for field in labels for name in field.split(",")] if any(map(str.strip, labels)) else None
-    with _kept(files) as uploads:
+    with _store(files) as uploads:
         answers = service.classify(uploads, names, up=up, top=top, unknown_below=unknown_below, keep_views=views)
     numbers = {upload.name: number for number, upload in enumerate(uploads)}
     results = [
@@ -95,12 +95,12 @@ def classify(
     openapi_extra=_example("-F files=@chair.off", "-F files=@table.ply", "-F up=y", "ADDRESS/api/embed"),
 )
 def embed(service: Answers, files: Files, up: Up = "auto") -> JSONResponse:
-    """A unit vector for each shape; the cosine of two says how alike their shapes are to the model.
+    """Return a unit vector for each shape; the cosine of two is the similarity of their shapes to the model.
 
     The answer has ``results``, each with ``source``, ``vector`` and ``model``, and ``failures``.
     """
     results, failures = [], []
-    with _kept(files) as uploads:
+    with _store(files) as uploads:
         for item in service.embed(uploads, up):
             if isinstance(item, Failure):
                 failures.append(item)
@@ -130,14 +130,14 @@ def search(
         str | None, Form(description="Condition on the library's columns, in SQL, for example: faces > 100.")
     ] = None,
 ) -> JSONResponse:
-    """The shapes of the library that fit phrases, photos and shapes best, all of them together.
+    """Find the shapes of the library that fit phrases, photos and shapes best, all of them together.
 
     The answer has ``hits``, as ``clip2point search --json`` prints them. There is a library if the page was started
     with ``--db``.
     """
     from clip2point.search import Query as Wanted
 
-    with _kept(photo) as photos, _kept(shape) as shapes:
+    with _store(photo) as photos, _store(shape) as shapes:
         query = Wanted(
             texts=tuple(phrase.strip() for phrase in text if phrase.strip()),
             without=tuple(phrase.strip() for phrase in without if phrase.strip()),
@@ -156,7 +156,7 @@ def search(
     openapi_extra=_example("--get", "--data-urlencode path=/models/chair.off", "ADDRESS/api/thumbnail"),
 )
 def thumbnail(service: Answers, path: Annotated[str, Query(description="Of a hit.")]) -> Response:
-    """The contact sheet of a shape in the library; no other path is looked at."""
+    """Return the contact sheet of a shape in the library; other paths are refused."""
     picture = service.entry(path).thumbnail
     return Response(picture, media_type="image/webp" if picture[:4] == b"RIFF" else "image/png")
 
@@ -174,8 +174,8 @@ _GLB: dict[str, Any] = {
     openapi_extra=_example("-F files=@chair.off", "-F up=z", "--output chair.glb", "ADDRESS/api/mesh"),
 )
 def mesh(service: Answers, files: Files, up: Up = "auto") -> Response:
-    """The first shape as GLB: upright, 2 long at its longest side, thinned out to 200,000 triangles or points."""
-    with _kept(files) as uploads:
+    """Return the first shape as GLB: upright, longest side 2, reduced to 200,000 triangles or points."""
+    with _store(files) as uploads:
         return Response(service.glb(uploads, up), media_type="model/gltf-binary")
 
 
@@ -188,13 +188,13 @@ def mesh(service: Answers, files: Files, up: Up = "auto") -> Response:
     ),
 )
 def mesh_of_hit(service: Answers, path: Annotated[str, Query(description="Of a hit.")]) -> Response:
-    """A shape of the library as GLB; no other path is looked at."""
+    """Return a shape of the library as GLB; other paths are refused."""
     return Response(to_glb(service.entry_shape(path)), media_type="model/gltf-binary")
 
 
-def _kept(files: Sequence[UploadFile]) -> AbstractContextManager[list[Upload]]:
-    """Keep what was sent; a form field that was left empty counts as nothing."""
-    return kept([(file.filename, file.file) for file in files if file.filename])
+def _store(files: Sequence[UploadFile]) -> AbstractContextManager[list[Upload]]:
+    """Store the files that were sent; an empty form field counts as no file."""
+    return store_uploads([(file.filename, file.file) for file in files if file.filename])
 
 
 def _photos(uploads: Sequence[Upload]) -> tuple[Any, ...]:
@@ -205,7 +205,7 @@ def _photos(uploads: Sequence[Upload]) -> tuple[Any, ...]:
 
 
 def _views(answer: Classification, service: Service) -> list[dict[str, Any]]:
-    """The depth maps of an answer that carries them, each with the place of its camera."""
+    """Return the depth maps that an answer carries, each with the position of its camera."""
     from PIL import Image
 
     from clip2point.rendering.image_files import png_bytes, to_pixels
@@ -219,7 +219,7 @@ def _views(answer: Classification, service: Service) -> list[dict[str, Any]]:
 
 
 def _answer(results: list[dict[str, Any]], failures: list[Failure]) -> JSONResponse:
-    """All that was found; an error if nothing was."""
+    """Return all results, or an error if there is none."""
     record: dict[str, Any] = {"results": results, "failures": [failure.to_dict() for failure in failures]}
     if results:
         return JSONResponse(record)

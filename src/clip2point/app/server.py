@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from clip2point.app import rest
-from clip2point.app.api_page import calls
+from clip2point.app.api_page import list_calls
 from clip2point.app.guard import SecurityHeaders, UploadLimit
 from clip2point.app.service import Service
 from clip2point.app.uploads import PHOTOS
@@ -27,24 +27,23 @@ from clip2point.core.errors import Clip2PointError, DataError, OptionError, Shap
 from clip2point.core.version import __version__
 from clip2point.shapes import supported_extensions
 
-#: Names under which a server that only this machine reaches may be called: a page elsewhere whose name was made to
-#: point here does not get answers.
+#: Names under which a server that only this machine reaches may be called, against DNS rebinding.
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
-#: Seconds that requests have to end when the server is stopped.
+#: Seconds for running requests when the server is stopped.
 _PATIENCE = 2
 _STATUS = {OptionError: 400, DataError: 404, ShapeError: 422}
 
 
 def create_app(service: Service, *, max_upload_mb: int = 100, hosts: Sequence[str] = _LOCAL_NAMES) -> FastAPI:
-    """Put the page and the REST endpoint together.
+    """Create the application with the page and the REST endpoint.
 
     Args:
-        service: that answers.
-        max_upload_mb: most megabytes of one request.
-        hosts: names under which the server may be called; "*" for any.
+        service: Service that answers.
+        max_upload_mb: Largest size of one request in megabytes.
+        hosts: Names under which the server may be called; "*" for any.
 
     Returns:
-        An ASGI application.
+        ASGI application.
     """
     app = FastAPI(
         title="clip2point",
@@ -78,14 +77,14 @@ def create_app(service: Service, *, max_upload_mb: int = 100, hosts: Sequence[st
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take a port.
+    """Open a listening socket.
 
     Args:
-        host: name or address of this machine.
-        port: 0 for any that is free.
+        host: Name or address of this machine.
+        port: Port, or 0 for any free one.
 
     Raises:
-        OptionError: if it cannot be had.
+        OptionError: The port is not available.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -98,20 +97,20 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def is_local(host: str) -> bool:
-    """Whether only this machine can call a server that listens on ``host``."""
+    """Return True if only this machine can reach a server that listens on ``host``."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def names_of(host: str) -> tuple[str, ...]:
-    """Names under which a server that listens on ``host`` may be called."""
+def list_names(host: str) -> tuple[str, ...]:
+    """Return the names under which a server that listens on ``host`` may be called."""
     return _LOCAL_NAMES if is_local(host) else ("*",)
 
 
-def server_of(app: FastAPI) -> uvicorn.Server:
-    """A server for the application that logs errors only; ``run(sockets=[...])`` starts it."""
+def make_server(app: FastAPI) -> uvicorn.Server:
+    """Create a server that logs errors only; ``run(sockets=[...])`` starts it."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -140,7 +139,7 @@ def _page(service: Service, max_upload_mb: int) -> str:
 
 def _api_page(app: FastAPI, address: str) -> str:
     schema = app.openapi()
-    return _render("api.html", info=schema["info"], calls=calls(schema, address))
+    return _render("api.html", info=schema["info"], calls=list_calls(schema, address))
 
 
 def _render(template: str, **values: Any) -> str:
@@ -159,7 +158,7 @@ def _templates() -> Environment:
 
 
 def _answer_errors(app: FastAPI) -> None:
-    """Every error is one sentence in JSON."""
+    """Answer every error with one sentence in JSON."""
 
     @app.exception_handler(Clip2PointError)
     def input_error(_: Request, error: Clip2PointError) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""Answers for many users at once: files are read side by side, the model answers one batch after the other."""
+"""Answers for many users at once: files are read in parallel, the model answers batch by batch."""
 
 from __future__ import annotations
 
@@ -20,23 +20,22 @@ from clip2point.shapes import Shape, check_up, load_shape, supported_extensions
 if TYPE_CHECKING:
     from clip2point.search import Entry, Hit, Library, Query
 
-#: Files that are read at the same time, whoever sent them: enough that a slow one holds nobody up, few enough for
-#: the memory.
+#: Files read at the same time over all users: enough that a slow one delays nobody, few enough for the memory.
 _READERS = 4
-#: Shapes that are answered in one go before other users have their turn.
+#: Shapes answered in one batch before other users have their turn.
 _BATCH = 8
-#: Most class names or phrases of one request, and most letters of one.
+#: Most class names or phrases of one request, and most characters of one.
 _MOST_WORDS, _LONGEST = 1000, 200
-#: The model remembers the features of every list of names; after so many requests it starts afresh.
+#: Requests after which the cached text features are dropped.
 _REMEMBERED_REQUESTS = 1000
 
 
 class Service:
-    """A model, and perhaps a library, for many threads.
+    """A model, and optionally a library, for many threads.
 
     Args:
-        model: that answers.
-        library: to search in; its vectors must be this model's.
+        model: Model that answers.
+        library: Library to search, with vectors of this model.
     """
 
     def __init__(self, model: Recogniser, library: Library | None = None) -> None:
@@ -55,10 +54,10 @@ class Service:
         unknown_below: float | None = None,
         keep_views: bool = False,
     ) -> list[Classification | Failure]:
-        """Name the shapes among uploads; see ``Recogniser.classify_many``.
+        """Classify the shapes among uploads, as ``Recogniser.classify_many`` does.
 
         Raises:
-            OptionError: if there is no shape file, or an argument makes no sense.
+            OptionError: There is no shape file, or an argument is invalid.
         """
         names = None if labels is None else check_labels(labels)
         _check_words(names or ())
@@ -68,7 +67,7 @@ class Service:
             batch = [self._read(upload, up) for upload in wanted[start : start + _BATCH]]
             shapes = [item for item in batch if isinstance(item, Shape)]
             with self._turn:
-                given = self._model_of_the_day().classify_many(
+                given = self._refresh_model().classify_many(
                     shapes, names, up="auto", top=top, unknown_below=unknown_below, keep_views=keep_views
                 )
                 named = iter([_as_from_file(answer, up) for answer in given])
@@ -76,10 +75,10 @@ class Service:
         return answers
 
     def embed(self, uploads: Sequence[Upload], up: str = "auto") -> Iterator[tuple[str, NDArray[np.float32]] | Failure]:
-        """The name and the unit vector [D] of each shape among uploads, or what is wrong with it.
+        """Yield name and unit vector [D] of each shape among uploads, or its failure.
 
         Raises:
-            OptionError: if there is no shape file, or ``up`` is no axis.
+            OptionError: There is no shape file, or ``up`` is no axis.
         """
         for upload in _shape_files(uploads):
             shape = self._read(upload, up)
@@ -95,21 +94,21 @@ class Service:
                 yield upload.name, vector
 
     def glb(self, uploads: Sequence[Upload], up: str) -> bytes:
-        """The first shape among uploads, for viewing.
+        """Return the first shape among uploads as GLB.
 
         Raises:
-            ShapeError: if it cannot be read.
-            OptionError: if there is no shape file, or ``up`` is no axis.
+            ShapeError: The shape cannot be read.
+            OptionError: There is no shape file, or ``up`` is no axis.
         """
         return to_glb(self.shapes(_shape_files(uploads)[:1], up)[0])
 
     def search(self, query: Query, *, top: int = 10, where: str | None = None) -> list[Hit]:
-        """The shapes of the library that fit best; see ``clip2point.search.search``.
+        """Find the best hits in the library, as ``clip2point.search.search`` does.
 
         Raises:
-            DataError: if there is no library.
-            OptionError: if the query is empty or the condition makes no sense.
-            ShapeError: if a shape of the query cannot be read.
+            DataError: There is no library.
+            OptionError: The query is empty or the condition is invalid.
+            ShapeError: A shape of the query cannot be read.
         """
         from clip2point.search import search
 
@@ -119,10 +118,10 @@ class Service:
             return search(library, self.model, query, top=top, where=where or None)
 
     def entry(self, path: str) -> Entry:
-        """What the library holds about a path.
+        """Return the entry of a path.
 
         Raises:
-            DataError: if there is no library, or the path is not in it.
+            DataError: There is no library, or the path is not in it.
         """
         entry = self._library().get(path)
         if entry is None:
@@ -130,22 +129,22 @@ class Service:
         return entry
 
     def entry_shape(self, path: str) -> Shape:
-        """A shape of the library, upright in its own way; no other file is ever opened.
+        """Read a shape of the library with its up-axis; no other file is ever opened.
 
         Raises:
-            DataError: if there is no library, or the path is not in it.
-            ShapeError: if the file cannot be read any more.
+            DataError: There is no library, or the path is not in it.
+            ShapeError: The file can no longer be read.
         """
         entry = self.entry(path)
         with self._readers:
             return load_shape(entry.path, up=entry.up)
 
     def shapes(self, uploads: Sequence[Upload], up: str) -> list[Shape]:
-        """The shapes among uploads; none if there are no uploads.
+        """Read the shapes among uploads; none if there are no uploads.
 
         Raises:
-            ShapeError: if one cannot be read.
-            OptionError: if none of the uploads is a shape, or ``up`` is no axis.
+            ShapeError: A shape cannot be read.
+            OptionError: None of the uploads is a shape, or ``up`` is no axis.
         """
         shapes = [self._read(upload, up) for upload in _shape_files(uploads)] if uploads else []
         for shape in shapes:
@@ -159,7 +158,7 @@ class Service:
         return self.library
 
     def _read(self, upload: Upload, up: str) -> Shape | Failure:
-        """A shape with the name that the user knows, or what is wrong with it in the same terms."""
+        """Read a shape under the user's name for it, or return its failure."""
         check_up(up, auto=True)
         if upload.path is None:
             extensions = ", ".join(supported_extensions())
@@ -172,8 +171,8 @@ class Service:
             except ShapeError as error:
                 return Failure(upload.name, str(error).replace(str(upload.path), upload.name))
 
-    def _model_of_the_day(self) -> Recogniser:
-        """The model, now and then without what it remembers: users make up names without end."""
+    def _refresh_model(self) -> Recogniser:
+        """Return the model, at intervals without its cached text features, which would grow with every new name."""
         self._requests += 1
         if self._requests % _REMEMBERED_REQUESTS == 0:
             self.model = self.model.with_settings(self.model.settings)
@@ -181,7 +180,7 @@ class Service:
 
 
 def _shape_files(uploads: Sequence[Upload]) -> list[Upload]:
-    """Those that are to be read as shapes: all but materials, buffers and textures."""
+    """Return the uploads to read as shapes: all but materials, buffers and textures."""
     chosen = [upload for upload in uploads if upload.is_shape or not upload.name.lower().endswith(COMPANIONS)]
     if not chosen:
         raise OptionError(f"no shape file: expected one of {', '.join(supported_extensions())}, also with .gz")
@@ -198,7 +197,7 @@ def _check_words(words: Sequence[str]) -> None:
 
 
 def _as_from_file(answer: Classification | Failure, up: str) -> Classification | Failure:
-    """An answer for a shape that was read here, as the model would have given it for the file."""
+    """Adapt an answer for a shape to the one that the model gives for its file."""
     if isinstance(answer, Classification) and up == "auto" and answer.up_from == "declared":
         return replace(answer, up_from="format")
     return answer

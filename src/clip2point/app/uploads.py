@@ -1,4 +1,4 @@
-"""What users send: kept in a private folder while it is looked at, under names that cannot lead out of it."""
+"""Uploads: stored in a private folder while they are read, under names that cannot lead out of it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import BinaryIO
 from clip2point.core.errors import Clip2PointError, OptionError
 from clip2point.shapes import supported_extensions
 
-#: Photos to search by.
+#: Extensions of photos.
 PHOTOS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-#: Files that a shape's reader may ask for and that are no shapes themselves: materials, buffers, textures.
+#: Extensions of companions of shape files: materials, buffers, textures.
 COMPANIONS = (".mtl", ".bin", ".tga", *PHOTOS)
 #: Most files of one request.
 MAX_FILES = 64
@@ -26,11 +26,11 @@ _LONGEST_NAME = 120
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that was sent.
+    """An uploaded file.
 
     Attributes:
-        name: as the user knows it, without folders.
-        path: where it lies now, under that name; None if it is of no kind that is ever read, and was not kept.
+        name: User's name of the file, without folders.
+        path: Path of the stored file, under that name; None for a kind that is never read and was not stored.
     """
 
     name: str
@@ -38,28 +38,28 @@ class Upload:
 
     @property
     def is_shape(self) -> bool:
-        """Whether it has the extension of a shape file."""
+        """True for the extension of a shape file."""
         return _suffix(self.name) in supported_extensions()
 
     @property
     def is_photo(self) -> bool:
-        """Whether it has the extension of a photo."""
+        """True for the extension of a photo."""
         return Path(self.name).suffix.lower() in PHOTOS
 
 
 @contextmanager
-def kept(files: Sequence[tuple[str | None, BinaryIO]]) -> Iterator[list[Upload]]:
-    """Keep files for as long as the block lasts, side by side, so that a shape finds its materials and textures.
+def store_uploads(files: Sequence[tuple[str | None, BinaryIO]]) -> Iterator[list[Upload]]:
+    """Store files in one folder while the block runs, so that a shape finds its materials and textures.
 
     Args:
-        files: names as they were sent, and contents.
+        files: Names as they were sent, and contents.
 
     Yields:
-        An Upload for each, in order. Of two files of one name the second gets a number.
+        Uploads, in order; the second of two files of one name gets a number.
 
     Raises:
-        OptionError: if there are more than MAX_FILES.
-        Clip2PointError: what the block raises, with names in it in place of paths.
+        OptionError: There are more than MAX_FILES.
+        Clip2PointError: The block raised it; names replace paths in the message.
     """
     if len(files) > MAX_FILES:
         raise OptionError(
@@ -71,7 +71,7 @@ def kept(files: Sequence[tuple[str | None, BinaryIO]]) -> Iterator[list[Upload]]
         folder.mkdir()
         uploads: list[Upload] = []
         for sent, content in files:
-            name = _unused(safe_name(sent), {upload.name for upload in uploads})
+            name = _find_free_name(make_safe_name(sent), {upload.name for upload in uploads})
             path = folder / name if _is_read(name) else None
             if path is not None:
                 with path.open("wb") as file:
@@ -83,8 +83,16 @@ def kept(files: Sequence[tuple[str | None, BinaryIO]]) -> Iterator[list[Upload]]
             raise type(error)(str(error).replace(f"{folder}{os.sep}", "")) from error
 
 
-def safe_name(sent: str | None) -> str:
-    """The last part of a name as a file name that is safe anywhere; "unnamed" if nothing is left of it."""
+def make_safe_name(sent: str | None) -> str:
+    """Return the last part of a name as a file name that is safe on any system; "unnamed" if nothing is left.
+
+    Args:
+        sent: Name as it was sent.
+
+    Examples:
+        >>> make_safe_name("../../etc/passwd")
+        'passwd'
+    """
     name = PurePosixPath((sent or "").replace("\\", "/")).name
     name = re.sub(r"[^\w .()+@,=~#&!'\[\]-]", "_", name).strip()
     if not name.strip("."):
@@ -93,17 +101,17 @@ def safe_name(sent: str | None) -> str:
 
 
 def _suffix(name: str) -> str:
-    """The lower-case extension, without a final ``.gz``."""
+    """Return the lower-case extension, without a final ``.gz``."""
     return Path(name.lower().removesuffix(".gz")).suffix
 
 
 def _is_read(name: str) -> bool:
-    """Whether files of this name are ever opened."""
+    """Return True if files of this name are ever opened."""
     return _suffix(name) in (*supported_extensions(), *COMPANIONS)
 
 
-def _unused(name: str, taken: set[str]) -> str:
-    """The name itself, or with a number in front of its first extension."""
+def _find_free_name(name: str, taken: set[str]) -> str:
+    """Return the name itself, or with a number before its first extension."""
     stem, dot, rest = name.partition(".")
     candidate, number = name, 2
     while candidate in taken:

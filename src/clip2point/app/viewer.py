@@ -1,4 +1,4 @@
-"""Shapes for the 3D view of a browser: upright, of one size, thinned out, as GLB."""
+"""Shapes for the 3D view of a browser: upright, of one size, simplified, as GLB."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ from clip2point.shapes.shape import Mesh
 Float32 = NDArray[np.float32]
 Colors = NDArray[np.uint8]
 
-#: Most triangles, or points of a cloud, that a browser is given to turn.
+#: Most triangles, or points of a cloud, that a browser gets.
 MAX_ELEMENTS = 200_000
-#: Cells along the longest side of the grid in which a mesh with more triangles is thinned out first.
+#: Cells along the longest side of the first grid in which a larger mesh is simplified.
 _FINEST_GRID = 512
-#: Blue-grey of what has no colour of its own.
+#: Blue-gray of shapes without a colour of their own.
 _PLAIN = (150, 170, 195)
 _POINTS, _TRIANGLES = 0, 4  # glTF's modes
 
 
 def to_glb(shape: Shape, max_elements: int = MAX_ELEMENTS) -> bytes:
-    """A GLB file for viewing.
+    """Convert a shape to a GLB file for viewing.
 
     Args:
-        shape: a mesh or a cloud, in its own unit; where it does not say which axis points up, y does.
-        max_elements: most triangles or points; vertices of larger meshes are merged on a grid that is made coarser
-            until it suffices, of larger clouds a seeded draw is kept.
+        shape: Mesh or cloud in its own unit; an undeclared up-axis counts as y.
+        max_elements: Largest number of triangles or points. Vertices of larger meshes are merged on a grid that gets
+            coarser until it suffices; larger clouds are subsampled with a fixed seed.
 
     Returns:
-        A file with one mesh of one primitive, triangles or points: y up, its box centred at the origin and 2 long at
-        its longest side, with a colour for each vertex (of textures, the colour at the vertex).
+        File of one mesh with one primitive, triangles or points: y up, bounding box centred at the origin with longest
+        side 2, and a colour per vertex (of textures, the colour at the vertex).
     """
     upright = (shape.with_up("y") if shape.up == "auto" else shape).upright()
     if upright.mesh is None or not len(upright.mesh.faces):
         points = upright.points
         if len(points) > max_elements:
             points = points[np.random.default_rng(0).choice(len(points), max_elements, replace=False)]
-        return _glb(_fitted(points), np.full((len(points), 4), (*_PLAIN, 255), np.uint8), None)
-    vertices, colors, faces = _colored(upright.mesh)
-    vertices, colors, faces = _thinned(_fitted(vertices), colors, faces, max_elements)
+        return _glb(_fit_box(points), np.full((len(points), 4), (*_PLAIN, 255), np.uint8), None)
+    vertices, colors, faces = _split_by_colour(upright.mesh)
+    vertices, colors, faces = _simplify(_fit_box(vertices), colors, faces, max_elements)
     return _glb(vertices, colors, faces)
 
 
-def _fitted(points: Float32) -> Float32:
-    """Points [N, 3] with the middle of their box at the origin and 2 as its longest side."""
+def _fit_box(points: Float32) -> Float32:
+    """Return points [N, 3] with their bounding box centred at the origin and of longest side 2."""
     low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
     size = float((high - low).max()) or 1.0
     fitted: Float32 = ((points - (low + high) / 2) * (2 / size)).astype(np.float32)
     return fitted
 
 
-def _colored(mesh: Mesh) -> tuple[Float32, Colors, NDArray[np.int64]]:
-    """Vertices, their colours [N, 4] and faces; a vertex that several materials share becomes several."""
+def _split_by_colour(mesh: Mesh) -> tuple[Float32, Colors, NDArray[np.int64]]:
+    """Return vertices, their colours [N, 4] and faces; a vertex that several materials share becomes several."""
     count = len(mesh.vertices)
     pairs, corners = np.unique(
         mesh.face_materials.astype(np.int64)[:, None] * count + mesh.faces, return_inverse=True
@@ -78,7 +78,7 @@ def _colored(mesh: Mesh) -> tuple[Float32, Colors, NDArray[np.int64]]:
 
 
 def _texels(texture: NDArray[np.uint8], uv: Float32) -> NDArray[np.float64]:
-    """Colours [N, 3] in [0, 1] of a texture at coordinates [N, 2], which repeat."""
+    """Return the colours [N, 3] in [0, 1] of a repeating texture at coordinates [N, 2]."""
     height, width = texture.shape[:2]
     u, v = np.nan_to_num(uv.astype(np.float64)).T % 1.0
     columns = np.minimum((u * width).astype(np.int64), width - 1)
@@ -86,10 +86,10 @@ def _texels(texture: NDArray[np.uint8], uv: Float32) -> NDArray[np.float64]:
     return texture[rows, columns] / 255
 
 
-def _thinned(
+def _simplify(
     vertices: Float32, colors: Colors, faces: NDArray[np.int64], most: int
 ) -> tuple[Float32, Colors, NDArray[np.int64]]:
-    """Merge the vertices of each cell of a grid, ever coarser, until at most ``most`` triangles have an area."""
+    """Merge the vertices of each cell of ever coarser grids until at most ``most`` triangles have an area."""
     cells = _FINEST_GRID
     while len(faces) > most:
         keys = np.floor((vertices.astype(np.float64) + 1) * (cells / 2)).astype(np.int64) @ (1, 1 << 20, 1 << 40)
@@ -103,7 +103,7 @@ def _thinned(
 
 
 def _glb(vertices: Float32, colors: Colors, faces: NDArray[np.int64] | None) -> bytes:
-    """The file of one primitive: triangles, or points if there are no faces."""
+    """Return a GLB file of one primitive: triangles, or points if there are no faces."""
     chunks = [vertices.astype("<f4").tobytes(), colors.tobytes()]
     low, high = vertices.min(axis=0).tolist(), vertices.max(axis=0).tolist()
     accessors: list[dict[str, object]] = [

@@ -46,14 +46,14 @@ def add_parser(commands: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until interrupted."""
     try:
-        from clip2point.app.server import create_app, is_local, listen, names_of, server_of
+        from clip2point.app.server import create_app, is_local, list_names, listen, make_server
         from clip2point.app.service import Service
     except ImportError as error:
         raise OptionError(f"the page needs {error.name}: pip install 'clip2point[app]'") from error
 
     with listen(arguments.host, arguments.port) as door:
         service = Service(*_model_and_library(arguments))
-        app = create_app(service, max_upload_mb=arguments.max_upload_mb, hosts=names_of(arguments.host))
+        app = create_app(service, max_upload_mb=arguments.max_upload_mb, hosts=list_names(arguments.host))
         host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
         address = f"http://{host}:{door.getsockname()[1]}"
         if not is_local(arguments.host):
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.no_browser:
             _open_browser(address)
         with contextlib.suppress(KeyboardInterrupt):
-            server_of(app).run(sockets=[door])
+            make_server(app).run(sockets=[door])
     return 0
 
 

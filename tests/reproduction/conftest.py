@@ -1,17 +1,39 @@
 """All data sets of the recipes in their true layouts, with one or two shapes of a class, and tiny towers by the names
-of the real ones."""
+of the real ones. Commands run in this process, which saves the start of one for each."""
+
+import contextlib
+import io
+import sys
 
 import h5py
 import numpy as np
 import pytest
 
+from clip2point.cli.main import main
 from clip2point.core.labels import MODELNET10, MODELNET40
 from clip2point.data.scanobjectnn import CLASSES
+from clip2point.reproduction.commands import CommandResult, command_line
 from clip2point_shapes import generate, write_mesh
 
 WEIGHTS = ("clip-vit-b-32", "clip-vit-b-16", "clip-vit-l-14", "CLIP-ViT-B-32-laion2B-s34B-b79K")
 SYNSETS = ("02691156", "03001627", "04379243", "03636649")
 SHAPES = ("airplane", "chair", "table", "lamp")
+
+
+def run_inside(words):
+    """Run a command like ``run_process``, in this process."""
+    output, messages = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(messages):
+        status = main(words)
+    sys.stderr.write(messages.getvalue())
+    return CommandResult(command_line(words), status, output.getvalue(), tuple(messages.getvalue().splitlines()))
+
+
+@pytest.fixture(scope="package", autouse=True)
+def inside():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clip2point.reproduction.commands.run_process", run_inside)
+        yield
 
 
 def cloud(seed, points=64):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from clip2point.cli import reproduce
 from clip2point.cli.main import main
+from clip2point.reproduction import commands
+from clip2point.reproduction.commands import CommandResult
 from clip2point.reproduction.paper_recipe import paper_recipes
 
 RECIPES = paper_recipes()
@@ -84,7 +85,7 @@ def test_tables_say_what_made_each_figure(measured, places, ending, tmp_path, ti
 def test_another_model_makes_another_result(measured, places, tiny_siglip, capsys):
     other = [*places, "--model", str(tiny_siglip)]
     assert main(["reproduce", ZERO_SHOT, *other, "--dry-run", "--json"]) == 0
-    assert recipes(capsys)[ZERO_SHOT]["state"] == "made otherwise before; ready"
+    assert recipes(capsys)[ZERO_SHOT]["state"] == "outdated result; ready"
     assert main(["reproduce", UNTRAINED, *other, "--dry-run", "--json"]) == 0
     assert recipes(capsys)[UNTRAINED]["state"] == "done"
 
@@ -94,41 +95,46 @@ def test_again_measures_again(measured, places, capsys):
     assert "$ clip2point evaluate scanobjectnn-obj-bg" in capsys.readouterr().err
 
 
-def test_what_is_missing_or_fails_stops_no_other(places, tmp_path, capsys, monkeypatch):
+def test_missing_inputs_and_failures_stop_no_other_recipe(places, tmp_path, capsys, monkeypatch):
     def fail(words):
         if "modelnet10" in words:
             raise MemoryError("no room on the device")
-        return run_typed(words)
+        if "modelnet40" in words:
+            return CommandResult("clip2point evaluate modelnet40", -9, messages=("reading", "weights"))
+        return run(words)
 
-    run_typed = reproduce.run_typed
-    monkeypatch.setattr(reproduce, "run_typed", fail)
-    names = ["pointclip-modelnet10", "supervised-modelnet40", UNTRAINED]
+    run = commands.run_process
+    monkeypatch.setattr(commands, "run_process", fail)
+    names = ["pointclip-modelnet10", "pointclip-modelnet40", "supervised-modelnet40", UNTRAINED]
     words = [*places, "--out", str(tmp_path / "out"), "--model", str(tmp_path / "none")]
     assert main(["reproduce", *names, *words, "--json"]) == 1
     found = recipes(capsys)
     assert found["pointclip-modelnet10"]["error"] == "MemoryError: no room on the device"
+    killed = "'clip2point evaluate modelnet40' failed by signal 9: reading / weights"
+    assert found["pointclip-modelnet40"]["error"] == killed
     assert [missing["kind"] for missing in found["supervised-modelnet40"]["missing"]] == ["model"]
     assert found[UNTRAINED]["state"] == "done"
     assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{UNTRAINED}.json"]
 
 
-def test_an_interrupted_run_goes_on(places, tmp_path, capsys, monkeypatch):
+def test_an_interrupted_run_is_reported_and_continues(places, tmp_path, capsys, monkeypatch):
     def interrupt(words):
-        if "modelnet10" in words:
-            raise KeyboardInterrupt
-        return run_typed(words)
+        return CommandResult("", 130) if "modelnet10" in words else run(words)
 
-    run_typed = reproduce.run_typed
-    names = ["untrained-*32", "pointclip-modelnet10"]
+    run = commands.run_process
+    names = ["untrained-*32", "pointclip-modelnet10", "pointclip-modelnet40"]
     words = ["reproduce", *names, *places, "--out", str(tmp_path / "out")]
     with monkeypatch.context() as patch:
-        patch.setattr(reproduce, "run_typed", interrupt)
-        assert main(words) == 130
-    capsys.readouterr()
+        patch.setattr(commands, "run_process", interrupt)
+        assert main([*words, "--json"]) == 130
+    captured = capsys.readouterr()
+    states = [recipe["state"] for recipe in json.loads(captured.out)["recipes"]]
+    assert states == ["done", "interrupted", "ready"]
+    assert captured.err.endswith("Interrupted; the same command continues.\n")
     assert main(words) == 0
-    said = capsys.readouterr().err
-    assert "untrained-laion-vit-b-32: done already" in said
-    assert said.count("$ clip2point") == 1
+    messages = capsys.readouterr().err
+    assert "untrained-laion-vit-b-32: done already" in messages
+    assert messages.count("$ clip2point") == 2
 
 
 def test_shapes_that_cannot_be_read_are_counted(places, root, tmp_path, capsys):

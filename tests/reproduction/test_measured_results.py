@@ -1,7 +1,10 @@
+import json
+from dataclasses import replace
+
 import pytest
 
 from clip2point.core.errors import DataError
-from clip2point.reproduction.measured_results import Result, Row, read_result, rows_of, write_result
+from clip2point.reproduction.measured_results import RecipeResult, ResultRow, make_rows, read_result, write_result
 
 
 def summary(mean, deviation=None, runs=1):
@@ -13,11 +16,11 @@ MEASURED = {"over_seeds": summary(0.4938, 0.002, 3), "model": "m", "dataset": "m
 
 @pytest.fixture
 def result():
-    return Result(
+    return RecipeResult(
         recipe="zero-shot-x",
-        stamp={"model": ["m", "abc"]},
+        fingerprint={"model": ["m", "abc"]},
         commands=("clip2point evaluate modelnet40",),
-        rows=rows_of(MEASURED),
+        rows=make_rows(MEASURED),
         seconds=1.5,
         device="2 cores",
         failures=0,
@@ -26,15 +29,15 @@ def result():
 
 
 def test_one_measurement_is_one_row():
-    assert rows_of(MEASURED) == (Row("", 0.4938, 0.002, 3),)
+    assert make_rows(MEASURED) == (ResultRow("", 0.4938, 0.002, 3),)
 
 
 def test_a_sweep_has_a_row_for_each_combination():
     swept = {
         "rows": [{"style": "pointclip", "radius": 0.02, **summary(0.2)}, {"style": "b", "radius": 1, **summary(0)}]
     }
-    assert [row.name for row in rows_of(swept)] == ["style=pointclip, radius=0.02", "style=b, radius=1"]
-    assert rows_of(swept)[0].accuracy == 0.2
+    assert [row.name for row in make_rows(swept)] == ["style=pointclip, radius=0.02", "style=b, radius=1"]
+    assert make_rows(swept)[0].accuracy == 0.2
 
 
 def test_a_comparison_has_a_row_for_each_head_and_number_of_shots():
@@ -43,19 +46,19 @@ def test_a_comparison_has_a_row_for_each_head_and_number_of_shots():
         for head in ("gdpa", "dpa:scale=off")
         for shots in (1, 16)
     ]
-    rows = rows_of({"zero_shot": {"accuracy": 0.5}, "over_seeds": cells})
+    rows = make_rows({"zero_shot": {"accuracy": 0.5}, "over_seeds": cells})
     assert [row.name for row in rows] == [
         *("class names alone", "gdpa, 1 shot", "gdpa, 16 shots"),
         *("dpa:scale=off, 1 shot", "dpa:scale=off, 16 shots"),
     ]
-    assert rows[0] == Row("class names alone", 0.5, None, 1)
-    whole = rows_of({"zero_shot": {"accuracy": 0.5}, "over_seeds": [{"head": "gdpa", "shots": None, **summary(0.9)}]})
+    assert rows[0] == ResultRow("class names alone", 0.5, None, 1)
+    whole = make_rows({"zero_shot": {"accuracy": 0.5}, "over_seeds": [{"head": "gdpa", "shots": None, **summary(0.9)}]})
     assert whole[1].name == "gdpa"
 
 
 def test_figures_are_in_percent_with_their_deviation():
-    assert str(Row("", 0.49381, None, 1)) == "49.38"
-    assert str(Row("", 0.49381, 0.0123, 3)) == "49.38 ± 1.2"
+    assert str(ResultRow("", 0.49381, None, 1)) == "49.38"
+    assert str(ResultRow("", 0.49381, 0.0123, 3)) == "49.38 ± 1.2"
 
 
 def test_what_is_written_is_read(result, tmp_path):
@@ -69,5 +72,15 @@ def test_what_is_written_is_read(result, tmp_path):
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"rows": [{}]}', '{"rows": 3}', "[" * 5000])
 def test_other_files_are_named(text, tmp_path):
     (tmp_path / "zero-shot-x.json").write_text(text)
-    with pytest.raises(DataError, match=r"zero-shot-x.json: is no result of clip2point reproduce; remove it"):
+    with pytest.raises(DataError, match=r"zero-shot-x.json: is no result of clip2point reproduce: remove it"):
         read_result(tmp_path, "zero-shot-x")
+
+
+def test_a_result_of_release_0_1_0_is_read(result, tmp_path):
+    recipe = {"captions": {"name_probability": 0.5}}
+    result = replace(result, fingerprint={**result.fingerprint, "pretraining": recipe})
+    values = result.to_dict()
+    former = {"captions": {"name_share": 0.5}}
+    values["stamp"] = {**values.pop("fingerprint"), "pretraining": former}
+    (tmp_path / "zero-shot-x.json").write_text(json.dumps(values))
+    assert read_result(tmp_path, "zero-shot-x") == result

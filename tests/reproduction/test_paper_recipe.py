@@ -66,7 +66,7 @@ def test_there_is_one_for_each_thing_that_the_paper_and_we_vary():
 @pytest.mark.parametrize("name", RECIPES)
 def test_its_command_is_one_of_ours_and_its_figures_have_a_row(name):
     recipe = RECIPES[name]
-    arguments = build_parser().parse_args(recipe.filled(FILLED))
+    arguments = build_parser().parse_args(recipe.fill(FILLED))
     assert arguments.model == "some-model"
     assert arguments.device == "some-device"
     assert arguments.dtype == "fp32"
@@ -105,7 +105,7 @@ def test_a_good_one_is_read(tmp_path):
         *("zero-shot-mine", "modelnet40", "zero-shot"),
         None,
     )
-    assert recipe.filled({"root": "a b", "model": "m", "device": "cpu"})[2:4] == ["--root", "a b"]
+    assert recipe.fill({"root": "a b", "model": "m", "device": "cpu"})[2:4] == ["--root", "a b"]
     assert read_paper_recipe(write(tmp_path, GOOD + "pretraining: {}\n")).pretraining == {}
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from clip2point.core.errors import OptionError
 from clip2point.reproduction.paper_recipe import PaperRecipe, paper_recipes
-from clip2point.reproduction.planning import Place, Planner
+from clip2point.reproduction.planning import RecipePlanner, ReproductionSettings
 
 RECIPES = paper_recipes()
 ZERO_SHOT, PRETRAIN = RECIPES["zero-shot-modelnet40-6-views"], RECIPES["pretrain"]
@@ -19,7 +19,7 @@ def place(root, weights, tmp_path):
 
 
 def plan(recipe, **place):
-    return Planner(Place(**place), RECIPES).plan(recipe)
+    return RecipePlanner(ReproductionSettings(**place), RECIPES).plan(recipe)
 
 
 def words_after(line, option):
@@ -45,7 +45,7 @@ def test_pre_training_is_the_papers_with_the_changes(place, root, weights):
     assert pairs == f"clip2point pairs {root}/ShapeNetCore.v2 --out {root}/pairs"
     assert pretrain == f"clip2point pretrain {folder}/training.yaml --out {folder} --device cpu"
     assert words_after(evaluate, "--model") == f"{folder}/model"
-    found.prepare()
+    found.write_training()
     written, paper = (json.loads((folder / "training.yaml").read_text()), plan(PRETRAIN, **place).training[1])
     assert written["backbone"] == str(weights / "clip-vit-b-32")
     assert written["data"]["pairs"] == [str(root / "pairs")]
@@ -169,22 +169,22 @@ def test_the_model_given_stands_for_the_papers_alone(place, tiny_siglip, weights
     assert words_after(line, "--model") == str(weights / "clip-vit-l-14")
 
 
-def test_the_stamp_knows_models_by_what_is_in_them(place, tiny_clip, tiny_siglip, tmp_path, monkeypatch):
-    def stamp(**changes):
-        planner = Planner(Place(**{**place, "model": str(tiny_clip), **changes}), RECIPES)
-        return planner.stamp(planner.plan(ZERO_SHOT))
+def test_the_fingerprint_of_a_model_is_that_of_its_files(place, tiny_clip, tiny_siglip, tmp_path, monkeypatch):
+    def fingerprint(**changes):
+        planner = RecipePlanner(ReproductionSettings(**{**place, "model": str(tiny_clip), **changes}), RECIPES)
+        return planner.fingerprint(planner.plan(ZERO_SHOT))
 
-    first = stamp()
-    assert stamp() == json.loads(json.dumps(first)) == first
-    assert stamp(device="cuda") == first
-    assert stamp(model=str(tiny_siglip)) != first
-    assert stamp(quick=True) != first
+    first = fingerprint()
+    assert fingerprint() == json.loads(json.dumps(first)) == first
+    assert fingerprint(device="cuda") == first
+    assert fingerprint(model=str(tiny_siglip)) != first
+    assert fingerprint(quick=True) != first
     model = shutil.copytree(tiny_clip, tmp_path / "model")
-    before = stamp(model=str(model))
+    before = fingerprint(model=str(model))
     (model / "config.json").write_text((model / "config.json").read_text() + "\n")
-    assert stamp(model=str(model)) != before
+    assert fingerprint(model=str(model)) != before
     monkeypatch.chdir(place["root"])
-    assert stamp(root=place["root"].relative_to(place["root"])) == first
+    assert fingerprint(root=place["root"].relative_to(place["root"])) == first
 
 
 def test_changes_that_make_no_sense_are_named(place):

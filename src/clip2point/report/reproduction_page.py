@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from clip2point.core.files import replacing
 
 if TYPE_CHECKING:
-    from clip2point.reproduction.measured_results import Result
-    from clip2point.reproduction.planning import Plan
+    from clip2point.reproduction.measured_results import RecipeResult
+    from clip2point.reproduction.planning import RecipePlan
 
 TITLE = "Results of the paper: measured beside quoted"
 QUICK = "A quick check on a few shapes: these figures mean nothing."
@@ -53,7 +53,7 @@ class Entry:
     commands: tuple[str, ...]
 
 
-def entries_of(plan: Plan, result: Result | None, state: str) -> list[Entry]:
+def entries_of(plan: RecipePlan, result: RecipeResult | None, state: str) -> list[Entry]:
     """Return the lines of a recipe: measured rows, and those that are quoted only.
 
     A quick check quotes nothing, since its figures are not comparable.

@@ -1,1 +1,1 @@
-"""Results of the paper: recipes for them, what a recipe needs, and what came out of it beside what the paper states."""
+"""Reproduction of the paper's results: recipes, what they need, and measured figures beside quoted ones."""

@@ -1,4 +1,4 @@
-"""Recipes of results: the command that measures, the model and the data that it needs, and what papers state."""
+"""Recipes of results: command of the measurement, model, data, and figures that papers state."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from clip2point.core.strict_config import read_section
 from clip2point.core.yaml_files import describe_value, parse_yaml
 from clip2point.evaluation.published import Published, find_published
 
-#: What a command may leave to whoever runs it, in braces.
+#: Parts of a command that the user gives; they stand in braces.
 PLACEHOLDERS = frozenset(("root", "model", "device"))
-#: How the names of recipes begin, in the order in which they are listed and run. The first makes what others measure.
+#: Prefixes of the names of recipes, in the order in which they are listed and run. Others measure models of the first.
 KINDS = ("pretrain", "zero-shot", "few-shot", "supervised", "ablation", "larger", "laion", "untrained", "pointclip")
-#: The recipe that makes the model of the paper.
+#: Recipe of the paper's model.
 PAPER = "pretrain"
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -29,15 +29,15 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
-class Quote:
-    """A figure that a paper states; it has to be one of ``clip2point.evaluation.published``.
+class QuotedFigure:
+    """Figure that a paper states; it has to be one of ``clip2point.evaluation.published``.
 
     Attributes:
-        accuracy: in percent.
-        system: what the figure is of.
-        protocol: "zero-shot", "16-shot" or "supervised".
-        row: of the measurement beside which it stands, see ``Row``.
-        dataset: as published; the one that the command measures on if not given.
+        accuracy: Accuracy in percent.
+        system: Name of the system.
+        protocol: Protocol: "zero-shot", "16-shot" or "supervised".
+        row: Name of the row of the measurement beside which it stands, see ``ResultRow``.
+        dataset: Name of the data set, as published; that of the command by default.
     """
 
     accuracy: float
@@ -49,20 +49,20 @@ class Quote:
 
 @dataclass(frozen=True)
 class PaperRecipe:
-    """How one result is had.
+    """Recipe of one result.
 
     Attributes:
-        title: what it is.
-        model: what is measured: the name of a recipe that trains it, or a model as for ``clip2point.load``. With
-            ``pretraining``, what that starts from.
-        command: words after "clip2point"; it begins with "evaluate", and {root}, {model} and {device} stand for what
-            the user gives.
-        data: what the data are, for people.
-        time: how long it takes on which hardware, and how that is known.
-        quoted: what papers state.
-        notes: what is to be known to compare with it.
-        name: of the recipe, which is that of its file.
-        pretraining: what differs from the paper's pre-training, by section; None for a recipe that trains no tower.
+        title: Title of the result.
+        model: Measured model: name of a recipe that trains it, or a model as for ``clip2point.load``. With
+            ``pretraining``, initial model of the training.
+        command: Words after "clip2point", the first of which is "evaluate"; {root}, {model} and {device} stand for
+            the user's values.
+        data: Description of the data, for people.
+        time: Duration and hardware, with the source of this figure.
+        quoted: Figures that papers state.
+        notes: Notes for comparisons.
+        name: Name of the recipe, which is that of its file.
+        pretraining: Changes to the paper's pre-training, by section; None for a recipe that trains no tower.
     """
 
     title: str
@@ -70,42 +70,42 @@ class PaperRecipe:
     command: str
     data: str
     time: str
-    quoted: tuple[Quote, ...] = ()
+    quoted: tuple[QuotedFigure, ...] = ()
     notes: str = ""
     name: str = ""
     pretraining: Mapping[str, Any] | None = None
 
     @cached_property
     def words(self) -> list[str]:
-        """Of the command."""
+        """Words of the command."""
         return shlex.split(self.command)
 
     @property
     def dataset(self) -> str:
-        """On which the command measures."""
+        """Data set of the measurement."""
         return self.words[1]
 
     @property
     def protocol(self) -> str:
-        """By which the command measures."""
+        """Protocol of the measurement."""
         return self.words[self.words.index("--protocol") + 1] if "--protocol" in self.words else "zero-shot"
 
     @property
     def published(self) -> list[tuple[str, Published]]:
-        """What papers state, in full, each with the row of the measurement that it belongs to."""
+        """Published figures in full, each with the row of the measurement that it belongs to."""
         return [(quote.row, row) for quote in self.quoted if (row := self._published(quote))]
 
-    def _published(self, quote: Quote) -> Published | None:
+    def _published(self, quote: QuotedFigure) -> Published | None:
         rows = find_published(quote.dataset or self.dataset, quote.protocol)
         found = [row for row in rows if (row.system, row.accuracy) == (quote.system, quote.accuracy)]
         return found[0] if found else None
 
-    def filled(self, values: Mapping[str, str]) -> list[str]:
-        """The words of the command with values in the places of the placeholders."""
+    def fill(self, values: Mapping[str, str]) -> list[str]:
+        """Return the words of the command with values in the places of the placeholders."""
         return [_PLACEHOLDER.sub(lambda match: values[match[1]], word) for word in self.words]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Return JSON types."""
         return {
             **{name: getattr(self, name) for name in ("name", "title", "model", "command", "data", "time", "notes")},
             "quoted_not_measured": [{"row": row, **published.to_dict()} for row, published in self.published],
@@ -114,16 +114,20 @@ class PaperRecipe:
 
 
 def recipe_folder() -> Path:
-    """Where the recipes lie: in the package, or beside ``src`` where that is a checkout."""
+    """Return the folder of the recipes: in the package, or beside ``src`` in a checkout."""
     inside = _PACKAGE / "recipes"
     return inside if inside.is_dir() else _PACKAGE.parents[1] / "recipes"
 
 
 def paper_recipes() -> dict[str, PaperRecipe]:
-    """All recipes of results by name, those first that make models which others measure.
+    """Read all recipes of results, by name; recipes of models that others measure come first.
 
     Raises:
-        OptionError: if there are none, or one cannot be read.
+        OptionError: If there are none, or one cannot be read.
+
+    Examples:
+        >>> paper_recipes()["zero-shot-modelnet40-6-views"].dataset
+        'modelnet40'
     """
     paths = sorted((recipe_folder() / "paper").glob("*.yaml"))
     if not paths:
@@ -137,10 +141,10 @@ def read_paper_recipe(path: Path) -> PaperRecipe:
     """Read the recipe of a result.
 
     Args:
-        path: a YAML file, named after the result.
+        path: YAML file, named after the result.
 
     Raises:
-        OptionError: if it cannot be read, a key is unknown, missing or of the wrong type, its command is no
+        OptionError: If it cannot be read, a key is unknown, missing or of the wrong type, its command is no
             measurement, or it quotes a figure that ``clip2point.evaluation.published`` does not have; the message
             names the file.
     """
@@ -158,7 +162,7 @@ def read_paper_recipe(path: Path) -> PaperRecipe:
 
 
 def _check(recipe: PaperRecipe, path: Path) -> None:
-    """Make sure that a recipe can be run and quotes nothing that no paper states."""
+    """Check that a recipe can be run, and that papers state the figures that it quotes."""
     if not _NAME.fullmatch(recipe.name):
         raise OptionError(
             f"{path}: a recipe's name begins with {', '.join(KINDS[:-1])} or {KINDS[-1]}; rename the file"

@@ -132,7 +132,7 @@ def test_supervised_and_unquoted(tmp_path):
     assert "Quoted" not in html
     assert "±" not in re.sub('<p.*?</p>|<figcaption.*?</figcaption>|alt=".*?"', "", html)
     assert "supervised" in html
-    assert {row.protocol for row in found.published()} == {"supervised"}
+    assert {row.protocol for row in found.find_published()} == {"supervised"}
 
 
 def test_a_threshold_that_nothing_reaches(tmp_path):

@@ -59,12 +59,12 @@ def run(arguments: argparse.Namespace) -> int:
 
         output.remark(f"Report: {write_comparison_page(arguments.report, found, compare=arguments.compare)}")
     if arguments.json:
-        quoted = {"quoted_not_measured": [row.to_dict() for row in found.published()]} if arguments.compare else {}
+        quoted = {"quoted_not_measured": [row.to_dict() for row in found.find_published()]} if arguments.compare else {}
         output.print_json({**found.to_dict(), **quoted})
     else:
         _print(found)
         if arguments.compare:
-            print_published(found.published(), parts.test.name, found.protocol)
+            print_published(found.find_published(), parts.test.name, found.protocol)
     output.list_failures(list(found.failures), len(parts.train) + len(parts.validation) + len(parts.test))
     return 1 if found.failures else 0
 

@@ -123,12 +123,14 @@ def _run_zero_shot(arguments: argparse.Namespace) -> int:
         page = write_evaluation_page(arguments.report, describe_measurement(measured, compare=arguments.compare))
         output.remark(f"Report: {page}")
     if arguments.json:
-        quoted = {"quoted_not_measured": [row.to_dict() for row in measured.published()]} if arguments.compare else {}
+        quoted = (
+            {"quoted_not_measured": [row.to_dict() for row in measured.find_published()]} if arguments.compare else {}
+        )
         output.print_json({**measured.to_dict(), **quoted})
     else:
         _print(measured)
         if arguments.compare:
-            print_published(measured.published(), dataset.name, measured.protocol)
+            print_published(measured.find_published(), dataset.name, measured.protocol)
     output.list_failures(list(measured.failures), len(dataset))
     return 1 if measured.failures else 0
 

@@ -216,7 +216,7 @@ class Comparison:
         )
         return [note for note in (self.parts.test.note, self.parts.note, learned if networks else "") if note]
 
-    def published(self) -> tuple[Published, ...]:
+    def find_published(self) -> tuple[Published, ...]:
         """What papers state for the same data set and protocol."""
         protocols = ["supervised" if shots is None else f"{shots}-shot" for shots in self.shots]
         return tuple(row for protocol in protocols for row in find_published(self.parts.test.name, protocol))

@@ -66,7 +66,7 @@ class Measurement:
         """Fingerprints of the model and the data."""
         return {"model": self.model.backbone.fingerprint(), "dataset": self.dataset.fingerprint}
 
-    def published(self) -> tuple[Published, ...]:
+    def find_published(self) -> tuple[Published, ...]:
         """Return the figures of papers for the same data set and protocol."""
         return find_published(self.dataset.name, self.protocol)
 

@@ -1,6 +1,6 @@
-"""Speed of every stage, each beside another way of doing the same, in one run.
+"""Speed of every stage, beside another implementation of the same, in one run.
 
-Absolute times depend on the machine and on what else it does; the ratios of one run are what can be compared.
+Absolute times depend on the machine and its load; only the ratios of one run are comparable.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from clip2point.rendering import render_depth, render_zbuffer, view_set
 from clip2point.shapes import Shape, load_shape, prepare_points
 from clip2point.shapes.demo_shapes import demo_files
 
-#: Demo shapes of a batch.
+#: Number of demo shapes in a batch.
 _CLASSES = ("airplane", "bed", "car", "chair", "lamp", "sofa", "table", "vase")
 _RADIUS = 0.02
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Time of one way of doing a stage.
+    """Time of one implementation of a stage.
 
     Attributes:
-        stage: what is done.
-        way: how.
-        seconds: for one object, the least of several runs.
-        against: the way of the same stage that ``ratio`` refers to.
-        ratio: how many times faster than that way.
+        stage: Name of the stage.
+        way: Name of the implementation.
+        seconds: Seconds per object, the least of several runs.
+        against: Implementation of the same stage that ``ratio`` refers to.
+        ratio: Speed-up over that implementation.
     """
 
     stage: str
@@ -49,7 +49,7 @@ class Timing:
     ratio: float = math.nan
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Convert to JSON types."""
         compared = {"against": self.against, "ratio": self.ratio} if self.against else {}
         return {"stage": self.stage, "way": self.way, "seconds_per_object": self.seconds, **compared}
 
@@ -58,27 +58,27 @@ def benchmark(backbones: dict[str, Backbone], views: str, points: int, repeats: 
     """Time reading, rendering, encoding and the whole.
 
     Args:
-        backbones: towers by number format, for example {"fp32": ..., "bf16": ...}.
-        views: name of the view set.
-        points: drawn from each object.
-        repeats: runs of each way, after one that is not counted; the least time is kept.
+        backbones: Towers by number format, for example {"fp32": ..., "bf16": ...}.
+        views: Name of the view set.
+        points: Number of points per object.
+        repeats: Runs of each implementation, after a warm-up; the least time counts.
 
     Returns:
-        One entry for each way of each stage.
+        Timing of each implementation of each stage.
     """
     files = list(demo_files(_CLASSES).values())
     shapes = [load_shape(file) for file in files]
     clouds = np.stack([prepare_points(shape, points, up="y") for shape in shapes])
-    timings = _reading(files, shapes, points, repeats)
-    timings += _rendering(clouds, views, repeats)
+    timings = _time_reading(files, shapes, points, repeats)
+    timings += _time_rendering(clouds, views, repeats)
     for number, backbone in backbones.items():
-        timings += _encoding(clouds, views, number, backbone, repeats)
-        timings += _whole(files, views, points, number, backbone, repeats)
-    return _compared(timings)
+        timings += _time_encoding(clouds, views, number, backbone, repeats)
+        timings += _time_pipeline(files, views, points, number, backbone, repeats)
+    return _add_ratios(timings)
 
 
 def peak_memory() -> int | None:
-    """Largest resident size of this process so far, in bytes; None on Windows, which is not asked."""
+    """Return the largest resident size of this process so far, in bytes; None on Windows."""
     if sys.platform == "win32":
         return None
     import resource
@@ -87,8 +87,8 @@ def peak_memory() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _reading(files: list[Path], shapes: list[Shape], points: int, repeats: int) -> list[Timing]:
-    """From a .glb file to unit-sphere points."""
+def _time_reading(files: list[Path], shapes: list[Shape], points: int, repeats: int) -> list[Timing]:
+    """Time the way from a .glb file to unit-sphere points."""
     return [
         _time("read a .glb mesh", "file to Shape", lambda: [load_shape(file) for file in files], len(files), repeats),
         _time(
@@ -101,8 +101,8 @@ def _reading(files: list[Path], shapes: list[Shape], points: int, repeats: int) 
     ]
 
 
-def _rendering(clouds: NDArray[np.float32], views: str, repeats: int) -> list[Timing]:
-    """Depth maps by both backends, and z-buffers by the plain loop."""
+def _time_rendering(clouds: NDArray[np.float32], views: str, repeats: int) -> list[Timing]:
+    """Time depth maps by both backends, and z-buffers by the plain loop."""
     size = 224
     stage = f"render {len(view_set(views))} x {size} px"
     rotation, translation = view_set(views).cameras(np.ones(len(view_set(views)), dtype=np.float32))
@@ -130,8 +130,10 @@ def _rendering(clouds: NDArray[np.float32], views: str, repeats: int) -> list[Ti
     return [*timings, plain]
 
 
-def _encoding(clouds: NDArray[np.float32], views: str, number: str, backbone: Backbone, repeats: int) -> list[Timing]:
-    """Features of depth maps."""
+def _time_encoding(
+    clouds: NDArray[np.float32], views: str, number: str, backbone: Backbone, repeats: int
+) -> list[Timing]:
+    """Time the features of depth maps."""
     depth = torch.from_numpy(render_depth(clouds, views, image_size=backbone.image_size))
     return [
         _time(
@@ -144,8 +146,10 @@ def _encoding(clouds: NDArray[np.float32], views: str, number: str, backbone: Ba
     ]
 
 
-def _whole(files: list[Path], views: str, points: int, number: str, backbone: Backbone, repeats: int) -> list[Timing]:
-    """From files to embeddings."""
+def _time_pipeline(
+    files: list[Path], views: str, points: int, number: str, backbone: Backbone, repeats: int
+) -> list[Timing]:
+    """Time the way from files to embeddings."""
     model = Recogniser(backbone, Settings(views=views, points=points), backbone.name)
     return [
         _time(
@@ -159,7 +163,7 @@ def _whole(files: list[Path], views: str, points: int, number: str, backbone: Ba
 
 
 def _time(stage: str, way: str, function: Callable[[], Any], objects: int, repeats: int) -> Timing:
-    """The least time of several runs, by object, after one run that compiles and warms up."""
+    """Return the least time per object of several runs, after a warm-up that compiles."""
     function()
     seconds = []
     for _ in range(repeats):
@@ -169,8 +173,8 @@ def _time(stage: str, way: str, function: Callable[[], Any], objects: int, repea
     return Timing(stage, way, min(seconds) / objects)
 
 
-def _compared(timings: list[Timing]) -> list[Timing]:
-    """Each way beside the slowest of its stage."""
+def _add_ratios(timings: list[Timing]) -> list[Timing]:
+    """Compare each implementation with the slowest of its stage."""
     slowest: dict[str, Timing] = {}
     for timing in timings:
         if timing.stage not in slowest or timing.seconds > slowest[timing.stage].seconds:
@@ -197,7 +201,7 @@ def _plain_loop(
     size: int,
     radius: float,
 ) -> NDArray[np.float32]:
-    """Z-buffers [V, S, S] of points [N, 3] in the manner of PyTorch3D's CPU rasteriser: each pixel asks each point."""
+    """Return z-buffers [V, S, S] of points [N, 3] as PyTorch3D's CPU rasteriser does: each pixel tests each point."""
     views, count = rotation.shape[0], points.shape[0]
     images = np.full((views, size, size), np.float32(-1))
     for v in range(views):

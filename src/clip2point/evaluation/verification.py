@@ -1,8 +1,8 @@
-"""Verification: a model against what it gave when it was made.
+"""Verification of a model against a record from its release.
 
-The demo shapes are read, rendered and classified, and each stage is held against a record made with the same code: the
-checksums of the weights, the rendered depth maps, the scores, the answers. A wrong weight file, up-axis, view set,
-prompt or list of labels shows at the stage that it spoils.
+The demo shapes are read, rendered and classified, and each stage is compared with a record made by the same code:
+checksums of the weights, depth maps, scores and answers. A wrong weight file, up-axis, view set, prompt or list of
+labels shows at the stage that it affects.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from clip2point.shapes import Shape
 from clip2point.shapes.demo_shapes import DEMO_CLASSES, demo_shapes
 from clip2point.shapes.orientation import from_y_up
 
-#: Demo classes that the check offers as labels.
+#: Labels of the check.
 CLASSES = DEMO_CLASSES
 
-#: Largest differences that rounding explains, in fp32 and in bf16: of the mean grey of a quarter of a depth map, and
-#: of a score (mean cosine).
+#: Largest differences due to rounding, in fp32 and in bf16: of the mean gray level of a quarter of a depth map, and of
+#: a score (mean cosine).
 _GREY_TOLERANCE = 0.005
 _SCORE_TOLERANCE = {"torch.float32": 0.01, "torch.bfloat16": 0.06}
-#: Fraction of the answers that rounding may turn, where two labels are nearly equal: one of the sixteen.
+#: Fraction of the answers that rounding may change, where two labels are nearly equal: one of the sixteen.
 _TURNED_ANSWERS = 1 / 16
 
 
@@ -35,10 +35,10 @@ class Check:
     """One comparison.
 
     Attributes:
-        name: of what is compared.
-        expected: in words or figures.
-        got: in words or figures.
-        passed: whether they agree.
+        name: Name of the compared quantity.
+        expected: Expected value, in words or figures.
+        got: Value found, in words or figures.
+        passed: True if they agree.
     """
 
     name: str
@@ -47,19 +47,19 @@ class Check:
     passed: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Convert to JSON types."""
         return {"name": self.name, "expected": self.expected, "got": self.got, "passed": self.passed}
 
 
 def measure(model: Recogniser, weights: Mapping[str, str]) -> dict[str, Any]:
-    """What a model gives for the demo shapes, as JSON types: the record that ``verify`` compares with.
+    """Record the results of a model on the demo shapes, as JSON types, for ``verify``.
 
     Args:
-        model: as it should be.
-        weights: checksums of the files that it is made of, by name.
+        model: Model to record.
+        weights: Checksums of its files, by name.
 
     Returns:
-        Labels, settings, checksums, accuracy, and for each shape its greys, its scores and its answer.
+        Labels, settings, checksums, accuracy, and gray levels, scores and answer of each shape.
     """
     answers = _classify(model)
     return {
@@ -71,7 +71,7 @@ def measure(model: Recogniser, weights: Mapping[str, str]) -> dict[str, Any]:
             name: {
                 "truth": name,
                 "answer": answer.label,
-                "greys": _greys_of_quarters(answer),
+                "greys": _average_quarters(answer),
                 "scores": {guess.label: round(guess.score, 5) for guess in answer.guesses},
             }
             for name, answer in answers.items()
@@ -83,24 +83,24 @@ def verify(expected: Mapping[str, Any], got: Mapping[str, Any], dtype: str = "to
     """Compare two records of ``measure``.
 
     Args:
-        expected: made when the model was.
-        got: made now.
-        dtype: number format of the towers now.
+        expected: Record of the release.
+        got: Record of this installation.
+        dtype: Number format of this installation's towers.
 
     Returns:
-        The checks, in the order of the stages.
+        Checks in the order of the stages.
 
     Raises:
-        ModelError: if the expected record is not one.
+        ModelError: The expected record is malformed.
     """
     try:
         return [
             _same_weights(expected["weights"], got["weights"]),
-            _equal("settings", expected["settings"], got["settings"]),
-            _equal("labels", expected["labels"], got["labels"]),
-            _equal("files", sorted(expected["files"]), sorted(got["files"])),
-            _close("rendering", _greys(expected), _greys(got), _GREY_TOLERANCE, "grey of quarters"),
-            _close("scores", _scores(expected), _scores(got), _SCORE_TOLERANCE[dtype], "mean cosine"),
+            _check_equal("settings", expected["settings"], got["settings"]),
+            _check_equal("labels", expected["labels"], got["labels"]),
+            _check_equal("files", sorted(expected["files"]), sorted(got["files"])),
+            _check_close("rendering", _greys(expected), _greys(got), _GREY_TOLERANCE, "grey of quarters"),
+            _check_close("scores", _scores(expected), _scores(got), _SCORE_TOLERANCE[dtype], "mean cosine"),
             _same_answers(expected["files"], got["files"]),
             _same_accuracy(expected, got),
         ]
@@ -109,7 +109,7 @@ def verify(expected: Mapping[str, Any], got: Mapping[str, Any], dtype: str = "to
 
 
 def _classify(model: Recogniser) -> dict[str, Classification]:
-    """The answer for each demo shape, with its depth maps and the scores of all labels."""
+    """Classify each demo shape, with its depth maps and the scores of all labels."""
     # Every other shape lies on its back and says so: up-axes are checked, too.
     shapes = (_lay_down(shape) if index % 2 else shape for index, (_, shape) in enumerate(demo_shapes(CLASSES)))
     answers = model.classify_many(shapes, CLASSES, top=len(CLASSES), keep_views=True)
@@ -117,18 +117,18 @@ def _classify(model: Recogniser) -> dict[str, Classification]:
 
 
 def _lay_down(shape: Shape) -> Shape:
-    """The same shape, y up before, in coordinates with z up."""
+    """Rotate a y-up shape into coordinates with z up."""
     mesh = shape.mesh and replace(shape.mesh, vertices=from_y_up(shape.mesh.vertices, "z"))
     return replace(shape, points=from_y_up(shape.points, "z"), mesh=mesh, up="z")
 
 
 def _accuracy(answers: Mapping[str, Classification]) -> float:
-    """Fraction of demo shapes whose best label is the true one."""
+    """Return the fraction of demo shapes whose best label is the true one."""
     return sum(answer.label == name for name, answer in answers.items()) / len(answers)
 
 
-def _greys_of_quarters(answer: Classification) -> list[float]:
-    """Mean grey of each quarter of each view: what shows a turned shape as well as another radius."""
+def _average_quarters(answer: Classification) -> list[float]:
+    """Return the mean gray level of each quarter of each view; rotations and other radii change it."""
     assert answer.depth is not None
     half = answer.depth.shape[-1] // 2
     rows = (answer.depth[:, :half], answer.depth[:, half:])
@@ -142,18 +142,20 @@ def _same_weights(expected: Mapping[str, str], got: Mapping[str, str]) -> Check:
     return Check("weights", f"{len(expected)} files with these sha256", words, not different)
 
 
-def _equal(name: str, expected: Any, got: Any) -> Check:
-    """A comparison of lists or settings that must be the same; what differs is shown."""
+def _check_equal(name: str, expected: Any, got: Any) -> Check:
+    """Compare lists or settings that must be equal, and show the differences."""
     if expected == got:
-        return Check(name, _short(expected), "the same", True)
+        return Check(name, _shorten(expected), "the same", True)
     if isinstance(expected, Mapping):
         keys = [key for key in expected if expected[key] != got.get(key)]
-        return Check(name, _short({key: expected[key] for key in keys}), _short({k: got.get(k) for k in keys}), False)
-    return Check(name, _short(expected), _short(got), False)
+        return Check(
+            name, _shorten({key: expected[key] for key in keys}), _shorten({k: got.get(k) for k in keys}), False
+        )
+    return Check(name, _shorten(expected), _shorten(got), False)
 
 
-def _close(name: str, expected: np.ndarray, got: np.ndarray, tolerance: float, unit: str) -> Check:
-    """A comparison of figures within a tolerance."""
+def _check_close(name: str, expected: np.ndarray, got: np.ndarray, tolerance: float, unit: str) -> Check:
+    """Compare figures within a tolerance."""
     wanted = f"{unit} within {tolerance:g}"
     if expected.shape != got.shape:
         return Check(name, wanted, f"{got.size} figures instead of {expected.size}", False)
@@ -186,8 +188,8 @@ def _scores(record: Mapping[str, Any]) -> np.ndarray:
     )
 
 
-def _short(value: Any) -> str:
-    """A value in at most 60 letters."""
+def _shorten(value: Any) -> str:
+    """Return a value in at most 60 characters."""
     if isinstance(value, list) and len(value) > 3:
         return f"{len(value)}: {value[0]} ... {value[-1]}"
     text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)

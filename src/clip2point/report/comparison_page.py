@@ -51,7 +51,7 @@ def write_comparison_page(folder: Path, found: Comparison, *, compare: bool = Fa
     }
     for name, content in plots.items():
         write_bytes(folder / name, content)
-    quoted = found.published() if compare else ()
+    quoted = found.find_published() if compare else ()
     record = {**found.to_dict(), "quoted_not_measured": [row.to_dict() for row in quoted]}
     write_bytes(
         folder / "report.json", (json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -172,7 +172,7 @@ def describe_measurement(measurement: Measurement, *, compare: bool = False) -> 
         classes=dataset.classes,
         failures=list(measurement.failures),
         remarks=[dataset.note] if dataset.note else [],
-        published=measurement.published() if compare else (),
+        published=measurement.find_published() if compare else (),
         view_names=view_headings(model.views.angles),
         pictures=render_pictures,
     )

@@ -16,8 +16,8 @@ ROOMS = [
 #: Rooms whose English is still being revised.
 PENDING = frozenset(
     """
-    adaptation backbones cli core data evaluation features heads model pretraining reproduction
-    shapes training
+    adaptation backbones cli core data evaluation features heads model pretraining
+    shapes
     """.split()
 )
 
@@ -49,13 +49,13 @@ def find_entries(docstring: str) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(lines):
         if match := SECTION.fullmatch(line):
             section, level = match[2], len(match[1])
-            if section in ("Yields"):
+            if section in ("Returns", "Yields"):
                 yield section, lines[number + 1].strip()
             continue
         indent = len(line) - len(line.lstrip())
         if line.strip() and indent <= level:
             section = ""
-        if section in ("Attributes", "Raises") and indent == level + 4 and (match := ENTRY.match(line.strip())):
+        if section in ("Args", "Attributes", "Raises") and indent == level + 4 and (match := ENTRY.match(line.strip())):
             yield section, match[1] or lines[number + 1].strip()
 
 

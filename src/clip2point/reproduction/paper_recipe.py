@@ -93,9 +93,9 @@ class PaperRecipe:
     @property
     def published(self) -> list[tuple[str, Published]]:
         """Published figures in full, each with the row of the measurement that it belongs to."""
-        return [(quote.row, row) for quote in self.quoted if (row := self._published(quote))]
+        return [(quote.row, row) for quote in self.quoted if (row := self._find_published(quote))]
 
-    def _published(self, quote: QuotedFigure) -> Published | None:
+    def _find_published(self, quote: QuotedFigure) -> Published | None:
         rows = find_published(quote.dataset or self.dataset, quote.protocol)
         found = [row for row in rows if (row.system, row.accuracy) == (quote.system, quote.accuracy)]
         return found[0] if found else None
@@ -177,7 +177,7 @@ def _check(recipe: PaperRecipe, path: Path) -> None:
         if name not in PLACEHOLDERS:
             raise OptionError(f"{path}: command has {{{name}}}: expected {', '.join(sorted(PLACEHOLDERS))} in braces")
     for quote in recipe.quoted:
-        if recipe._published(quote) is None:
+        if recipe._find_published(quote) is None:
             raise OptionError(
                 f"{path}: quotes {quote.accuracy:g} % for {quote.system}, {quote.protocol} on "
                 f"{quote.dataset or recipe.dataset}, which the list of published figures does not have: correct the "

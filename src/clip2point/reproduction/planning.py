@@ -157,13 +157,13 @@ class RecipePlanner:
         """Return the name of a recipe's model for a command line, its missing files, and its downloads."""
         maker = self._recipes.get(recipe.model)
         if maker is not None:
-            return self._trained(maker)
+            return self._find_trained(maker)
         name = recipe.model
         if self.settings.weights is not None and (folder := self.settings.weights / name.rpartition("/")[2]).is_dir():
             return str(folder), [], []
         return (name, *_on_the_hub(name))
 
-    def _trained(self, maker: PaperRecipe) -> tuple[str, list[MissingInput], list[str]]:
+    def _find_trained(self, maker: PaperRecipe) -> tuple[str, list[MissingInput], list[str]]:
         """Return the same for a model that another recipe trains, or that the user gives in place of the paper's."""
         if maker.name == PAPER and self.settings.model is not None:
             given = self.settings.model

@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import shutil
 import sys
 from textwrap import dedent
 
@@ -29,6 +30,12 @@ class Plugins:
         (info / "entry_points.txt").write_text(dedent(entry_points).replace("MODULE", module))
         refresh()
         return module
+
+    def uninstall(self):
+        """Take all packages away."""
+        for info in self.folder.glob("*.dist-info"):
+            shutil.rmtree(info)
+        refresh()
 
 
 def refresh():

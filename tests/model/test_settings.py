@@ -1,7 +1,10 @@
+import json
+
 import pytest
 
 from clip2point.core.errors import OptionError
 from clip2point.model.settings import Settings
+from clip2point.rendering import view_set
 
 
 def test_the_defaults_are_the_papers():
@@ -29,3 +32,16 @@ def test_round_trip():
 def test_senseless_values_are_refused(changes, message):
     with pytest.raises(OptionError, match=message):
         Settings(**changes)
+
+
+def test_own_cameras_are_kept_in_the_settings(tmp_path):
+    path = tmp_path / "my.json"
+    cameras = [{"elevation": 10, "azimuth": 20, "distance": 1.5}, {"rotation": [[-1, 0, 0], [0, 1, 0], [0, 0, -1]]}]
+    path.write_text(json.dumps({"name": "mine", "cameras": cameras}))
+    settings = Settings(views=str(path))
+    path.unlink()
+    written = json.loads(json.dumps(settings.to_dict()))
+    assert written["views"]["name"] == "mine"
+    assert Settings.from_dict(written) == settings
+    assert hash(Settings.from_dict(written)) == hash(settings)
+    assert Settings(views=view_set("ring-8")).to_dict()["views"] == "ring-8"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from reference import grey, zbuffer
 
 from clip2point.core.errors import OptionError
-from clip2point.rendering import STYLES, render_depth, render_zbuffer, rotate_modelnet, view_set
+from clip2point.core.registries import STYLES
+from clip2point.rendering import render_depth, render_zbuffer, rotate_modelnet, view_set
 
 #: Two generated clouds (a chair of boxes, a torus) rendered by the authors' renderer, PyTorch3D 0.7.9 on the CPU.
 GOLDEN = np.load(Path(__file__).parent.parent / "data" / "depth_generated.npz")
@@ -75,7 +76,7 @@ def test_equal_to_the_plain_reference(backend, seed, count, size, radius, spread
         np.testing.assert_allclose(depth[0, v], grey(expected), atol=1e-6)
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", STYLES.built_in)
 def test_styles_give_images_in_range_of_any_size(style):
     depth = render_depth(ball(), "clip2point-6", image_size=50, style=style)
     assert depth.shape == (2, 6, 50, 50)
@@ -85,7 +86,7 @@ def test_styles_give_images_in_range_of_any_size(style):
     assert depth.std() > 0.01
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", STYLES.built_in)
 def test_order_of_points_and_company_in_the_batch_do_not_matter(style):
     points = ball(3)
     together = render_depth(points, "clip2point-6", style=style)
@@ -119,7 +120,7 @@ def test_the_number_of_threads_changes_no_bit():
     assert drawn.stdout == render_depth(points, "ring-4", image_size=64).tobytes()
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", STYLES.built_in)
 def test_near_differs_from_far_and_both_from_the_background(style):
     # Two plates: a near one in the upper half, a far one in the lower half.
     x, y = np.meshgrid(np.linspace(-0.5, 0.5, 200), np.linspace(0.1, 0.5, 100))

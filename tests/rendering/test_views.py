@@ -1,9 +1,13 @@
+import json
+import re
+
 import numpy as np
 import pytest
 
-from clip2point.core.errors import OptionError
-from clip2point.rendering import view_set
-from clip2point.rendering.views import look_at
+from clip2point.core.errors import OptionError, PluginError
+from clip2point.core.registries import VIEWS
+from clip2point.rendering import ViewSet, register_view_set, view_set
+from clip2point.rendering.views import look_at, name_or_content
 
 f32 = np.float32
 
@@ -78,3 +82,73 @@ def test_sets_are_joined_in_their_order():
 def test_unknown_sets_are_named(name):
     with pytest.raises(OptionError, match="unknown view set .*clip2point-10.*ring-N"):
         view_set(name)
+
+
+OWN = ViewSet("mine", ((10.0, 20.0), (30.0, 40.0)))
+
+
+@pytest.fixture
+def mine():
+    register_view_set(OWN)
+    yield OWN
+    VIEWS.unregister("mine")
+
+
+def test_a_registered_set_is_known_by_its_name(mine):
+    assert view_set("mine") is OWN
+    assert view_set("ring-2+mine").angles == (*view_set("ring-2").angles, *OWN.angles)
+    assert view_set(OWN) is OWN
+
+
+def test_a_package_adds_a_set(plugins):
+    source = "from clip2point.rendering import ViewSet\nVIEWS = ViewSet('ours', ((1.0, 2.0),))\n"
+    plugins.install(source, "[clip2point.views]\nours = MODULE:VIEWS\n")
+    assert view_set("ours").angles == ((1, 2),)
+    plugins.install("VIEWS = 3", "[clip2point.views]\nbad = MODULE:VIEWS\n", package="bad-views")
+    with pytest.raises(PluginError, match="bad-views 1.2 .*: expected a clip2point.rendering.ViewSet"):
+        view_set("bad")
+
+
+def test_own_cameras_are_read_from_a_file(tmp_path):
+    path = tmp_path / "my.json"
+    path.write_text(json.dumps(OWN.to_dict()))
+    assert view_set(path) == view_set(str(path)) == OWN
+    path.write_text(json.dumps({**OWN.to_dict(), "cameras": OWN.to_dict()["cameras"][:1]}))
+    assert len(view_set(path)) == 1
+
+
+@pytest.mark.parametrize("name", ["ring-3", "ring-N", "clip2point-6", "a+b", "a.json"])
+def test_names_that_own_sets_cannot_have(name, tmp_path):
+    views = ViewSet(name, OWN.angles)
+    with pytest.raises(OptionError, match=f"cannot be called '{re.escape(name)}'"):
+        register_view_set(views)
+    (tmp_path / "my.json").write_text(json.dumps(views.to_dict()))
+    with pytest.raises(OptionError, match=r"my.json: a view set of your own cannot be called"):
+        view_set(tmp_path / "my.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"cannot be read as a view set \(No such file or directory\): check the path"),
+        (b"{", "is no JSON"),
+        (b"\xff\xfe", "is no JSON"),
+        (b"[]", "is no object"),
+        (b" " * (1 << 20) + b"{}", "is too large"),
+    ],
+)
+def test_files_that_are_broken_are_told(tmp_path, content, message):
+    path = tmp_path / "my.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(OptionError, match=rf"my\.json: {message}"):
+        view_set(path)
+
+
+def test_built_in_sets_are_kept_by_name_and_others_by_content(mine):
+    for name in ("clip2point-6", "ring-8", "ring-6@20+clip2point-10"):
+        assert name_or_content(name) == name_or_content(view_set(name)) == name
+    assert name_or_content("mine") == OWN
+    assert name_or_content("mine+ring-2") == view_set("mine+ring-2")
+    imitation = ViewSet("ring-8", OWN.angles)
+    assert name_or_content(imitation) == imitation

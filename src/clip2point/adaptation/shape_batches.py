@@ -19,7 +19,7 @@ from clip2point.core.errors import OptionError
 from clip2point.core.progress import Progress
 from clip2point.data import Dataset, SampledDataset, sample_dataset
 from clip2point.model.recogniser import Recogniser
-from clip2point.rendering import ViewSet, render_depth
+from clip2point.rendering import render_depth
 from clip2point.shapes import place_points
 from clip2point.shapes.augmentation import AugmentationSettings, augment_subset
 from clip2point.training.distributed import Process
@@ -166,7 +166,7 @@ class ShapeBatches:
             rows, slots = np.nonzero(chosen == view)
             images = render_depth(
                 points[rows],
-                ViewSet(f"{views.name}[{view}]", (views.angles[view],)),
+                views.take([view]),
                 distances[rows, slots][:, None],
                 image_size=size,
                 radius=model.settings.radius,

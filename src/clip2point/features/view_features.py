@@ -14,12 +14,14 @@ from torch import Tensor
 
 from clip2point.backbones import PATHS, DepthPath, shapes_per_batch
 from clip2point.core.cache import load_arrays, store_arrays
+from clip2point.core.plugin_code import plugin_code
 from clip2point.core.progress import Progress
 from clip2point.data import Dataset, SampledDataset, sample_dataset
 from clip2point.features.augmented_views import AugmentedView, AugmentedViewSettings
 from clip2point.heads.examples import Examples
 from clip2point.model.encoding import encode_paths
 from clip2point.model.recogniser import Recogniser
+from clip2point.rendering.depth import rendering_key
 from clip2point.shapes import place_points
 
 Float32 = NDArray[np.float32]
@@ -106,15 +108,15 @@ def extract_features(
 
 def feature_key(model: Recogniser, sampled: SampledDataset, path: DepthPath = "depth") -> dict[str, Any]:
     """Return everything that the features of a path depend on, as JSON types: the key of their cache entry."""
+    code = plugin_code(model.backbone)
     return {
         "version": _VERSION,
         "points": sampled.fingerprint,
         "up": sampled.up,
         "tower": model.backbone.fingerprint(path),
-        "views": [list(angles) for angles in model.views.angles],
         "image_size": model.backbone.image_size,
-        "radius": model.settings.radius,
-        "style": model.settings.style,
+        **rendering_key(model.views, model.settings.radius, model.settings.style),
+        **({"tower_code": code} if code else {}),
     }
 
 

@@ -20,8 +20,9 @@ from clip2point.core.strict_config import expect
 from clip2point.data.pairs import PairSet
 from clip2point.pretraining.captions import Vocabulary
 from clip2point.pretraining.image_features import ImageFeatures
-from clip2point.rendering import ViewSet, render_depth, view_set
-from clip2point.rendering.depth import check_radius, check_style
+from clip2point.rendering import render_depth, view_set
+from clip2point.rendering.depth import check_style
+from clip2point.rendering.scene import check_radius
 from clip2point.shapes.augmentation import AugmentationSettings, augment
 from clip2point.training.distributed import Process
 
@@ -161,7 +162,7 @@ class PairBatches:
         distances = np.stack([draw.uniform(*settings.distance, size=(2, 1)) for draw in draws], axis=1)
         images = render_depth(
             torch.from_numpy(clouds.reshape(-1, count, 3)).to(self._device),
-            ViewSet(f"{self._views.name}[{view}]", (self._views.angles[view],)),
+            self._views.take([view]),
             distances.reshape(-1, 1).astype(np.float32),
             image_size=self._settings.image_size,
             radius=radius,

@@ -10,15 +10,20 @@ dilation). Gray levels are, with z the depth, z_min the least value of the image
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.core.errors import OptionError
-from clip2point.rendering.views import Cameras, ViewSet, view_set
+from clip2point.core.errors import OptionError, PluginError
+from clip2point.core.plugin_code import plugin_code
+from clip2point.core.registries import STYLES
+from clip2point.rendering.cameras import ViewSet
+from clip2point.rendering.scene import DepthScene
+from clip2point.rendering.views import view_set
 from clip2point.shapes.orientation import to_y_up
 
 if TYPE_CHECKING:
@@ -27,13 +32,13 @@ if TYPE_CHECKING:
 Float32 = NDArray[np.float32]
 Array = TypeVar("Array", "np.ndarray", "torch.Tensor")
 
-BACKENDS = ("numba", "torch")
-MAX_IMAGE_SIZE = 4096
+#: Draws a scene: gray levels [B, V, S, S] or [B * V, S, S] float32 in [0, 1], as an array or a tensor.
+Style = Callable[[DepthScene], "np.ndarray | torch.Tensor"]
 
 
 def render_depth(
     points: Array,
-    views: ViewSet | str,
+    views: ViewSet | str | os.PathLike[str],
     distances: NDArray[np.floating] | torch.Tensor | None = None,
     *,
     image_size: int = 224,
@@ -45,11 +50,12 @@ def render_depth(
 
     Args:
         points: [B, N, 3] float32 in the unit sphere, y up; a NumPy array or a tensor on any device.
-        views: View set of V views, or its name.
-        distances: [B, V] camera distances; None for 1. Cameras are orthographic: the distance acts as a zoom.
+        views: View set of V views, its name, or a file with cameras, as for ``view_set``.
+        distances: Factors [B, V] on the camera distances of the view set, which are 1 in the built-in ones; None for 1.
+            Cameras are orthographic: the distance acts as a zoom.
         image_size: Height and width S in pixels, 1 to 4096.
         radius: Radius of the discs in half image widths, in (0, 1]. Only the style "clip2point" draws discs.
-        style: Name in ``STYLES``.
+        style: "clip2point", "pointclip", "pointclip-v2", or the name of a plug-in's style.
         backend: "numba" (CPU) or "torch" (any device) for the style "clip2point", with equal values; None for numba on
             the CPU and torch elsewhere.
 
@@ -58,6 +64,7 @@ def render_depth(
 
     Raises:
         OptionError: An argument has an invalid value or shape.
+        PluginError: The package that brings the style is broken.
 
     Examples:
         >>> points = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 256, 3)).astype(np.float32)
@@ -65,13 +72,23 @@ def render_depth(
         >>> depth.shape, float(depth.max())
         ((2, 6, 64, 64), 1.0)
     """
-    check_style(style)
-    return _match_container(STYLES[style](_Scene(points, views, distances, image_size, radius, backend)), points)
+    draw: Style = STYLES.load(style)
+    scene = DepthScene(points, view_set(views), distances, image_size, radius, backend)
+    images = draw(scene)
+    expected: tuple[int, ...] = (len(points), len(scene.views), image_size, image_size)
+    if tuple(images.shape) == (expected[0] * expected[1], *expected[2:]):
+        images = images.reshape(expected)
+    if tuple(images.shape) != expected or str(images.dtype).removeprefix("torch.") != "float32":
+        raise PluginError(
+            f"the depth style {style!r} drew {list(images.shape)} {images.dtype}: expected [B, V, S, S] = "
+            f"{list(expected)} float32"
+        )
+    return _match_container(images, points)
 
 
 def render_zbuffer(
     points: Array,
-    views: ViewSet | str,
+    views: ViewSet | str | os.PathLike[str],
     distances: NDArray[np.floating] | torch.Tensor | None = None,
     *,
     image_size: int = 224,
@@ -85,7 +102,8 @@ def render_zbuffer(
     Returns:
         [B, V, S, S] float32; -1 on the background.
     """
-    return _match_container(_discs(_Scene(points, views, distances, image_size, radius, backend), grey=False), points)
+    scene = DepthScene(points, view_set(views), distances, image_size, radius, backend)
+    return _match_container(draw_discs(scene, grey=False), points)
 
 
 def rotate_modelnet(points: Array) -> Array:
@@ -104,82 +122,49 @@ def rotate_modelnet(points: Array) -> Array:
     return to_y_up(points, "z")
 
 
+def register_style(name: str, draw: Style) -> None:
+    """Have ``render_depth`` and all that is built on it know another depth style, for the rest of this process.
+
+    Packages use the entry points ``clip2point.styles`` instead, which name the function.
+
+    Args:
+        name: Name of the style.
+        draw: Function that draws it.
+
+    Raises:
+        OptionError: The name is built in.
+
+    Examples:
+        >>> import numpy as np
+        >>> from clip2point.rendering import register_style, render_depth
+        >>> def draw_blank(scene):
+        ...     return np.ones((len(scene.points), len(scene.views), scene.image_size, scene.image_size), np.float32)
+        >>> register_style("blank", draw_blank)
+        >>> render_depth(np.zeros((1, 1, 3), np.float32), "ring-4", image_size=8, style="blank").shape
+        (1, 4, 8, 8)
+    """
+    STYLES.register(name, draw)
+
+
 def check_style(style: str) -> None:
-    """Raise OptionError unless ``style`` is one of ``STYLES``."""
+    """Raise OptionError unless there is such a style."""
     if style not in STYLES:
-        raise OptionError(f"unknown depth style {style!r}: expected one of {', '.join(STYLES)}")
+        raise OptionError(STYLES.explain_unknown(style))
 
 
-def check_radius(radius: float) -> None:
-    """Raise OptionError unless ``radius`` is in (0, 1]."""
-    if not 0 < radius <= 1:
-        raise OptionError(f"radius {radius}: expected above 0 and at most 1 (half the image width)")
+def rendering_key(views: ViewSet, radius: float, style: str) -> dict[str, Any]:
+    """Return all that decides how points become depth maps, for the keys of what is computed from these.
 
+    Args:
+        views: View set; its cameras count, not its name.
+        radius: Radius of the discs.
+        style: Name of a style; the code of a plug-in's counts, too.
 
-class _Scene:
-    """Checked arguments of one rendering call."""
-
-    def __init__(
-        self,
-        points: np.ndarray | torch.Tensor,
-        views: ViewSet | str,
-        distances: NDArray[np.floating] | torch.Tensor | None,
-        image_size: int,
-        radius: float,
-        backend: str | None,
-    ) -> None:
-        if points.ndim != 3 or points.shape[2] != 3 or 0 in points.shape:
-            raise OptionError(f"expected points as [B, N, 3] with B and N at least 1, got {list(points.shape)}")
-        if not 1 <= image_size <= MAX_IMAGE_SIZE:
-            raise OptionError(f"image size {image_size}: expected 1 to {MAX_IMAGE_SIZE} pixels")
-        check_radius(radius)
-        if backend is not None and backend not in BACKENDS:
-            raise OptionError(f"unknown rendering backend {backend!r}: expected one of {', '.join(BACKENDS)}")
-        self.points, self.image_size, self.radius = points, image_size, radius
-        self.views = view_set(views) if isinstance(views, str) else views
-        self.on_cpu = isinstance(points, np.ndarray) or points.device.type == "cpu"
-        self.backend = backend or ("numba" if self.on_cpu else "torch")
-        self.distances = self._check_distances(distances)
-
-    def _check_distances(self, distances: NDArray[np.floating] | torch.Tensor | None) -> Float32:
-        """Return distances as a [B, V] float32 array; a single row of ones for None."""
-        if distances is None:
-            return np.ones((1, len(self.views)), dtype=np.float32)
-        values = np.asarray(distances if isinstance(distances, np.ndarray) else distances.cpu(), dtype=np.float32)
-        expected = (self.points.shape[0], len(self.views))
-        if values.shape != expected:
-            raise OptionError(f"expected distances as [B, V] = {list(expected)}, got {list(values.shape)}")
-        if not (np.isfinite(values).all() and (values > 0).all()):
-            raise OptionError("expected camera distances above 0")
-        return values
-
-    def cameras(self) -> tuple[Cameras, Float32]:
-        """Return cameras [B, V] and zoom factors [B, V], broadcast without a copy where all objects share distances."""
-        objects = self.points.shape[0]
-        cameras = self.views.cameras(self.distances)
-        zoom = np.float32(1) / self.distances
-        rotation, translation, zoom = (
-            np.broadcast_to(array, (objects, *array.shape[1:])) for array in (*cameras, zoom)
-        )
-        return Cameras(rotation, translation), zoom
-
-    def view_points(self) -> torch.Tensor:
-        """Return points [B * V, N, 3] in view coordinates, with depths relative to the centre of the object."""
-        from clip2point.rendering.discs_torch import project
-
-        cameras, zoom = self.cameras()
-        projected = project(self.tensor(self.points), *map(self.tensor, (*cameras, zoom)))
-        projected[..., 2] -= self.tensor(cameras.translation)[:, :, None, 2]
-        return projected.flatten(0, 1)
-
-    def tensor(self, array: np.ndarray | torch.Tensor) -> torch.Tensor:
-        """Return an array as a float32 tensor on the device of the points."""
-        import torch
-
-        if isinstance(array, np.ndarray):
-            array = torch.from_numpy(np.array(array, dtype=np.float32))
-        device = "cpu" if isinstance(self.points, np.ndarray) else self.points.device
-        return array.to(device, torch.float32)
+    Returns:
+        JSON types.
+    """
+    code = None if style in STYLES.built_in else plugin_code(STYLES.load(style))
+    return {"views": views.key, "radius": radius, "style": style, **({"style_code": code} if code else {})}
 
 
 def _match_container(images: np.ndarray | torch.Tensor, like: Array) -> Array:
@@ -191,8 +176,8 @@ def _match_container(images: np.ndarray | torch.Tensor, like: Array) -> Array:
     return (torch.from_numpy(images) if isinstance(images, np.ndarray) else images).to(like.device)
 
 
-def _discs(scene: _Scene, *, grey: bool = True) -> np.ndarray | torch.Tensor:
-    """Rasterise discs on the chosen backend."""
+def draw_discs(scene: DepthScene, *, grey: bool = True) -> np.ndarray | torch.Tensor:
+    """Rasterise discs on the chosen backend into gray levels, or into a z-buffer."""
     cameras, zoom = scene.cameras()
     centers = _pixel_centers(scene.image_size)
     if scene.backend == "torch":
@@ -207,24 +192,8 @@ def _discs(scene: _Scene, *, grey: bool = True) -> np.ndarray | torch.Tensor:
     return discs_numba.rasterize(array, *cameras, zoom, centers, scene.radius, grey)
 
 
-def _pointclip(scene: _Scene, function_name: str) -> np.ndarray | torch.Tensor:
-    """Render one of the two styles of PointCLIP."""
-    from clip2point.rendering import pointclip
-
-    images = getattr(pointclip, function_name)(scene.view_points(), scene.image_size)
-    return images.view(scene.points.shape[0], len(scene.views), *images.shape[1:])
-
-
 @lru_cache(maxsize=16)
 def _pixel_centers(size: int) -> Float32:
     """Return [S] centres of pixel columns (and rows) in NDC, +1 at the left (top), rounded as in PyTorch3D."""
     reversed_index = np.arange(size - 1, -1, -1)
     return np.float32(-1) + (2 * reversed_index + 1).astype(np.float32) / np.float32(size)
-
-
-#: Depth styles by name.
-STYLES: dict[str, Callable[[_Scene], np.ndarray | torch.Tensor]] = {
-    "clip2point": _discs,
-    "pointclip": lambda scene: _pointclip(scene, "mean_depth"),
-    "pointclip-v2": lambda scene: _pointclip(scene, "dense_depth"),
-}

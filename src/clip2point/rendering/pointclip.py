@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from clip2point.rendering.scene import DepthScene
+
 _V1_SIZE = 128  # pixels of PointCLIP's grid
 _V1_DISTANCE = 1.6  # of its perspective camera from the centre of the unit sphere
 
@@ -19,6 +21,16 @@ _V2_OBJECT_RATIO = 0.8  # of the image that the object fills
 _V2_DEPTH_BIAS = 0.2  # keeps the farthest points away from the background's grey
 _V2_POOL, _V2_POOL_PADDING = 7, 2  # densify: local maximum over 7 x 7 voxels
 _V2_SMOOTH, _V2_SIGMA = 3, 3.0  # smooth: Gaussian over 3 x 3 voxels
+
+
+def draw_mean_depth(scene: DepthScene) -> Tensor:
+    """Draw a scene in the style of PointCLIP: [B * V, S, S]."""
+    return mean_depth(scene.view_points(), scene.image_size)
+
+
+def draw_dense_depth(scene: DepthScene) -> Tensor:
+    """Draw a scene in the style of PointCLIP V2: [B * V, S, S]."""
+    return dense_depth(scene.view_points(), scene.image_size)
 
 
 def mean_depth(view_points: Tensor, image_size: int) -> Tensor:

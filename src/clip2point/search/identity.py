@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clip2point.core.plugin_code import plugin_code
+
 if TYPE_CHECKING:
     from clip2point.model import Recogniser
 
@@ -17,20 +19,20 @@ def make_absolute(model: str) -> str:
 
 
 def fingerprint_embedding(model: Recogniser) -> str:
-    """Hash everything that makes vectors comparable: towers, views, points, radius and style.
+    """Hash everything that makes vectors comparable: towers, views, points, radius, style and plug-ins' code.
 
     Device and number format are left out: they change a cosine by about 0.0001.
     """
     from clip2point.backbones.protocol import hash_tensors
+    from clip2point.rendering.depth import rendering_key
 
     backbone, settings = model.backbone, model.settings
     config = {key: value for key, value in backbone.config().items() if key not in ("base", "tokenizer", "logit_scale")}
     parts = {
         "towers": hash_tensors(backbone.state_dict().items()),
         "config": config,
-        "views": [list(angles) for angles in model.views.angles],
+        **rendering_key(model.views, settings.radius, settings.style),
         "points": settings.points,
-        "radius": settings.radius,
-        "style": settings.style,
+        **({"code": code} if (code := plugin_code(backbone)) else {}),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -147,7 +147,7 @@ def convert(
         activation=chosen,
         dim=backbone.dim,
         image_size=backbone.image_size,
-        views=settings.views,
+        views=str(settings.views),
         remarks=_remarks(backbone, assumed=source.assumed and activation is None, cameras_known=views is not None),
     )
 
@@ -266,7 +266,7 @@ def _views(parts: Parts, adapter: DPA | None) -> str | None:
     None if the cameras of an adapter have no name here.
     """
     if adapter is None:
-        return Settings.views
+        return str(Settings.views)
     for views in map(view_set, _VIEW_SETS):
         expected = {
             "elev": [e for e, _ in views.angles],

@@ -1,12 +1,10 @@
-import json
-
 import numpy as np
 import pytest
 import torch
 
 from clip2point.backbones.transformers_backbone import load_transformers_backbone
 from clip2point.core.errors import DataError, OptionError
-from clip2point.data import open_dataset, sample_dataset
+from clip2point.data import open_dataset
 from clip2point.evaluation.zero_shot_run import run_zero_shot
 from clip2point.features import view_features as features
 from clip2point.model import Recogniser
@@ -114,35 +112,3 @@ def test_a_set_of_broken_files_only(backbone, tmp_path):
     dataset = open_dataset(f"folder:{tmp_path / 'set'}", split="all", up="y")
     with pytest.raises(DataError, match="none of its 1 shapes can be read; the first: .*a.off"):
         run_zero_shot(recogniser(backbone), dataset, 0)
-
-
-EDITED = """
-import torch
-
-
-def draw(scene):
-    return torch.full((len(scene.points) * len(scene.views), scene.image_size, scene.image_size), {level})
-"""
-
-
-def test_an_edited_style_is_not_answered_with_old_features(backbone, npz, plugins):
-    dataset, found = open_dataset(f"npz:{npz}"), []
-    for level in (0.25, 0.75, 0.25):
-        plugins.install(EDITED.format(level=level), "[clip2point.styles]\nflat = MODULE:draw\n")
-        model = recogniser(backbone, style="flat")
-        found.append(np.array(features.view_features(model, sample_dataset(dataset, 200))))
-        plugins.uninstall()
-    assert not np.allclose(found[0], found[1])
-    assert np.allclose(found[0], found[2])
-
-
-def test_own_cameras_are_keyed_by_what_they_are(backbone, npz, tmp_path):
-    dataset, keys = open_dataset(f"npz:{npz}"), []
-    for number, azimuth in enumerate((0, 0, 90)):
-        path = tmp_path / f"cameras-{number}.json"
-        path.write_text(
-            json.dumps({"name": "mine", "cameras": [{"elevation": 0, "azimuth": azimuth, "distance": 1.5}]})
-        )
-        model = recogniser(backbone, views=str(path))
-        keys.append(features.feature_parts(model, sample_dataset(dataset, 200)))
-    assert keys[0] == keys[1] != keys[2]

@@ -198,3 +198,62 @@ def test_many_shapes_go_through_the_towers_in_small_batches(model, tmp_path, enc
     assert totals[-1] == 3
     alone = extract_features(model, open_dataset(f"npz:{tmp_path / 'set.npz'}").take([69]))
     np.testing.assert_allclose(found.of_path()[69], alone.of_path()[0], atol=1e-6)
+
+
+FLAT = """
+import torch
+
+
+def draw(scene):
+    return torch.full((len(scene.points) * len(scene.views), scene.image_size, scene.image_size), {level})
+"""
+
+
+def test_an_edited_style_is_not_answered_with_old_features(backbone, dataset, plugins, encoded):
+    found = []
+    for level in (0.25, 0.75, 0.25):
+        plugins.install(FLAT.format(level=level), "[clip2point.styles]\nflat = MODULE:draw\n", package="flat-style")
+        model = Recogniser(backbone, replace(SETTINGS, style="flat"), "tiny")
+        found.append(extract_features(model, dataset, paths=("depth",)).of_path())
+        plugins.uninstall()
+    assert not np.allclose(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+    assert len(encoded) == 3
+
+
+def test_a_style_that_stays_as_it_is_is_found_in_the_cache(backbone, dataset, plugins, encoded):
+    plugins.install(FLAT.format(level=0.5), "[clip2point.styles]\nflat = MODULE:draw\n")
+    for _ in range(2):
+        extract_features(Recogniser(backbone, replace(SETTINGS, style="flat"), "tiny"), dataset, paths=("depth",))
+    assert len(encoded) == 1
+
+
+class EditedBackbone:
+    """Towers of a plug-in: the features of another backbone, times a number that stands in the code."""
+
+    def __init__(self, backbone):
+        self._backbone = backbone
+
+    def __getattr__(self, name):
+        return getattr(self._backbone, name)
+
+
+def test_the_code_of_a_backbone_is_in_the_key(backbone, dataset):
+    sampled = sample_dataset(dataset, 64)
+    keys = [
+        view_features.feature_key(Recogniser(towers, SETTINGS, "tiny"), sampled)
+        for towers in (backbone, EditedBackbone(backbone))
+    ]
+    assert keys[0].items() < keys[1].items()
+    assert keys[1].keys() - keys[0].keys() == {"tower_code"}
+
+
+def test_own_cameras_are_keyed_by_what_they_are(backbone, dataset, tmp_path):
+    sampled, keys = sample_dataset(dataset, 64), []
+    for number, azimuth in enumerate((0, 0, 90)):
+        path = tmp_path / f"cameras-{number}.json"
+        camera = {"elevation": 0, "azimuth": azimuth, "distance": 1.5}
+        path.write_text(json.dumps({"name": "mine", "cameras": [camera]}))
+        model = Recogniser(backbone, replace(SETTINGS, views=str(path)), "tiny")
+        keys.append(view_features.feature_key(model, sampled))
+    assert keys[0] == keys[1] != keys[2]

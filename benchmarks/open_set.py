@@ -1,8 +1,8 @@
 """How well heads tell shapes of classes that they never saw from those that they learned.
 
 Each class of a data set is left out in turn: a head learns the others from a few examples, with its options,
-temperature, threshold and least familiarity chosen on validation shapes of the known classes, and then meets test
-shapes of all classes. A shape is called unknown if its confidence is below the threshold or it is not familiar.
+temperature, confidence and OOD thresholds chosen on validation shapes of the known classes, and then meets test
+shapes of all classes. A shape is called unknown if its confidence or its OOD score is below its threshold.
 
     python benchmarks/open_set.py npz:modelnet10_1024.npz --up z --shots 16 --seeds 3
 """
@@ -23,8 +23,8 @@ from clip2point.data.parts import open_parts
 from clip2point.data.shots import draw_shots
 from clip2point.features.view_features import ViewFeatures, extract_features
 from clip2point.heads.examples import Examples
-from clip2point.heads.ood import find_familiarity
-from clip2point.heads.selection import adapt_head
+from clip2point.heads.ood import fit_ood_detector
+from clip2point.heads.selection import FitSettings, adapt_head
 
 #: Validation shapes of each class at most, as in the few-shot protocol.
 _VALIDATION_SHOTS = 4
@@ -58,7 +58,7 @@ def main() -> None:
     )
     columns = (
         "AUROC",
-        "of familiarity",
+        "of the OOD score",
         "foreign unknown by confidence",
         "by both",
         "known answered",
@@ -76,26 +76,26 @@ def _round(
     text: torch.Tensor,
     logit_scale: float,
 ) -> tuple[float, ...]:
-    """One class left out: the areas under the curves of confidence and familiarity, and what the limits do."""
+    """One class left out: the areas under the curves of confidence and OOD score, and the effect of both thresholds."""
     train, validation, test = parts
     learned = _known(train, draw_shots(train.sampled, shots, seed), left_out)
     chosen_by = _known(validation, draw_shots(validation.sampled, _VALIDATION_SHOTS, seed, fewer=True), left_out)
     text = _without(text, left_out)
-    found = adapt_head(name, learned, chosen_by, text, logit_scale=logit_scale, seed=seed)
-    scores = found.head.scores(test.examples.measured).double()
+    found = adapt_head(name, learned, chosen_by, text, FitSettings(logit_scale, seed))
+    scores = found.head.scores(test.examples.unaugmented).double()
     confidence, answers = (scores / found.temperature).softmax(-1).max(-1)
-    known = find_familiarity(learned, chosen_by, text)
-    familiarity = known.of(mean_unit_features(test.examples.measured[:, PATHS.index("depth")]).cpu())
+    detector = fit_ood_detector(learned, chosen_by, text)
+    ood_score = detector.score(mean_unit_features(test.examples.unaugmented[:, PATHS.index("depth")]).cpu())
     labels = test.examples.labels
     foreign = labels == left_out
     right = (answers + (answers >= left_out).long() == labels)[~foreign]
     # Where no threshold reaches the target, confidence calls nothing unknown.
     unsure = confidence < (found.threshold or 0.0)
-    unknown = unsure | (familiarity < known.least)
+    unknown = unsure | (ood_score < detector.threshold)
     answered = ~unknown[~foreign]
     return (
         float(roc_auc_score(~foreign, confidence)),
-        float(roc_auc_score(~foreign, familiarity)),
+        float(roc_auc_score(~foreign, ood_score)),
         unsure[foreign].double().mean().item(),
         unknown[foreign].double().mean().item(),
         answered.double().mean().item(),

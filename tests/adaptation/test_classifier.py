@@ -98,7 +98,7 @@ def test_one_example_of_each_class_is_enough(model, shapes, labels, head):
     found = FewShotClassifier(model, head=head, options=options, copies=2)
     with pytest.warns(UserWarning, match="no class has two examples, so none can be held out"):
         found.fit(shapes[::COUNT], labels[::COUNT])
-    assert found.recogniser_.adapted.threshold is found.recogniser_.adapted.familiarity is None
+    assert found.recogniser_.adapted.threshold is found.recogniser_.adapted.ood is None
     assert found.validation_ is None
     assert not any(answer.unknown for answer in found.recognise(shapes))
     with pytest.raises(OptionError, match="the head can only be chosen by validation"):
@@ -111,15 +111,15 @@ def test_unknown_answers(fitted, shapes):
     answers = fitted.recognise(shapes, top=1)
     assert [len(answer.guesses) for answer in answers] == [1] * 12
     threshold = fitted.recogniser_.adapted.threshold or 0
-    unknown = [answer.confidence < threshold or not answer.familiar for answer in answers]
+    unknown = [answer.confidence < threshold or not answer.in_distribution for answer in answers]
     assert [answer.unknown for answer in answers] == unknown
 
 
-def test_something_strange_is_not_familiar(fitted, shapes):
+def test_a_strange_shape_is_out_of_distribution(fitted, shapes):
     needle = np.zeros((64, 3), np.float32)
     needle[:, 1] = np.linspace(-1, 1, 64)
-    assert not fitted.recognise([needle])[0].familiar
-    assert sum(answer.familiar for answer in fitted.recognise(shapes)) >= len(shapes) - 3
+    assert not fitted.recognise([needle])[0].in_distribution
+    assert sum(answer.in_distribution for answer in fitted.recognise(shapes)) >= len(shapes) - 3
 
 
 def test_files_and_arrays_do_as_well(fitted, shapes, labels, tmp_path):

@@ -181,9 +181,9 @@ def test_verify_fails_loudly(tiny_clip, monkeypatch, capsys):
     from clip2point.evaluation import verification
     from clip2point.model import folders
 
-    record = folders.expected_record("pocket")
+    record = folders.read_expected_record("pocket")
     wrong = {**record, "weights": {**record["weights"], "EfficientNet-Lite2": "0" * 64}}
-    monkeypatch.setattr(folders, "expected_record", lambda model: record)
+    monkeypatch.setattr(folders, "read_expected_record", lambda model: record)
     monkeypatch.setattr(verification, "measure", lambda model, weights: wrong)
     assert main(["verify", "--model", str(tiny_clip)]) == 1
     captured = capsys.readouterr()

@@ -82,16 +82,30 @@ def cache(computed, tmp_path, monkeypatch):
 
 @pytest.fixture
 def adapted(monkeypatch):
-    """What heads were fitted on: name, examples, validation examples and keywords of every call."""
+    """Calls of ``adapt_head``: name, examples, validation examples and settings."""
     calls = []
     original = fitting.adapt_head
 
-    def adapt(name, train, validation, text, **keywords):
-        calls.append((name, train, validation, keywords))
-        return original(name, train, validation, text, **keywords)
+    def adapt(name, train, validation, text, settings, options=None):
+        calls.append((name, train, validation, settings))
+        return original(name, train, validation, text, settings, options)
 
     monkeypatch.setattr(fitting, "adapt_head", adapt)
     return calls
+
+
+@pytest.fixture
+def refitted_on(monkeypatch):
+    """Number of examples of every call of ``refit_head``."""
+    counts = []
+    original = fitting.refit_head
+
+    def refit(found, examples, text, settings):
+        counts.append(len(examples))
+        return original(found, examples, text, settings)
+
+    monkeypatch.setattr(fitting, "refit_head", refit)
+    return counts
 
 
 def few(model, parts, heads=HEADS, **changes):
@@ -133,16 +147,16 @@ def test_the_zero_shot_line_is_that_of_the_zero_shot_protocol(found, model, part
     assert found.zero_shot.answered == 1
 
 
-def test_heads_see_the_same_nested_shots_and_others_for_each_seed(model, parts, adapted):
+def test_heads_see_the_same_nested_shots_and_others_for_each_seed(model, parts, adapted, refitted_on):
     few(model, parts)
     examples = {}
-    for name, train, validation, keywords in adapted:
+    assert not refitted_on
+    for name, train, validation, settings in adapted:
         shots = len(train) // 3
         assert np.bincount(train.labels).tolist() == [shots] * 3
         assert np.bincount(validation.labels).tolist() == [shots] * 3
         assert len(train.features) == 2
-        assert not keywords["refit"]
-        examples[name, shots, keywords["seed"]] = train.features
+        examples[name, shots, settings.seed] = train.features
     for shots in (1, 2):
         for seed in (0, 1):
             assert examples["linear", shots, seed].equal(examples["nearest-mean", shots, seed])
@@ -187,10 +201,10 @@ def test_the_best_head_is_that_of_validation(found):
 def test_a_run_that_was_stopped_goes_on_where_it_was(model, parts, adapted, monkeypatch):
     working = fitting.adapt_head
 
-    def stopped(*arguments, **keywords):
+    def stopped(*arguments):
         if len(adapted) == 3:
             raise KeyboardInterrupt
-        return working(*arguments, **keywords)
+        return working(*arguments)
 
     monkeypatch.setattr(fitting, "adapt_head", stopped)
     with pytest.raises(KeyboardInterrupt):
@@ -209,12 +223,12 @@ def test_the_same_figures_every_time(found, model, parts, tmp_path, monkeypatch)
     assert figures(few(model, parts)) == figures(found)
 
 
-def test_supervised_learns_from_all_of_train(model, parts, adapted):
+def test_supervised_learns_from_all_of_train(model, parts, adapted, refitted_on):
     found = supervised(model, parts, HEADS, seeds=2, copies=AugmentedViewSettings(2))
     assert (found.protocol, found.shots, found.seeds) == ("supervised", (None,), (0, 1))
     assert len(adapted) == len(found.fits) == 4
-    for _, train, validation, keywords in adapted:
-        assert keywords["refit"]
+    assert refitted_on == [24 + 6] * 4
+    for _, train, validation, _ in adapted:
         assert (len(train), len(validation)) == (24, 6)
         assert len(train.features) == len(validation.features) == 2
 

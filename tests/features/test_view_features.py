@@ -80,7 +80,7 @@ def test_features_have_an_axis_for_views_shapes_paths_cameras_and_dimensions(mod
     assert found.examples.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert [[array.shape for array in by_path] for by_path in found.arrays] == [[(6, 2, 24)] * 2] * 3
     for number, path in enumerate(("depth", "image")):
-        np.testing.assert_array_equal(found.of_path(path), found.examples.measured[:, number])
+        np.testing.assert_array_equal(found.of_path(path), found.examples.unaugmented[:, number])
     np.testing.assert_array_equal(found.of_path("depth"), encode_views(model, found.sampled))
 
 

@@ -16,14 +16,14 @@ def pair():
 
 @pytest.fixture
 def problem():
-    """Two copies of 30 shapes, features [2, 30, 2, 4, 8], around a centre for each of three classes.
+    """Two augmented views of 30 shapes, features [2, 30, 2, 4, 8], around a centre for each of three classes.
 
     With them class names [3, 8] that lead astray: each is near the next class.
     """
     generator = torch.Generator().manual_seed(1)
-    centres = torch.randn(CLASSES, 2, VIEWS, DIM, generator=generator)
+    centers = torch.randn(CLASSES, 2, VIEWS, DIM, generator=generator)
     labels = torch.arange(30) % CLASSES
-    features = centres[labels] + 0.3 * torch.randn(2, 30, 2, VIEWS, DIM, generator=generator)
-    return Examples(features, labels), centres.mean((1, 2)).roll(-1, 0) + 0.1 * torch.randn(
+    features = centers[labels] + 0.3 * torch.randn(2, 30, 2, VIEWS, DIM, generator=generator)
+    return Examples(features, labels), centers.mean((1, 2)).roll(-1, 0) + 0.1 * torch.randn(
         CLASSES, DIM, generator=generator
     )

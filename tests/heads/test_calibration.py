@@ -4,7 +4,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from clip2point.core.errors import OptionError
-from clip2point.heads.calibration import choose_threshold, coverage_accuracy, fit_temperature, rate_scores
+from clip2point.heads.calibration import choose_threshold, coverage_curve, fit_temperature, rate_scores
 
 
 def sample(count, temperature, classes=5, seed=0):
@@ -82,13 +82,13 @@ def test_equal_confidences_stand_or_fall_together():
 
 
 def test_coverage_and_accuracy():
-    coverage, accuracy = coverage_accuracy([0.2, 0.9, 0.5, 0.4], np.array([False, True, False, True]))
+    coverage, accuracy = coverage_curve([0.2, 0.9, 0.5, 0.4], np.array([False, True, False, True]))
     np.testing.assert_allclose(coverage, [0.25, 0.5, 0.75, 1])
     np.testing.assert_allclose(accuracy, [1, 1 / 2, 2 / 3, 1 / 2])
-    assert [len(part) for part in coverage_accuracy([], np.zeros(0, bool))] == [0, 0]
+    assert [len(part) for part in coverage_curve([], np.zeros(0, bool))] == [0, 0]
 
 
-def test_what_does_not_belong_together_is_refused():
+def test_mismatched_arguments_are_refused():
     scores, labels = sample(4, 1.0)
     for given, message in [
         ((scores[:0], labels[:0]), "at least one shape"),
@@ -102,6 +102,6 @@ def test_what_does_not_belong_together_is_refused():
     with pytest.raises(OptionError, match=r"got \[2\] and \[3\] of bool"):
         choose_threshold([0.1, 0.2], np.ones(3, bool))
     with pytest.raises(OptionError, match="finite confidences"):
-        coverage_accuracy([np.nan], np.ones(1, bool))
-    with pytest.raises(OptionError, match="a target of 95: expected a share"):
+        coverage_curve([np.nan], np.ones(1, bool))
+    with pytest.raises(OptionError, match="a target of 95: expected an accuracy"):
         choose_threshold([0.1], np.ones(1, bool), 95)

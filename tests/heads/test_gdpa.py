@@ -13,7 +13,7 @@ SETTINGS = [
 ]
 
 
-def trained(settings, seed=0):
+def train(settings, seed=0):
     """An adapter for evaluation whose gates and batch norms are no longer those of the start."""
     torch.manual_seed(seed)
     gdpa = GDPA(4, 8, settings)
@@ -25,13 +25,13 @@ def trained(settings, seed=0):
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_gates_sum_to_one_and_features_are_unit(settings, pair):
-    features, gates = trained(settings)(*pair, return_gates=True)
+    features, gates = train(settings)(*pair, return_gates=True)
     assert gates.shape == ((6, 2) if settings.gate == "scalar" else (6, 8, 2))
     torch.testing.assert_close(gates.sum(-1), torch.ones(gates.shape[:-1]))
     assert (gates > 0).all()
     assert (gates.std(0).max() > 1e-3) == (settings.source == "input")
     torch.testing.assert_close(features.norm(dim=-1), torch.ones(6))
-    assert torch.equal(features, trained(settings)(*pair))
+    assert torch.equal(features, train(settings)(*pair))
 
 
 @pytest.mark.parametrize("gate", ["scalar", "channel"])
@@ -46,7 +46,7 @@ def test_gates_at_a_half_are_the_fusion_of_dpa(gate, source, pair):
 
 
 def test_logits_are_the_gated_sum_of_the_paths_cosines(pair):
-    gdpa = trained(GDPASettings(on="logits"))
+    gdpa = train(GDPASettings(on="logits"))
     text = torch.randn(3, 8)
     _, gates = gdpa(*pair, return_gates=True)
     depth, clip = gdpa.depth(pair[0]), gdpa.clip(pair[1])
@@ -56,7 +56,7 @@ def test_logits_are_the_gated_sum_of_the_paths_cosines(pair):
 
 
 def test_a_gate_for_each_channel_weighs_the_products_of_the_channel(pair):
-    gdpa = trained(GDPASettings(on="logits", gate="channel"))
+    gdpa = train(GDPASettings(on="logits", gate="channel"))
     text = normalize(torch.randn(3, 8), dim=-1)
     _, gates = gdpa(*pair, return_gates=True)
     depth, clip = (normalize(path, dim=-1) for path in (gdpa.depth(pair[0]), gdpa.clip(pair[1])))
@@ -66,7 +66,7 @@ def test_a_gate_for_each_channel_weighs_the_products_of_the_channel(pair):
 
 @pytest.mark.parametrize("on", ["features", "logits"])
 def test_features_rank_classes_as_logits_do(on, pair):
-    gdpa = trained(GDPASettings(on=on))
+    gdpa = train(GDPASettings(on=on))
     text = normalize(torch.randn(3, 8), dim=-1)
     logits = gdpa.logits(*pair, 5 * text)
     cosines = gdpa(*pair) @ text.T

@@ -1,4 +1,4 @@
-"""What holds for every head."""
+"""Properties of every head."""
 
 import pytest
 import torch
@@ -28,14 +28,14 @@ def kind(request):
     return request.param
 
 
-def made(kind, **options):
+def make(kind, **options):
     name, others = KINDS[kind]
     return make_head(name, {**others, **options})
 
 
-def fitted(kind, problem, seed=0, **options):
+def fit(kind, problem, seed=0, **options):
     examples, text = problem
-    return made(kind, **options).fit(examples, text, logit_scale=10.0, seed=seed)
+    return make(kind, **options).fit(examples, text, logit_scale=10.0, seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +47,12 @@ def heads():
 def head(kind, heads, problem):
     """A fitted head, the same in all tests, none of which changes it."""
     if kind not in heads:
-        heads[kind] = fitted(kind, problem)
+        heads[kind] = fit(kind, problem)
     return heads[kind]
 
 
 def accuracy(head, examples):
-    return (head.scores(examples.measured).argmax(1) == examples.labels).float().mean().item()
+    return (head.scores(examples.unaugmented).argmax(1) == examples.labels).float().mean().item()
 
 
 @pytest.mark.parametrize("kind", LEARNING)
@@ -60,29 +60,29 @@ def test_learns_from_examples(kind, problem):
     examples, text = problem
     train, rest = examples.take(torch.arange(18)), examples.take(torch.arange(18, 30))
     wanted = {"epochs": 40, "lr": 1e-2, "scale": "off"}
-    changes = {name: value for name, value in wanted.items() if name in made(kind).options}
+    changes = {name: value for name, value in wanted.items() if name in make(kind).options}
     # Against class names that lead astray.
-    changes |= {name: value for name, value in (("alpha", 500.0), ("blend", 0.0)) if name in made(kind).options}
-    head = fitted(kind, (train, text), **changes)
+    changes |= {name: value for name, value in (("alpha", 500.0), ("blend", 0.0)) if name in make(kind).options}
+    head = fit(kind, (train, text), **changes)
     assert accuracy(head, rest) > 0.9
-    assert accuracy(fitted("zero-shot", problem), examples) < 0.7
+    assert accuracy(fit("zero-shot", problem), examples) < 0.7
 
 
 def test_the_same_seed_gives_the_same_bits(kind, problem):
     before = torch.get_rng_state()
-    first, second = (fitted(kind, problem, seed=3) for _ in range(2))
+    first, second = (fit(kind, problem, seed=3) for _ in range(2))
     assert first.state.keys() == second.state.keys()
     assert all(torch.equal(first.state[name], second.state[name]) for name in first.state)
-    assert torch.equal(first.scores(problem[0].measured), second.scores(problem[0].measured))
+    assert torch.equal(first.scores(problem[0].unaugmented), second.scores(problem[0].unaugmented))
     assert torch.equal(torch.get_rng_state(), before)
     if "batch_size" in first.options:
         assert not torch.equal(
-            fitted(kind, problem, seed=4).scores(problem[0].measured), first.scores(problem[0].measured)
+            fit(kind, problem, seed=4).scores(problem[0].unaugmented), first.scores(problem[0].unaugmented)
         )
 
 
 def test_scores_have_their_shape_and_follow_the_batch(head, problem):
-    features = problem[0].measured
+    features = problem[0].unaugmented
     order = torch.randperm(30, generator=torch.Generator().manual_seed(0))
     assert head.scores(features).shape == (30, 3)
     assert head.scores(features).dtype == torch.float32
@@ -98,7 +98,7 @@ def test_a_head_read_back_gives_the_same_scores(head, problem, tmp_path):
     save_file(head.state, tmp_path / "head.safetensors")
     options = json.loads(json.dumps(head.options))
     other = head_from_state(head.name, options, load_file(tmp_path / "head.safetensors"))
-    assert torch.equal(other.scores(problem[0].measured), head.scores(problem[0].measured))
+    assert torch.equal(other.scores(problem[0].unaugmented), head.scores(problem[0].unaugmented))
     assert other.options == head.options
 
 
@@ -118,10 +118,10 @@ def test_a_state_that_is_not_whole_is_refused(head):
 
 
 def test_sizes_that_make_no_sense_are_refused(problem):
-    head = fitted("nearest-mean", problem)
+    head = fit("nearest-mean", problem)
     with pytest.raises(ModelError, match=r"'means' has shape \[3, 7, 8\]: expected V' to be even"):
         head_from_state(head.name, head.options, {**head.state, "means": torch.ones(3, 7, 8)})
-    head = fitted("dpa", problem, epochs=1)
+    head = fit("dpa", problem, epochs=1)
     huge = torch.zeros(1).expand(10**7)
     with pytest.raises(ModelError, match="head dpa: "):
         head_from_state(head.name, {}, {**head.state, "network.depth.ratio": huge, "text": huge[None]})
@@ -131,17 +131,17 @@ def test_more_classes_leave_the_others_as_they_are(kind, problem):
     examples, text = problem
     old, new = examples.take(examples.labels < 2), examples.take(examples.labels == 2)
     new = Examples(new.features, torch.zeros(10, dtype=torch.int64))
-    head = fitted(kind, (old, text[:2]), **({"alpha": 500.0} if "tip" in kind else {}))
-    before = head.scores(examples.measured)
+    head = fit(kind, (old, text[:2]), **({"alpha": 500.0} if "tip" in kind else {}))
+    before = head.scores(examples.unaugmented)
     if head.name == "linear":
         with pytest.raises(OptionError, match="linear cannot take new classes: fit it again .* one of zero-shot, near"):
             head.with_classes(text[2:], new)
         return
     more = head.with_classes(text[2:], new)
-    assert_close(more.scores(examples.measured)[:, :2], before, atol=1e-5, rtol=1e-5)
-    assert torch.equal(head.scores(examples.measured), before)
+    assert_close(more.scores(examples.unaugmented)[:, :2], before, atol=1e-5, rtol=1e-5)
+    assert torch.equal(head.scores(examples.unaugmented), before)
     restored = head_from_state(more.name, more.options, more.state)
-    assert torch.equal(restored.scores(new.measured), more.scores(new.measured))
+    assert torch.equal(restored.scores(new.unaugmented), more.scores(new.unaugmented))
     if not head.words:
         assert accuracy(more, examples) > 0.9
         with pytest.raises(OptionError, match="knows classes by examples: give some of each new class"):
@@ -151,31 +151,31 @@ def test_more_classes_leave_the_others_as_they_are(kind, problem):
 @pytest.mark.parametrize("name", HEADS.built_in)
 def test_other_words(name, problem):
     examples, text = problem
-    head = fitted(name, problem)
+    head = fit(name, problem)
     assert head.words == (name in WORDS)
     if not head.words:
         with pytest.raises(OptionError, match=f"{name} knows classes by examples"):
             head.with_words(text)
         return
     order = [2, 0]
-    expected = head.scores(examples.measured)[:, order]
-    assert_close(head.with_words(5 * text[order]).scores(examples.measured), expected, atol=1e-4, rtol=1e-4)
-    assert_close(head.with_classes(text[order]).scores(examples.measured)[:, 3:], expected, atol=1e-4, rtol=1e-4)
+    expected = head.scores(examples.unaugmented)[:, order]
+    assert_close(head.with_words(5 * text[order]).scores(examples.unaugmented), expected, atol=1e-4, rtol=1e-4)
+    assert_close(head.with_classes(text[order]).scores(examples.unaugmented)[:, 3:], expected, atol=1e-4, rtol=1e-4)
     with pytest.raises(OptionError, match=r"expected text features \[C, 8\], got \[3, 5\]"):
         head.with_words(text[:, :5])
 
 
 def test_gradients_and_inference_tensors_of_the_tower_do_not_matter(kind, head, problem):
     examples, text = problem
-    expected = head.scores(examples.measured)
+    expected = head.scores(examples.unaugmented)
     features = examples.features.clone().requires_grad_()
-    given = fitted(kind, (Examples(features, examples.labels), text))
+    given = fit(kind, (Examples(features, examples.labels), text))
     assert not given.scores(features[0]).requires_grad
     assert features.grad is None
     with torch.inference_mode():
         seen = Examples(examples.features.clone(), examples.labels.clone()), text.clone()
-        inside = fitted(kind, seen).scores(seen[0].measured)
-    outside = fitted(kind, seen).scores(seen[0].measured)
+        inside = fit(kind, seen).scores(seen[0].unaugmented)
+    outside = fit(kind, seen).scores(seen[0].unaugmented)
     for scores in (given.scores(features[0]), inside, outside):
         assert torch.equal(scores, expected)
 
@@ -200,9 +200,9 @@ def test_examples_that_do_not_fit_are_refused(name, problem):
 
 
 def test_scores_need_a_fitted_head_and_its_views(kind, head, problem):
-    features = problem[0].measured
+    features = problem[0].unaugmented
     with pytest.raises(OptionError, match="was not fitted yet: call fit first"):
-        made(kind).scores(features)
+        make(kind).scores(features)
     with pytest.raises(OptionError, match=r"expected view features \[N, 2, (V|4), 8\], got \[30, 2, 4, 5\]"):
         head.scores(features[..., :5])
     with pytest.raises(OptionError, match=r"expected view features \[N, 2, (V|4), 8\], got \[30, 4, 8\]"):
@@ -220,9 +220,9 @@ def test_classes_known_by_name_alone(problem):
     for name in HEADS.built_in:
         if name in ("nearest-mean", "linear"):
             with pytest.raises(OptionError, match=rf"class 1 of 3 .* has no example: {name} needs"):
-                fitted(name, (seen, text))
+                fit(name, (seen, text))
         else:
-            assert fitted(name, (seen, text)).scores(examples.measured).shape == (30, 3)
+            assert fit(name, (seen, text)).scores(examples.unaugmented).shape == (30, 3)
 
 
 def test_heads_and_options_by_name():

@@ -18,10 +18,10 @@ def test_it_is_scikit_learns(path, problem):
     from sklearn.linear_model import LogisticRegression as Reference
 
     examples, text = problem
-    unit = inputs(examples.measured, path).numpy()
+    unit = inputs(examples.unaugmented, path).numpy()
     expected = Reference(C=7.0, max_iter=1000).fit(unit, examples.labels.numpy()).predict_log_proba(unit)
     one = Examples(examples.features[:1], examples.labels)
-    scores = LogisticRegression(c=7.0, path=path).fit(one, text, logit_scale=1.0).scores(examples.measured)
+    scores = LogisticRegression(c=7.0, path=path).fit(one, text, logit_scale=1.0).scores(examples.unaugmented)
     assert_close(scores, torch.from_numpy(expected).float(), atol=5e-3, rtol=5e-3)
     assert_close(scores.exp().sum(1), torch.ones(30))
 
@@ -31,7 +31,7 @@ def test_the_same_copy_twice_changes_nothing(problem):
     one = Examples(examples.features[:1], examples.labels)
     two = Examples(examples.features[:1].expand(2, -1, -1, -1, -1), examples.labels)
     first, second = (LogisticRegression().fit(given, text, logit_scale=1.0) for given in (one, two))
-    assert_close(first.scores(examples.measured), second.scores(examples.measured), atol=1e-2, rtol=1e-2)
+    assert_close(first.scores(examples.unaugmented), second.scores(examples.unaugmented), atol=1e-2, rtol=1e-2)
 
 
 def test_one_class_is_not_enough(problem):

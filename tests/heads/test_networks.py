@@ -1,4 +1,4 @@
-"""What holds for every adapter that is a network."""
+"""Properties of every adapter that is a network."""
 
 import pytest
 import torch
@@ -28,32 +28,32 @@ NETWORKS = {
 
 
 @pytest.fixture(params=NETWORKS)
-def make(request):
-    """Makes one of the networks for four views of eight dimensions."""
+def build(request):
+    """Function that builds one of the networks for four views of eight dimensions."""
 
-    def made(seed=0):
+    def build(seed=0):
         torch.manual_seed(seed)
         return NETWORKS[request.param](4, 8)
 
-    return made
+    return build
 
 
-def test_the_same_features_each_time_in_evaluation(make, pair):
-    network = make().eval()
+def test_the_same_features_each_time_in_evaluation(build, pair):
+    network = build().eval()
     assert torch.equal(network(*pair), network(*pair))
     torch.testing.assert_close(network(*pair).norm(dim=-1), torch.ones(6))
 
 
-def test_the_order_of_the_batch_does_not_matter(make, pair):
-    network, order = make().eval(), torch.tensor([3, 1, 5, 0, 2, 4])
+def test_the_order_of_the_batch_does_not_matter(build, pair):
+    network, order = build().eval(), torch.tensor([3, 1, 5, 0, 2, 4])
     torch.testing.assert_close(network(*(path[order] for path in pair)), network(*pair)[order])
     torch.testing.assert_close(network(*(path[:1] for path in pair)), network(*pair)[:1])
 
 
-def test_state_round_trip(make, pair, tmp_path):
+def test_state_round_trip(build, pair, tmp_path):
     from safetensors.torch import load_file, save_file
 
-    network, other = make().train(), make(seed=1).eval()
+    network, other = build().train(), build(seed=1).eval()
     network(*pair)
     save_file(network.eval().state_dict(), tmp_path / "state.safetensors")
     assert not torch.allclose(other(*pair), network(*pair))
@@ -61,15 +61,15 @@ def test_state_round_trip(make, pair, tmp_path):
     assert torch.equal(other(*pair), network(*pair))
 
 
-def test_learns_and_trains_every_parameter(make, problem):
+def test_learns_and_trains_every_parameter(build, problem):
     examples, text = problem
     text = normalize(text, dim=-1)
-    network = make().train()
+    network = build().train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
     losses = []
     for _ in range(60):
         optimizer.zero_grad()
-        loss = cross_entropy(20 * network(*examples.measured.unbind(1)) @ text.T, examples.labels)
+        loss = cross_entropy(20 * network(*examples.unaugmented.unbind(1)) @ text.T, examples.labels)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -80,7 +80,7 @@ def test_learns_and_trains_every_parameter(make, problem):
 
 def test_every_view_keeps_what_the_tower_saw(pair):
     adapter = InterView(4, 8)
-    added = adapter.adapted(pair[0]) - normalize(pair[0], dim=-1)
+    added = adapter.adapt_views(pair[0]) - normalize(pair[0], dim=-1)
     assert (added >= 0).all()
     assert added.max() > 0
     with torch.no_grad():

@@ -23,7 +23,7 @@ class First(Head):
     name = "{name}"
 
     def fit_state(self, examples, text, logit_scale, seed):
-        return {{"first": examples.measured[:, 0, 0]}}
+        return {{"first": examples.unaugmented[:, 0, 0]}}
 
     def score_batch(self, features):
         return features[:, 0, 0] @ self.state["first"].T

@@ -16,7 +16,7 @@ def test_it_is_its_formula(problem):
     examples, text = problem
     cache = Examples(examples.features[:1, :6], examples.labels[:6])
     head = TipAdapter(alpha=2.0, beta=3.0, path="depth").fit(cache, text, logit_scale=10.0)
-    features = examples.measured
+    features = examples.unaugmented
     scores = head.scores(features)
     for n, c in ((0, 0), (11, 1), (20, 0)):
         expected = 10 * cosine(features[n, 0], text[c])
@@ -28,15 +28,15 @@ def test_it_is_its_formula(problem):
 
 def test_without_weight_it_is_zero_shot(problem):
     examples, text = problem
-    zero_shot = ZeroShot(path="both").fit(examples, text, logit_scale=10.0).scores(examples.measured)
-    assert_close(TipAdapter(alpha=0.0).fit(examples, text, logit_scale=10.0).scores(examples.measured), zero_shot)
+    zero_shot = ZeroShot(path="both").fit(examples, text, logit_scale=10.0).scores(examples.unaugmented)
+    assert_close(TipAdapter(alpha=0.0).fit(examples, text, logit_scale=10.0).scores(examples.unaugmented), zero_shot)
 
 
 def test_alpha_means_the_same_for_more_examples(problem):
     examples, text = problem
     twice = Examples(examples.features.repeat(1, 2, 1, 1, 1), examples.labels.repeat(2))
     one, two = (
-        TipAdapter().fit(given, text, logit_scale=10.0).scores(examples.measured) for given in (examples, twice)
+        TipAdapter().fit(given, text, logit_scale=10.0).scores(examples.unaugmented) for given in (examples, twice)
     )
     assert_close(one, two)
 
@@ -54,7 +54,7 @@ def test_trained_keys_fit_the_examples_better(problem):
     examples, text = problem
 
     def loss(head):
-        scores = head.fit(examples, text, logit_scale=1.0).scores(examples.measured)
+        scores = head.fit(examples, text, logit_scale=1.0).scores(examples.unaugmented)
         return cross_entropy(scores, examples.labels)
 
     assert loss(TipAdapterF(lr=1e-2)) < loss(TipAdapter()) - 1e-2
@@ -65,9 +65,9 @@ def test_validation_finds_alpha_and_beta(kind, problem):
     examples, text = problem
     train, rest = examples.take(torch.arange(15)), examples.take(torch.arange(15, 30))
     head = kind(alpha=0.0).fit(train, text, logit_scale=10.0)
-    tuned = head.tuned(rest)
-    assert (head.scores(rest.measured).argmax(1) == rest.labels).float().mean() < 0.7
-    assert (tuned.scores(rest.measured).argmax(1) == rest.labels).all()
+    tuned = head.tune(rest)
+    assert (head.scores(rest.unaugmented).argmax(1) == rest.labels).float().mean() < 0.7
+    assert (tuned.scores(rest.unaugmented).argmax(1) == rest.labels).all()
     assert tuned.state["keys"] is head.state["keys"]
-    assert head.tuned(rest, fixed=("alpha", "beta")).options == head.options
-    assert head.tuned(rest, fixed=("alpha",)).options["alpha"] == 0.0
+    assert head.tune(rest, fixed=("alpha", "beta")).options == head.options
+    assert head.tune(rest, fixed=("alpha",)).options["alpha"] == 0.0

@@ -10,7 +10,7 @@ from clip2point.heads.head_options import GDPASettings
 QUICK = {"epochs": 8, "batch_size": 8, "lr": 1e-2}
 
 
-def fitted(name, problem, **options):
+def fit(name, problem, **options):
     examples, text = problem
     return make_head(name, {**QUICK, **options}).fit(examples, text, logit_scale=10.0)
 
@@ -24,7 +24,7 @@ def network(head, module):
 
 def test_scores_are_cosines_of_the_modules(problem):
     examples, text = problem
-    depth, image = examples.measured.unbind(1)
+    depth, image = examples.unaugmented.unbind(1)
     unit = normalize(text, dim=-1)
     settings = GDPASettings(gate="channel")
     plain = {"scale": "off", "blend": 0, "unit": False}
@@ -36,24 +36,24 @@ def test_scores_are_cosines_of_the_modules(problem):
         ("depth-path", GlobalView(4, 8), (depth,), {}),
         ("image-path", GlobalView(4, 8), (image,), {}),
     ]:
-        head = fitted(name, problem, **plain, **options)
+        head = fit(name, problem, **plain, **options)
         with torch.no_grad():
             features = normalize(network(head, module)(*arguments), dim=-1)
-        assert_close(head.scores(examples.measured), features @ unit.T)
+        assert_close(head.scores(examples.unaugmented), features @ unit.T)
 
 
 def test_unit_heads_do_not_mind_the_length_of_features(problem):
     examples, _ = problem
     lengths = 0.5 + torch.rand(2, 30, 2, 4, 1, generator=torch.Generator().manual_seed(2))
     for unit, same in ((True, True), (False, False)):
-        one = fitted("gdpa", problem, unit=unit)
-        scaled = one.scores(lengths[0] * examples.measured)
-        assert torch.allclose(scaled, one.scores(examples.measured), atol=1e-4) == same
+        one = fit("gdpa", problem, unit=unit)
+        scaled = one.scores(lengths[0] * examples.unaugmented)
+        assert torch.allclose(scaled, one.scores(examples.unaugmented), atol=1e-4) == same
 
 
 def test_few_rounds_over_large_sets(problem):
     examples, text = problem
-    one = fitted("dpa", problem, epochs=2)  # of 3 steps each, as batches of 8 go into 30
+    one = fit("dpa", problem, epochs=2)  # of 3 steps each, as batches of 8 go into 30
     cut = make_head("dpa", {**QUICK, "epochs": 100, "steps": 7}).fit(examples, text, logit_scale=10.0)
     for name, tensor in cut.state.items():
         assert_close(tensor, one.state[name])
@@ -64,71 +64,71 @@ def test_the_lean_that_validation_prefers(problem):
     broken = Examples(examples.features.clone(), examples.labels)
     broken.features[:, :, 1] = torch.randn(broken.features[:, :, 1].shape, generator=torch.Generator().manual_seed(3))
     head = make_head("gdpa", QUICK).fit(examples, text, logit_scale=10.0)
-    tuned = head.tuned(broken)
+    tuned = head.tune(broken)
     assert tuned.options["lean"] > 0
     assert head.options["lean"] == 0
-    assert (tuned.gates(broken.measured)[:, 0] > head.gates(broken.measured)[:, 0]).all()
-    assert head.tuned(broken, fixed=("lean", "blend")) is head
+    assert (tuned.gates(broken.unaugmented)[:, 0] > head.gates(broken.unaugmented)[:, 0]).all()
+    assert head.tune(broken, fixed=("lean", "blend")) is head
     alone = make_head("gdpa", {**head.options, "lean": 50.0}).load_state(head.state)
-    assert_close(alone.gates(examples.measured), torch.tensor([[1.0, 0.0]]).expand(30, 2))
+    assert_close(alone.gates(examples.unaugmented), torch.tensor([[1.0, 0.0]]).expand(30, 2))
 
 
 def test_the_blend_that_validation_prefers(problem):
     examples, _ = problem
-    centres = examples.measured.mean((1, 2))
-    names = torch.stack([centres[examples.labels == label].mean(0) for label in range(3)])  # as good as examples
+    centers = examples.unaugmented.mean((1, 2))
+    names = torch.stack([centers[examples.labels == label].mean(0) for label in range(3)])  # as good as examples
     wrong = Examples(examples.features, examples.labels.roll(1))
     head = make_head("dpa", QUICK).fit(wrong, names, logit_scale=10.0)
-    tuned = head.tuned(examples)
+    tuned = head.tune(examples)
     assert tuned.options["blend"] > 0
-    rate = [(one.scores(examples.measured).argmax(1) == examples.labels).float().mean() for one in (head, tuned)]
+    rate = [(one.scores(examples.unaugmented).argmax(1) == examples.labels).float().mean() for one in (head, tuned)]
     assert rate[1] > rate[0]
-    assert head.tuned(examples, fixed=("blend",)) is head
+    assert head.tune(examples, fixed=("blend",)) is head
 
 
 def test_scale_and_zero_shot_logits(problem):
     examples, text = problem
-    plain = fitted("dpa", problem, scale="off", blend=0)
-    scores = plain.scores(examples.measured)
+    plain = fit("dpa", problem, scale="off", blend=0)
+    scores = plain.scores(examples.unaugmented)
     fixed, learned, blended = (
         make_head("dpa", {**QUICK, "scale": "off", "blend": 0, **options})
         for options in ({"scale": "fixed"}, {"scale": "learned"}, {"blend": 0.5})
     )
     fixed.load_state(plain.state)
-    assert_close(fixed.scores(examples.measured), 100 * scores)
+    assert_close(fixed.scores(examples.unaugmented), 100 * scores)
     learned.load_state({**plain.state, "log_scale": torch.tensor(2.0).log()})
-    assert_close(learned.scores(examples.measured), 2 * scores)
+    assert_close(learned.scores(examples.unaugmented), 2 * scores)
     blended.load_state(plain.state)
     zero_shot = make_head("zero-shot").fit(examples, text, logit_scale=10.0)
-    assert_close(blended.scores(examples.measured), scores + 0.5 * zero_shot.scores(examples.measured))
-    assert fitted("dpa", problem, scale="learned").state["log_scale"].exp() != pytest.approx(1 / 0.07)
+    assert_close(blended.scores(examples.unaugmented), scores + 0.5 * zero_shot.scores(examples.unaugmented))
+    assert fit("dpa", problem, scale="learned").state["log_scale"].exp() != pytest.approx(1 / 0.07)
 
 
 def test_gates_sum_to_one(problem):
     examples, _ = problem
     for options in ({"gate": "scalar", "source": "input"}, {"gate": "channel"}, {"source": "free", "on": "logits"}):
-        gates = fitted("gdpa", problem, **options).gates(examples.measured)
+        gates = fit("gdpa", problem, **options).gates(examples.unaugmented)
         assert gates.shape == (30, 2)
         assert_close(gates.sum(1), torch.ones(30))
         assert (gates > 0).all()
     with pytest.raises(OptionError, match="gdpa was not fitted yet"):
-        GDPAHead().gates(examples.measured)
+        GDPAHead().gates(examples.unaugmented)
 
 
 def test_a_free_gate_at_a_half_on_features_is_dpa(problem):
     examples, _ = problem
     plain = {"scale": "off", "blend": 0}
-    dpa = fitted("dpa", problem, **plain)
+    dpa = fit("dpa", problem, **plain)
     gdpa = make_head("gdpa", {"source": "free", "on": "features", "gate": "scalar", **plain})
     gdpa.load_state({**dpa.state, "network.gate.bias": torch.zeros(1, 2)})
-    assert_close(gdpa.scores(examples.measured), dpa.scores(examples.measured))
-    assert_close(gdpa.gates(examples.measured), torch.full((30, 2), 0.5))
+    assert_close(gdpa.scores(examples.unaugmented), dpa.scores(examples.unaugmented))
+    assert_close(gdpa.gates(examples.unaugmented), torch.full((30, 2), 0.5))
 
 
 def test_every_copy_is_seen(problem):
     examples, text = problem
     one = Examples(examples.features[:1], examples.labels)
-    first, both = (fitted("dpa", (given, text)) for given in (one, examples))
+    first, both = (fit("dpa", (given, text)) for given in (one, examples))
     means = [head.state["network.depth.view_norm.running_mean"] for head in (first, both)]
     assert not torch.allclose(*means)
 

@@ -6,7 +6,7 @@ from clip2point.heads import Examples, NearestClassMean, ZeroShot
 
 def test_zero_shot_is_the_mean_of_the_views_cosines(problem):
     examples, text = problem
-    features = examples.measured
+    features = examples.unaugmented
     for path, views in (("depth", features[:, 0]), ("image", features[:, 1]), ("both", features.flatten(1, 2))):
         scores = ZeroShot(path=path).fit(examples, text, logit_scale=7.0).scores(features)
         for n, c in ((0, 0), (7, 2), (29, 1)):
@@ -18,15 +18,15 @@ def test_lengths_of_features_do_not_matter(problem):
     for kind in (ZeroShot, NearestClassMean):
         head = kind().fit(examples, text, logit_scale=1.0)
         longer = kind().fit(Examples(3 * examples.features, examples.labels), text / 7, logit_scale=1.0)
-        assert_close(longer.scores(5 * examples.measured), head.scores(examples.measured))
+        assert_close(longer.scores(5 * examples.unaugmented), head.scores(examples.unaugmented))
 
 
 def test_the_mean_of_one_example_is_that_example(problem):
     examples, text = problem
     features = examples.features[:1, :3]
     head = NearestClassMean(path="both").fit(Examples(features, torch.arange(3)), text, logit_scale=2.0)
-    cosines = torch.cosine_similarity(examples.measured[:, None], features[0], dim=-1)
-    assert_close(head.scores(examples.measured), 2 * cosines.mean((-2, -1)))
+    cosines = torch.cosine_similarity(examples.unaugmented[:, None], features[0], dim=-1)
+    assert_close(head.scores(examples.unaugmented), 2 * cosines.mean((-2, -1)))
 
 
 def test_copies_count_as_more_examples(problem):

@@ -16,7 +16,7 @@ import clip2point
 from clip2point.backbones.transformers_backbone import load_transformers_backbone
 from clip2point.core.errors import ModelError
 from clip2point.core.repositories import Repository
-from clip2point.model.folders import expected_record, weight_checksums
+from clip2point.model.folders import read_expected_record, weight_checksums
 from clip2point.model.saving import save_model
 
 NEEDED = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
@@ -201,7 +201,7 @@ def test_a_model_of_ours_with_its_base_inside(hub, tiny_clip, tmp_path, monkeypa
     assert (model.name, model.settings.points) == ("hf:org/ours", 77)
     assert torch.equal(model.backbone.encode_depth(DEPTH), features(folder))
     hub.requests.clear()
-    assert expected_record("hf:org/ours") == {"answers": 3}
+    assert read_expected_record("hf:org/ours") == {"answers": 3}
     assert weight_checksums("hf:org/ours") == weight_checksums(folder)
     assert hub.requests == []
     config = json.loads((folder / "config.json").read_text())

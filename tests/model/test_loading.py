@@ -8,7 +8,7 @@ import pytest
 import clip2point
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
-from clip2point.model.folders import POCKET, expected_record
+from clip2point.model.folders import POCKET, read_expected_record
 
 
 def test_import_loads_nothing_heavy():
@@ -56,11 +56,11 @@ def test_a_checkpoint_that_lacks_a_tensor_loads_not_at_all(tmp_path):
 
 
 def test_records_of_expectations(tmp_path):
-    assert expected_record("pocket")["labels"]
-    assert expected_record(tmp_path) is None
+    assert read_expected_record("pocket")["labels"]
+    assert read_expected_record(tmp_path) is None
     (tmp_path / "expected.json").write_text("{")
     with pytest.raises(ModelError, match=r"expected.json: cannot be read"):
-        expected_record(tmp_path)
+        read_expected_record(tmp_path)
 
 
 def test_the_settings_of_the_checkpoint_are_used(untrained_pocket):

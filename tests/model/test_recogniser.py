@@ -1,5 +1,3 @@
-import threading
-
 import numpy as np
 import pytest
 import torch
@@ -7,7 +5,6 @@ import torch
 from clip2point.backbones.transformers_backbone import load_transformers_backbone
 from clip2point.core.errors import OptionError, ShapeError
 from clip2point.model import Classification, Failure, Recogniser, zero_shot_logits
-from clip2point.model.recogniser import _read_ahead
 from clip2point.model.settings import Settings
 from clip2point.shapes import load_shape, sample_points, to_unit_sphere, to_y_up
 from clip2point.shapes.demo_shapes import demo_files
@@ -153,15 +150,3 @@ def test_senseless_labels_are_refused(model, files, labels, message):
 def test_a_single_broken_file_raises(model, tmp_path):
     with pytest.raises(ShapeError, match=r"nothing.off"):
         model.classify(tmp_path / "nothing.off", LABELS)
-
-
-def test_reading_ahead_keeps_order_and_one_thread():
-    names = set()
-
-    def work(item):
-        names.add(threading.current_thread().name)
-        return item * 2
-
-    assert list(_read_ahead(work, range(50), 7)) == [2 * item for item in range(50)]
-    assert len(names) == 1
-    assert threading.current_thread().name not in names

@@ -144,8 +144,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         Args:
             shapes: N files, Shapes or point arrays.
             top: how many names to return at most.
-            unknown_below: confidence below which a shape counts as unknown, instead of the threshold and the least
-                familiarity that were found.
+            unknown_below: confidence below which a shape counts as unknown, instead of the confidence and OOD
+                thresholds that were found.
 
         Raises:
             ShapeError: if a shape cannot be read.
@@ -185,10 +185,10 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
             examples = self._examples(base, label_shapes(shapes, labels, self.up))
         text = base.class_features(names).cpu()
         head = adapted.head.with_classes(text, examples)
-        familiarity = adapted.familiarity and adapted.familiarity.with_classes(text, examples)
+        detector = adapted.ood and adapted.ood.with_classes(text, examples)
         record = {**adapted.record, "classes_added": [*adapted.record.get("classes_added", []), *names]}
         classes_known = (*adapted.classes, *names)
-        grown = replace(adapted, head=head, classes=classes_known, record=record, familiarity=familiarity)
+        grown = replace(adapted, head=head, classes=classes_known, record=record, ood=detector)
         self.recogniser_, self.classes_ = base.with_head(grown), np.union1d(self.classes_, classes)
         return self
 

@@ -19,9 +19,9 @@ from clip2point.core.version import __version__
 from clip2point.data.splits import draw_fifth
 from clip2point.heads.examples import Examples
 from clip2point.heads.metrics import Metrics, measure_predictions
-from clip2point.heads.ood import find_familiarity
+from clip2point.heads.ood import fit_ood_detector
 from clip2point.heads.registry import make_head
-from clip2point.heads.selection import Adaptation, adapt_best, adapt_head, refitted
+from clip2point.heads.selection import FitSettings, FittedHead, adapt_best, adapt_head, refit_head
 from clip2point.model.adapted_head import AdaptedHead
 from clip2point.model.recogniser import Recogniser
 
@@ -105,7 +105,7 @@ def learn(
 ) -> Learned:
     """Fit a head on examples.
 
-    Options, temperature, threshold and least familiarity are chosen on the held-out examples; then the head is fitted
+    Options, temperature and both thresholds are chosen on the held-out examples; then the head is fitted
     once more on all.
 
     Args:
@@ -127,23 +127,23 @@ def learn(
     check_head(head, options)
     _check(examples, classes, held_out, head)
     base = model.without_head()
-    text, scale = base.class_features(classes).cpu(), base.backbone.logit_scale
+    text, settings = base.class_features(classes).cpu(), FitSettings(base.backbone.logit_scale, seed, target)
     train = examples.take(torch.from_numpy(np.flatnonzero(~held_out)))
     validation = examples.take(torch.from_numpy(np.flatnonzero(held_out))) if held_out.any() else None
     if head == AUTO and validation is not None:
-        found = adapt_best(list(HEADS.built_in), train, validation, text, logit_scale=scale, seed=seed, target=target)
+        found = adapt_best(list(HEADS.built_in), train, validation, text, settings)
     else:
-        found = adapt_head(head, train, validation, text, logit_scale=scale, seed=seed, options=options, target=target)
-    measured = familiarity = None
+        found = adapt_head(head, train, validation, text, settings, options)
+    measured = detector = None
     if validation is not None:
         measured = _validated(found, validation, classes)
-        familiarity = find_familiarity(train, validation, text)
-        found = refitted(found, examples, text, logit_scale=scale, seed=seed)
+        detector = fit_ood_detector(train, validation, text)
+        found = refit_head(found, examples, text, settings)
     facts = {"seed": seed, "target": target, "validation": measured and measured.to_dict(), "versions": _versions()}
     adapted = AdaptedHead(
         *(found.head, tuple(classes), found.temperature, found.threshold, base.name),
         record={**(record or {}), **facts},
-        familiarity=familiarity,
+        ood=detector,
     )
     return Learned(base.with_head(adapted), adapted, measured, [{"head": head, **trial} for trial in found.trials])
 
@@ -179,10 +179,10 @@ def _check(examples: Examples, classes: Sequence[str], held_out: NDArray[np.bool
     )
 
 
-def _validated(found: Adaptation, examples: Examples, classes: Sequence[str]) -> Validation:
+def _validated(found: FittedHead, examples: Examples, classes: Sequence[str]) -> Validation:
     """Measure a head on examples that it has not seen."""
     labels = examples.labels
-    scores = found.head.scores(examples.measured).double() / found.temperature
+    scores = found.head.scores(examples.unaugmented).double() / found.temperature
     confidence, answer = scores.softmax(-1).max(-1)
     answered = confidence >= (found.threshold or 0.0)
     return Validation(

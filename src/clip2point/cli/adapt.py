@@ -220,7 +220,7 @@ def _to_dict(
         "validation": adapted.record["validation"],
         "temperature": adapted.temperature,
         "threshold": adapted.threshold,
-        "least_familiarity": adapted.familiarity and adapted.familiarity.least,
+        "least_familiarity": adapted.ood and adapted.ood.threshold,
         "trials": learned.trials,
         "seconds": seconds,
         "failures": [{"source": name, "error": error} for name, error in sampled.failures],
@@ -255,10 +255,10 @@ def _print(arguments: argparse.Namespace, learned: Learned, sampled: SampledData
         )
         lines["temperature"] = f"{adapted.temperature:.3g}"
         lines["threshold"] = _threshold(learned, arguments.target)
-    if adapted.familiarity:
-        lines["familiarity"] = (
-            f"a cosine of {adapted.familiarity.least:.2f} with a class, which 95 % of these shapes reach (of "
-            "fewer than 20 all); what does not is called unfamiliar"
+    if adapted.ood:
+        lines["OOD threshold"] = (
+            f"a cosine of {adapted.ood.threshold:.2f} with the nearest class centroid, which 95 % of these shapes "
+            "reach (of fewer than 20 all); a shape below it is out of distribution"
         )
     lines["seconds"] = ", ".join(f"{value:.1f} for {part.replace('_', '-')}" for part, value in seconds.items())
     print(f"Learned {len(counts)} classes from {len(sampled)} shapes, {arguments.copies} looks at each:")

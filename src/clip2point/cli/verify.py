@@ -26,7 +26,7 @@ def add_parser(commands: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compare expected and got."""
     from clip2point.evaluation.verification import CLASSES, measure, verify
-    from clip2point.model.folders import expected_record, weight_checksums
+    from clip2point.model.folders import read_expected_record, weight_checksums
     from clip2point.model.loading import load
 
     model, name = options.load_model(arguments), arguments.model
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         name = model.adapted.base
         model = load(name, device=arguments.device, dtype=arguments.dtype)
     got = measure(model, weight_checksums(name))
-    expected = expected_record(name)
+    expected = read_expected_record(name)
     if expected is None:
         summary = {"model": model.name, "accuracy": got["accuracy"], "samples": len(got["files"]), "checks": None}
         if arguments.json:

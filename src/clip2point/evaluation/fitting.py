@@ -23,10 +23,10 @@ from clip2point.evaluation.point_training import POINT_TRAINING, train_point_net
 from clip2point.features.view_features import ViewFeatures
 from clip2point.heads.base import Head
 from clip2point.heads.calibration import choose_threshold, fit_temperature, rate_scores
-from clip2point.heads.examples import Examples
+from clip2point.heads.examples import Examples, join
 from clip2point.heads.metrics import measure_predictions
 from clip2point.heads.registry import grid, make_head, parse_head
-from clip2point.heads.selection import adapt_head
+from clip2point.heads.selection import FitSettings, adapt_head, refit_head
 from clip2point.model import Recogniser, view_cosines
 
 #: To be raised whenever fitting or measuring gives other figures than before.
@@ -107,14 +107,11 @@ class Task:
     def _adapted(self, head: str, draw: Draw) -> Found:
         """Choose the options of a head, fit it and look at the test shapes."""
         name, fixed = parse_head(head)
-        found = adapt_head(
-            *(name, _taken(self.train, draw.train), _taken(self.validation, draw.validation), self.text),
-            logit_scale=self.logit_scale,
-            seed=draw.seed,
-            refit=self.refit,
-            options=fixed,
-            target=TARGET,
-        )
+        train, validation = _taken(self.train, draw.train), _taken(self.validation, draw.validation)
+        settings = FitSettings(self.logit_scale, draw.seed, TARGET)
+        found = adapt_head(name, train, validation, self.text, settings, fixed)
+        if self.refit:
+            found = refit_head(found, join(train, validation), self.text, settings)
         scores = _scores(found.head, self.test.examples)
         accuracy, loss = min((-trial["validation_accuracy"], trial["cross_entropy"]) for trial in found.trials)
         record = {
@@ -191,7 +188,7 @@ def fit_zero_shot(model: Recogniser, test: ViewFeatures) -> Fit:
         test: shapes to measure on.
     """
     text = model.class_features(test.sampled.classes).cpu()
-    cosines = view_cosines(test.examples.measured[:, PATHS.index("depth")], text).mean(1)
+    cosines = view_cosines(test.examples.unaugmented[:, PATHS.index("depth")], text).mean(1)
     record = {
         "options": {},
         "temperature": 1.0,
@@ -223,7 +220,7 @@ def _as_fit(head: str, draw: Draw, record: dict[str, Any], probabilities: Float3
 
 def _scores(head: Head, examples: Examples) -> Tensor:
     """Scores [N, C] of shapes as they are measured."""
-    return torch.cat([head.scores(block) for block in examples.measured.split(_CHUNK)])
+    return torch.cat([head.scores(block) for block in examples.unaugmented.split(_CHUNK)])
 
 
 def _probabilities(scores: Tensor, temperature: float) -> Float32:

@@ -51,7 +51,7 @@ def run_zero_shot(model: Recogniser, dataset: Dataset, seed: int, progress: Prog
     if model.adapted is not None:
         model.adapted.check_labels(dataset.classes)
         found = extract_features(model, dataset, seed=seed, progress=progress)
-        answers = model.adapted.scores(found.examples.measured, dataset.classes, model.class_features)
+        answers = model.adapted.scores(found.examples.unaugmented, dataset.classes, model.class_features)
         return Run(seed, found.sampled, model.adapted.confidences(answers).numpy())
     found = extract_features(model, dataset, seed=seed, paths=("depth",), progress=progress)
     features = found.of_path("depth")

@@ -1,4 +1,4 @@
-"""Adapters: what recognises shapes from the features of their views after seeing some examples."""
+"""Heads: from view features to class scores, learned from labelled examples, with calibration and OOD detection."""
 
 from clip2point.heads.aggregator import GlobalView
 from clip2point.heads.base import Head

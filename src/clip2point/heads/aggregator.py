@@ -1,4 +1,4 @@
-"""The global view of a shape: one feature made of the features of all its views."""
+"""The global-view aggregator: one feature of a shape from the features of all its views."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ _RATIO = 0.5
 
 
 class GlobalView(nn.Module):
-    """Views [B, V, D] to a global feature [B, D], with the structure of the public code.
+    """Aggregator with the structure of the public code: view features [B, V, D] to a global feature [B, D].
 
-    Every view is weighed by a learned ratio; the features are normalised over batch and views and laid side by side;
-    two linear layers make one feature of them.
+    Every view is weighted by a learned ratio; the features are batch-normalised over shapes and views and concatenated;
+    two linear layers turn them into one feature.
 
     Args:
-        views: V.
-        dim: D.
+        views: Number of views V.
+        dim: Feature width D.
+
+    Examples:
+        >>> import torch
+        >>> list(GlobalView(6, 8).eval()(torch.randn(3, 6, 8)).shape)
+        [3, 8]
     """
 
     def __init__(self, views: int, dim: int) -> None:
@@ -34,46 +39,34 @@ class GlobalView(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, view_features: Tensor) -> Tensor:
-        """The global feature [B, D] of view features [B, V, D]; neither is normalised.
+        """Return the global feature [B, D] of view features [B, V, D]; neither is normalised.
 
         Raises:
-            OptionError: if the features have another shape, or a batch for training holds one shape only.
+            OptionError: If the features have another shape, or a batch for training holds one shape only.
         """
         check_views(view_features, self.views, self.dim)
         if self.training and len(view_features) < 2:
             raise OptionError("a batch of one shape: expected at least 2 for training, as batch norm needs")
-        weighed = view_features * self.ratio[:, None]
-        normed = self.view_norm(weighed.flatten(0, 1)).unflatten(0, weighed.shape[:2])
+        weighted = view_features * self.ratio[:, None]
+        normed = self.view_norm(weighted.flatten(0, 1)).unflatten(0, weighted.shape[:2])
         mixed = self.mix_norm(self.mix(self.dropout(normed).flatten(1)))
         return self.out(self.dropout(mixed.relu()))
 
 
 def check_size(views: int, dim: int) -> None:
-    """Make sure that there can be an adapter of this size.
-
-    Raises:
-        OptionError: if not.
-    """
+    """Raise OptionError unless there can be an adapter of this size."""
     if views < 1 or dim < 1:
         raise OptionError(f"an adapter of {views} views of {dim} dimensions: expected at least 1 of each")
 
 
 def check_views(view_features: Tensor, views: int, dim: int) -> None:
-    """Make sure that view features fit an adapter.
-
-    Raises:
-        OptionError: if they are not [B, V, D].
-    """
+    """Raise OptionError unless view features are [B, V, D] as an adapter expects them."""
     if view_features.ndim != 3 or tuple(view_features.shape[1:]) != (views, dim):
         raise OptionError(f"expected view features [B, {views}, {dim}], got {list(view_features.shape)}")
 
 
 def check_pair(depth_features: Tensor, clip_features: Tensor) -> None:
-    """Make sure that the features of both paths belong to the same shapes.
-
-    Raises:
-        OptionError: if they differ in shape.
-    """
+    """Raise OptionError unless the features of both paths have one shape."""
     if depth_features.shape != clip_features.shape:
         raise OptionError(
             "expected the same shapes on both paths, got view features "

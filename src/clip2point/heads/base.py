@@ -1,4 +1,4 @@
-"""What every head is: from the view features of shapes to class scores, after a look at labelled examples."""
+"""The base of all heads: from the view features of shapes to class scores, learned from labelled examples."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from clip2point.backbones import PATHS
 from clip2point.backbones.depth_tower import check_tensors
 from clip2point.core.errors import ModelError, OptionError, reason
 from clip2point.heads.examples import Examples
-from clip2point.heads.head_options import PathChoice, Settings, make_settings
+from clip2point.heads.head_options import HeadSettings, PathChoice, make_settings
 
 AnyHead = TypeVar("AnyHead", bound="Head")
 
 #: A ``Head.grid`` over the options of ``PathSettings``; the first is the default.
 PATH_GRID: tuple[Mapping[str, Any], ...] = ({"path": "both"}, {"path": "depth"}, {"path": "image"})
 
-_BATCH = 256  # of shapes; bounds the memory of scoring
+_BATCH_SIZE = 256  # shapes that are scored together; bounds the memory
 
 
 class Head(ABC):
@@ -32,28 +32,30 @@ class Head(ABC):
     scores. Tensors are on the CPU.
 
     Args:
-        options: see the settings of the head.
+        options: Options by name; fields of ``settings_type``.
 
     Attributes:
-        settings: the options.
-        state: tensors by name, all that fitting found. Empty before ``fit``.
+        settings: The options.
+        state: Tensors by name, all that fitting found. Empty before ``fit``.
 
     Raises:
-        OptionError: that names an option which the head does not have, or whose value makes no sense.
+        OptionError: If the head has no such option, or a value makes no sense.
     """
 
-    #: What commands, reports and model folders call the head.
+    #: Name in commands, reports and model folders.
     name: ClassVar[str]
-    #: Whether words are enough for a class, so that there can be scores for any others without another fit.
+    #: Whether words are enough for a class, so that any others can be scored without another fit.
     words: ClassVar[bool] = False
     #: Whether a class without an example leaves nothing to recognise it by.
     needs_all_classes: ClassVar[bool] = True
     #: Dataclass of the options; without any unless a head has its own.
-    settings_type: ClassVar[type[Settings]] = Settings
+    settings_type: ClassVar[type[HeadSettings]] = HeadSettings
     #: Options that validation chooses between; the first are the defaults.
     grid: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
+    #: Today's names of tensors by the names that earlier releases wrote.
+    former_state_names: ClassVar[Mapping[str, str]] = {}
 
-    settings: Settings
+    settings: HeadSettings
 
     def __init__(self, **options: Any) -> None:
         self.settings = make_settings(self.settings_type, self.name, options)
@@ -68,16 +70,16 @@ class Head(ABC):
         """Learn from labelled examples.
 
         Args:
-            examples: of shapes; their labels are rows of the text features.
-            text_features: [C, D] of the names of the classes, any length.
-            logit_scale: factor on cosines before a softmax, above 0; the backbone's own.
-            seed: of everything random; the same seed gives the same state.
+            examples: Examples whose labels are rows of the text features.
+            text_features: [C, D] features of the class names, any length.
+            logit_scale: Factor on cosines before a softmax, above 0; the backbone's own.
+            seed: Seed of everything random; the same seed gives the same state.
 
         Returns:
             This head.
 
         Raises:
-            OptionError: if examples and text features do not belong together, a label is out of range, a value is not
+            OptionError: If examples and text features do not belong together, a label is out of range, a value is not
                 finite, a class that the head can know from examples alone has none, or there are too few.
         """
         examples = Examples(examples.features.detach(), examples.labels)
@@ -88,62 +90,62 @@ class Head(ABC):
         # Features of towers may be inference tensors, which cannot be trained on.
         with torch.inference_mode(False), torch.no_grad():
             scale = torch.tensor(float(logit_scale))
-            found = self.fit_state(examples, normalize(text_features.float(), dim=-1), scale, seed)
-        self.state = {name: tensor.detach().contiguous() for name, tensor in found.items()}
+            state = self.fit_state(examples, normalize(text_features.float(), dim=-1), scale, seed)
+        self.state = {name: tensor.detach().contiguous() for name, tensor in state.items()}
         return self
 
     @torch.no_grad()
     def scores(self, features: Tensor) -> Tensor:
-        """Class scores; softmax(scores / temperature) is the confidence.
+        """Return class scores; softmax(scores / temperature) is the confidence.
 
         Args:
-            features: [N, P, V, D] of N shapes, any length; views as in training, paths (depth, image).
+            features: [N, P, V, D] view features of N shapes, any length; views as in training, paths as in ``PATHS``.
 
         Returns:
             [N, C] float32, the largest for the most probable class.
 
         Raises:
-            OptionError: if the head was not fitted, or the features have another shape.
+            OptionError: If the head was not fitted, or the features have another shape.
         """
         self.check_features(features)
-        return torch.cat([self.score_batch(block.float()) for block in features.split(_BATCH)])
+        return torch.cat([self.score_batch(block.float()) for block in features.split(_BATCH_SIZE)])
 
     def with_classes(self: AnyHead, text_features: Tensor, examples: Examples | None = None) -> AnyHead:
-        """A head that knows more classes; the scores of those that it knows already stay as they are.
+        """Return a head that knows more classes; the scores of those that it knows already stay as they are.
 
         Args:
-            text_features: [M, D] of the names of the M new classes, any length.
-            examples: of the new classes, with labels from 0 to M - 1; not looked at where ``words`` is true.
+            text_features: [M, D] features of the names of the M new classes, any length.
+            examples: Examples of the new classes, with labels from 0 to M - 1; ignored where ``words`` is true.
 
         Returns:
             Another head, whose scores [N, C + M] end with the new classes.
 
         Raises:
-            OptionError: if the head cannot take new classes, lacks examples of one, or these do not fit.
+            OptionError: If the head cannot take new classes, lacks examples of one, or these do not fit.
         """
-        text = self._checked_text(text_features)
+        text = self._normalize_text(text_features)
         with torch.no_grad():
             return self.with_state(self.extend_state(text, examples))
 
     def with_words(self: AnyHead, text_features: Tensor) -> AnyHead:
-        """A head that answers among other classes than those it was fitted on, by their names alone.
+        """Return a head that answers among other classes than it was fitted on, by their names alone.
 
         Args:
-            text_features: [C', D] of the names, any length.
+            text_features: [C', D] features of the names, any length.
 
         Raises:
-            OptionError: if the head knows classes by examples, was not fitted, or the text features do not fit.
+            OptionError: If the head knows classes by examples, was not fitted, or the text features do not fit.
         """
         if not self.words:
             raise OptionError(f"{self.name} knows classes by examples: it answers among those that it was fitted on")
-        return self.with_state({"text": self._checked_text(text_features)})
+        return self.with_state({"text": self._normalize_text(text_features)})
 
-    def tuned(self: AnyHead, examples: Examples, fixed: Collection[str] = ()) -> AnyHead:
-        """The same fitted head with those options, of the ones that scoring alone reads, that are best on examples.
+    def tune(self: AnyHead, examples: Examples, fixed: Collection[str] = ()) -> AnyHead:
+        """Return the same fitted head with those options that scoring alone reads at their best on examples.
 
         Args:
-            examples: that the head was not fitted on.
-            fixed: names of options that stay as they are.
+            examples: Examples that the head was not fitted on.
+            fixed: Names of options that stay as they are.
 
         Returns:
             A head; this one, if there is no such option.
@@ -154,14 +156,15 @@ class Head(ABC):
         """Take over a state.
 
         Args:
-            state: as another head of this kind and these options had it.
+            state: State of another head of this kind with these options; names of earlier releases are understood.
 
         Returns:
             This head.
 
         Raises:
-            ModelError: that names a tensor which is missing, too many, misshapen, of another type or not finite.
+            ModelError: If a tensor is missing, unexpected, misshapen, of another type or not finite; it is named.
         """
+        state = {self.former_state_names.get(name, name): tensor for name, tensor in state.items()}
         try:
             shapes = self.derive_shapes(state)
         except RuntimeError as error:  # sizes that no tensor can have
@@ -171,7 +174,7 @@ class Head(ABC):
             expected = torch.int64 if name.endswith("num_batches_tracked") else torch.float32
             if tensor.dtype != expected:
                 raise ModelError(f"head {self.name}: the tensor {name!r} is in {tensor.dtype}, expected {expected}")
-        self.state = dict(state)
+        self.state = state
         return self
 
     @abstractmethod
@@ -255,8 +258,8 @@ class Head(ABC):
                 f"expected view features [N, {len(PATHS)}, {views or 'V'}, {dim}], got {list(features.shape)}"
             )
 
-    def _checked_text(self, text_features: Tensor) -> Tensor:
-        """Unit text features [M, D] of classes for a fitted head."""
+    def _normalize_text(self, text_features: Tensor) -> Tensor:
+        """Return unit text features [M, D] of classes for a fitted head; OptionError if they do not fit."""
         self._check_fitted()
         dim = self.feature_sizes[1]
         if text_features.ndim != 2 or text_features.shape[1] != dim or not len(text_features):
@@ -270,7 +273,7 @@ class Head(ABC):
         if examples is None:
             raise OptionError(f"{self.name} knows classes by examples: give some of each new class")
         _check_examples(examples, text)
-        self.check_features(examples.measured)
+        self.check_features(examples.unaugmented)
         self._check_all_classes(examples, len(text))
         return examples
 
@@ -284,7 +287,7 @@ class Head(ABC):
 
 
 class WordHead(Head):
-    """A head that knows classes by words alone: by the unit text features ``text`` [C, D] in its state."""
+    """Base of heads that know classes by words alone: by the unit text features ``text`` [C, D] in their state."""
 
     words = True
     needs_all_classes = False
@@ -295,35 +298,44 @@ class WordHead(Head):
 
 
 def unit_views(features: Tensor, path: PathChoice) -> Tensor:
-    """Unit view features [..., V', D] of one path, or of both as twice as many views, of features [..., P, V, D]."""
+    """Select the views of one path, or of both as twice as many views, and make them unit.
+
+    Args:
+        features: [..., P, V, D] view features, any length.
+        path: One of ``PATHS``, or "both".
+
+    Returns:
+        [..., V', D] float32 unit features.
+
+    Examples:
+        >>> import torch
+        >>> list(unit_views(torch.randn(5, 2, 6, 8), "both").shape)
+        [5, 12, 8]
+    """
     chosen = features.flatten(-3, -2) if path == "both" else features[..., PATHS.index(path), :, :]
     return normalize(chosen.float(), dim=-1)
 
 
-def side_by_side(unit: Tensor) -> Tensor:
-    """One unit vector [..., V * D] for each shape, of unit view features [..., V, D].
+def flatten_views(unit: Tensor) -> Tensor:
+    """Concatenate the unit view features [..., V, D] of each shape into one unit vector [..., V * D].
 
-    The product of two is the mean of the cosines of the views of two shapes.
+    The product of two such vectors is the mean cosine of the views of two shapes.
     """
     return unit.flatten(-2) / unit.shape[-2] ** 0.5
 
 
-def views_of(path: PathChoice, chosen: int) -> int:
-    """V of features in which a path, or both, has the given number of views."""
+def count_views(path: PathChoice, chosen: int) -> int:
+    """Return V of features in which a path, or both together, has the given number of views."""
     return chosen // len(PATHS) if path == "both" else chosen
 
 
 def mean_cosines(unit: Tensor, text: Tensor) -> Tensor:
-    """Cosines [..., C] with unit text features [C, D], averaged over unit view features [..., V, D]."""
+    """Return cosines [..., C] with unit text features [C, D], averaged over unit view features [..., V, D]."""
     return unit.mean(-2) @ text.T
 
 
 def _check_examples(examples: Examples, text_features: Tensor) -> None:
-    """Make sure that examples and classes belong together.
-
-    Raises:
-        OptionError: if they do not.
-    """
+    """Raise OptionError unless examples and classes belong together."""
     features, labels = examples.features, examples.labels
     if features.shape[2] != len(PATHS) or text_features.ndim != 2 or features.shape[-1] != text_features.shape[-1]:
         raise OptionError(

@@ -1,4 +1,4 @@
-"""Confidences that can be believed: a temperature for scores, and a threshold below which an answer is "unknown".
+"""Calibration: the temperature of scores, and the confidence threshold below which an answer is "unknown".
 
 Both are found on labelled shapes that the scores were not learned from.
 """
@@ -13,136 +13,154 @@ from torch.nn.functional import one_hot
 
 from clip2point.core.errors import OptionError
 
-#: Smallest and largest temperature, as multiples of the deviation of the scores of a shape: at the one the best class
-#: all but always has all the confidence, at the other every class has about the same.
+#: Smallest and largest temperature, as multiples of the standard deviation of the scores of a shape: at the one, the
+#: best class nearly always has all the confidence, at the other, every class has about the same.
 _LOWEST, _HIGHEST = 0.05, 20.0
-_HALVINGS = 30  # of the range of the temperature's logarithm: far below what float32 scores can tell apart
+_HALVINGS = 30  # bisection steps of the temperature's logarithm, far below the resolution of float32 scores
 
 Float64 = NDArray[np.float64]
 
 
 def fit_temperature(scores: Tensor, labels: Tensor) -> float:
-    """The temperature T for which softmax(scores / T) has the least cross-entropy.
+    """Find the temperature T for which softmax(scores / T) has the least cross-entropy.
 
-    The truth of N shapes is taken as one that is right N + 1 times out of N + 2 (Laplace's rule of succession, as in
-    Platt scaling), so that a few shapes, all of them right, do not make a model that is always certain. For many shapes
-    it makes no difference. T is within 0.05 and 20 times the deviation of the scores of a shape, in the mean over the
-    shapes, and 1 if all classes have the same score.
+    The labels of N shapes are smoothed to a probability of (N + 1) / (N + 2) for the true class (Laplace's rule of
+    succession, as in Platt scaling), so that a few shapes, all of them correct, do not make a model that is always
+    certain. For many shapes it makes no difference. T is within 0.05 and 20 times the standard deviation of the scores
+    of a shape, averaged over the shapes, and 1 if all classes have the same score.
 
     Args:
-        scores: [N, C] of N shapes, at least one.
-        labels: [N] int64, their true classes.
+        scores: [N, C] class scores of N shapes, at least one.
+        labels: [N] int64 true classes.
 
     Returns:
         T, above 0; the same each time.
 
     Raises:
-        OptionError: if there are no shapes, or scores and labels are not as above.
+        OptionError: If there are no shapes, or scores and labels are not as above.
+
+    Examples:
+        >>> import torch
+        >>> scores = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0]])
+        >>> round(fit_temperature(scores, torch.tensor([0, 1, 0])), 2), round(
+        ...     fit_temperature(scores, torch.tensor([0, 1, 1])), 2
+        ... )
+        (1.44, 4.93)
     """
     _check_scores(scores, labels)
-    return _temperatures(scores.double(), labels).item()
+    return _find_temperatures(scores.double(), labels).item()
 
 
 @torch.no_grad()
 def rate_scores(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """How good scores are, whatever their scale: what is chosen by on validation, the first before the second.
+    """Accuracy and temperature-scaled cross-entropy of scores; accuracy ranks first.
 
     Args:
-        scores: [..., N, C] of N shapes by any number of models.
-        labels: [N] int64, the true classes.
+        scores: [..., N, C] class scores of N shapes by any number of models.
+        labels: [N] int64 true classes.
 
     Returns:
         Accuracies [...] in [0, 1], and cross-entropies [...] in nats at the best temperature, both float64.
 
     Raises:
-        OptionError: if there are no shapes, or scores and labels are not as above.
+        OptionError: If there are no shapes, or scores and labels are not as above.
+
+    Examples:
+        >>> import torch
+        >>> accuracy, loss = rate_scores(torch.eye(2), torch.tensor([0, 0]))
+        >>> accuracy.item(), round(loss.item(), 3)
+        (0.5, 0.705)
     """
     _check_scores(scores, labels)
     scores = scores.double()
-    log_probabilities = (scores / _temperatures(scores, labels)[..., None, None]).log_softmax(-1)
+    log_probabilities = (scores / _find_temperatures(scores, labels)[..., None, None]).log_softmax(-1)
     truth = labels.expand(scores.shape[:-1])[..., None]
-    right = (scores.argmax(-1) == labels).double()
-    return right.mean(-1), -log_probabilities.gather(-1, truth).mean((-2, -1))
+    correct = (scores.argmax(-1) == labels).double()
+    return correct.mean(-1), -log_probabilities.gather(-1, truth).mean((-2, -1))
 
 
-def choose_threshold(confidence: ArrayLike, right: ArrayLike, target: float = 0.95) -> float | None:
-    """The smallest confidence such that the answers of at least that confidence are right often enough.
+def choose_threshold(confidence: ArrayLike, correct: ArrayLike, target: float = 0.95) -> float | None:
+    """Choose the smallest confidence such that the answers of at least that confidence reach an accuracy.
 
     Args:
-        confidence: [N] of the answers.
-        right: [N] bool, whether they were right.
-        target: share of right answers in [0, 1] that is wanted.
+        confidence: [N] confidences of the answers.
+        correct: [N] bool, true for correct answers.
+        target: Accuracy in [0, 1] to reach.
 
     Returns:
-        One of the confidences, or None if there is none such, or no answer at all.
+        One of the confidences, or None if none reaches the target, or there is no answer at all.
 
     Raises:
-        OptionError: if the target or the answers are not as above.
+        OptionError: If the target or the answers are not as above.
+
+    Examples:
+        >>> choose_threshold([0.9, 0.8, 0.6, 0.3], [True, True, False, False], target=0.6)
+        0.6
     """
     if not 0 <= target <= 1:
-        raise OptionError(f"a target of {target}: expected a share of right answers from 0 to 1")
-    ordered, accuracy = _accuracy_above(confidence, right)
-    # Of answers that are equally sure, all or none are given.
+        raise OptionError(f"a target of {target}: expected an accuracy from 0 to 1")
+    ordered, accuracy = _accumulate_accuracy(confidence, correct)
+    # Of answers with the same confidence, all or none are given.
     last = np.append(ordered[1:] != ordered[:-1], True)[: len(ordered)]
     enough = np.flatnonzero(last & (accuracy >= target))
     return float(ordered[enough[-1]]) if len(enough) else None
 
 
-def coverage_accuracy(confidence: ArrayLike, right: ArrayLike) -> tuple[Float64, Float64]:
-    """Accuracy among the most confident answers, for every number of these.
+def coverage_curve(confidence: ArrayLike, correct: ArrayLike) -> tuple[Float64, Float64]:
+    """Accuracy of the most confident answers as a function of coverage.
 
     Args:
-        confidence: [N] of the answers.
-        right: [N] bool, whether they were right.
+        confidence: [N] confidences of the answers.
+        correct: [N] bool, true for correct answers.
 
     Returns:
-        Shares [N] of the answers that are given, from 1 / N to 1, and the accuracies [N] among them.
+        Coverages [N], fractions of the answers that are given, from 1 / N to 1, and the accuracies [N] among them.
 
     Raises:
-        OptionError: if the answers are not as above.
+        OptionError: If the answers are not as above.
+
+    Examples:
+        >>> coverage_curve([0.9, 0.2], [True, False])
+        (array([0.5, 1. ]), array([1. , 0.5]))
     """
-    _, accuracy = _accuracy_above(confidence, right)
+    _, accuracy = _accumulate_accuracy(confidence, correct)
     return np.arange(1, len(accuracy) + 1) / max(1, len(accuracy)), accuracy
 
 
 @torch.no_grad()
-def _temperatures(scores: Tensor, labels: Tensor) -> Tensor:
-    """Temperatures [...] of scores [..., N, C] in double precision."""
+def _find_temperatures(scores: Tensor, labels: Tensor) -> Tensor:
+    """Return the best temperatures [...] of scores [..., N, C] in double precision."""
     count, classes = scores.shape[-2:]
     truth = one_hot(labels, classes).double()
     truth = (truth * (count + 1) + (1 - truth) / max(1, classes - 1)) / (count + 2)
-    wanted = (truth * scores).sum(-1).mean(-1)
+    target = (truth * scores).sum(-1).mean(-1)
     spread = scores.std(-1, correction=0).mean(-1)
     spread = torch.where(spread > 0, spread, 1.0)
     low, high = (torch.full_like(spread, bound).log() for bound in (_LOWEST, _HIGHEST))
     # Cross-entropy is convex in 1 / T; its slope there is the mean score by the softmax minus that by the truth.
     for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        probabilities = (scores / (middle.exp() * spread)[..., None, None]).softmax(-1)
-        too_sharp = (probabilities * scores).sum(-1).mean(-1) > wanted
-        low, high = torch.where(too_sharp, middle, low), torch.where(too_sharp, high, middle)
+        center = (low + high) / 2
+        probabilities = (scores / (center.exp() * spread)[..., None, None]).softmax(-1)
+        too_sharp = (probabilities * scores).sum(-1).mean(-1) > target
+        low, high = torch.where(too_sharp, center, low), torch.where(too_sharp, high, center)
     flat = (scores == scores[..., :1]).flatten(-2).all(-1)
     return torch.where(flat, 1.0, ((low + high) / 2).exp() * spread)
 
 
-def _accuracy_above(confidence: ArrayLike, right: ArrayLike) -> tuple[Float64, Float64]:
-    """Confidences [N], the largest first, and the accuracies [N] among the answers up to each."""
-    sure, correct = np.asarray(confidence, dtype=np.float64), np.asarray(right)
-    if sure.ndim != 1 or sure.shape != correct.shape or correct.dtype != np.bool_ or not np.isfinite(sure).all():
+def _accumulate_accuracy(confidence: ArrayLike, correct: ArrayLike) -> tuple[Float64, Float64]:
+    """Return confidences [N], the largest first, and the accuracies [N] among the answers up to each."""
+    values, hits = np.asarray(confidence, dtype=np.float64), np.asarray(correct)
+    if values.ndim != 1 or values.shape != hits.shape or hits.dtype != np.bool_ or not np.isfinite(values).all():
         raise OptionError(
-            f"expected finite confidences [N] and for each whether it was right, got {list(sure.shape)} and "
-            f"{list(correct.shape)} of {correct.dtype}"
+            f"expected finite confidences [N] and a mask [N] of the correct answers, got {list(values.shape)} and "
+            f"{list(hits.shape)} of {hits.dtype}"
         )
-    order = np.argsort(-sure, kind="stable")
-    return sure[order], correct[order].cumsum() / np.arange(1, len(sure) + 1)
+    order = np.argsort(-values, kind="stable")
+    return values[order], hits[order].cumsum() / np.arange(1, len(values) + 1)
 
 
 def _check_scores(scores: Tensor, labels: Tensor) -> None:
-    """Make sure that there are scores, and labels that belong to them.
-
-    Raises:
-        OptionError: if not.
-    """
+    """Raise OptionError unless there are scores, and labels that belong to them."""
     if scores.ndim < 2 or 0 in scores.shape or labels.shape != scores.shape[-2:-1] or labels.dtype != torch.int64:
         raise OptionError(
             f"expected scores [N, C] of at least one shape and labels [N] of type int64, got {list(scores.shape)} and "

@@ -25,11 +25,18 @@ _AUTHORS_PATHS = {"depth": "adapter1", "clip": "adapter2"}
 
 
 class DPA(nn.Module):
-    """One global view on each path; their mean is the feature of the shape.
+    """One global-view aggregator on each path; the mean of both is the feature of the shape.
 
     Args:
-        views: V.
-        dim: D.
+        views: Number of views V.
+        dim: Feature width D.
+
+    Examples:
+        >>> import torch
+        >>> adapter = DPA(views=6, dim=8).eval()
+        >>> features = adapter(torch.randn(3, 6, 8), torch.randn(3, 6, 8))
+        >>> list(features.shape), bool(features.norm(dim=1).allclose(torch.ones(3)))
+        ([3, 8], True)
     """
 
     def __init__(self, views: int, dim: int) -> None:
@@ -38,17 +45,17 @@ class DPA(nn.Module):
         self.clip = GlobalView(views, dim)
 
     def forward(self, depth_features: Tensor, clip_features: Tensor) -> Tensor:
-        """The features of shapes, to be held against unit text features without a logit scale.
+        """Return the features of shapes; the public code compares them with unit text features, without a logit scale.
 
         Args:
-            depth_features: [B, V, D] of the pre-trained depth tower, as it gives them.
-            clip_features: [B, V, D] of CLIP's own image tower for the same depth maps.
+            depth_features: [B, V, D] features of the pre-trained depth tower, not normalised.
+            clip_features: [B, V, D] features of CLIP's own image tower for the same depth maps.
 
         Returns:
-            [B, D], unit length.
+            [B, D] unit features.
 
         Raises:
-            OptionError: if features have another shape, or a batch for training holds one shape only.
+            OptionError: If features have another shape, or a batch for training holds one shape only.
         """
         check_pair(depth_features, clip_features)
         return normalize((self.depth(depth_features) + self.clip(clip_features)) / 2, dim=-1)
@@ -57,13 +64,13 @@ class DPA(nn.Module):
         """Take over the adapters of a checkpoint of the authors.
 
         Args:
-            state: tensors (or arrays) ``adapter1.*`` (depth path) and ``adapter2.*`` (CLIP path), and no others.
+            state: Tensors (or arrays) ``adapter1.*`` (depth path) and ``adapter2.*`` (CLIP path), and no others.
 
         Returns:
             This module.
 
         Raises:
-            ModelError: that names a tensor which is missing, too many, misshapen or not finite.
+            ModelError: If a tensor is missing, unexpected, misshapen or not finite; it is named.
         """
         own = self.state_dict()
         given = {name: _as_tensor(name, value) for name, value in state.items()}
@@ -73,7 +80,7 @@ class DPA(nn.Module):
 
 
 def _authors_name(name: str) -> str:
-    """What the authors call a tensor of ours, such as ``adapter1.global_f.3.weight`` for ``depth.mix.weight``."""
+    """Return the authors' name of a tensor of ours, such as ``adapter1.global_f.3.weight`` for ``depth.mix.weight``."""
     path, module, *rest = name.split(".")
     if module == "ratio":
         return f"{_AUTHORS_PATHS[path]}.fusion_ratio"
@@ -81,7 +88,7 @@ def _authors_name(name: str) -> str:
 
 
 def _as_tensor(name: str, value: object) -> Tensor:
-    """A value of a state as a tensor."""
+    """Return a value of a state as a tensor."""
     try:
         return torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError) as error:

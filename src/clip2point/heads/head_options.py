@@ -1,4 +1,4 @@
-"""Options of the heads: their defaults, and what values make sense.
+"""Options of the heads: defaults and allowed values.
 
 The settings of a head are a frozen dataclass of JSON types; its fields are the keywords of the head's constructor.
 """
@@ -15,20 +15,20 @@ from clip2point.core.errors import OptionError
 PathChoice = Literal["depth", "image", "both"]
 
 T = TypeVar("T", int, float)
-AnySettings = TypeVar("AnySettings", bound="Settings")
+AnySettings = TypeVar("AnySettings", bound="HeadSettings")
 
 
 def number(default: T, *, above: float | None = None, at_least: float | None = None) -> T:
-    """A field for a finite number within a limit."""
+    """Declare a field for a finite number within a limit."""
     return field(default=default, metadata={"above": above, "at_least": at_least})
 
 
 @dataclass(frozen=True)
-class Settings:
-    """No options; the base of those that have some.
+class HeadSettings:
+    """No options; the base of the settings of heads that have some.
 
     Raises:
-        OptionError: that names an option whose value makes no sense.
+        OptionError: If a value makes no sense; the message names the option.
     """
 
     def __post_init__(self) -> None:
@@ -42,12 +42,12 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class PathSettings(Settings):
-    """Which view features a head reads that does not fuse the paths.
+class PathSettings(HeadSettings):
+    """Path option of heads that do not fuse the paths.
 
     Attributes:
-        path: "depth": of the pre-trained depth tower; "image": of CLIP's own image tower for the same depth maps;
-            "both": of both, as twice as many views.
+        path: View features to read: "depth" for the pre-trained depth tower's, "image" for those of CLIP's own image
+            tower for the same depth maps, "both" for both as twice as many views.
     """
 
     path: PathChoice = "both"
@@ -65,8 +65,8 @@ class LinearSettings(PathSettings):
     """Options of logistic regression.
 
     Attributes:
-        c: inverse strength of the L2 penalty, as scikit-learn defines it; the features of a shape have length 1, and
-            copies of a shape count as one.
+        c: Inverse strength of the L2 penalty, as scikit-learn defines it; the features of a shape have length 1, and
+            its augmented views count as one shape.
     """
 
     c: float = number(100.0, above=0)
@@ -77,9 +77,9 @@ class TipSettings(PathSettings):
     """Options of Tip-Adapter.
 
     Attributes:
-        alpha: weight of the examples. It is the paper's divided by the number of examples that a class has on average,
-            so that the same value suits one example of a class and hundreds.
-        beta: how sharply likeness counts.
+        alpha: Weight of the cache. It is the paper's times the mean number of examples of a class, so that the same
+            value suits one example of a class and hundreds.
+        beta: Sharpness of the affinity.
     """
 
     alpha: float = number(10.0, at_least=0)
@@ -91,8 +91,8 @@ class TipTrainingSettings(TipSettings):
     """Options of Tip-Adapter-F; alpha and beta are those of training, until validation chooses others.
 
     Attributes:
-        epochs: rounds over the examples.
-        lr: first learning rate of AdamW; it falls to 0 along a cosine.
+        epochs: Number of passes over the examples.
+        lr: Initial learning rate of AdamW; it falls to 0 along a cosine.
     """
 
     epochs: int = number(20, at_least=1)
@@ -100,20 +100,20 @@ class TipTrainingSettings(TipSettings):
 
 
 @dataclass(frozen=True)
-class TrainingSettings(Settings):
+class NetworkSettings(HeadSettings):
     """Options of adapters that are networks, with defaults that validation chose on ModelNet10.
 
     The public code of CLIP2Point trains its DPA with lr 1e-3, scale "off" and unit False.
 
     Attributes:
-        epochs: rounds over the examples, each with a random copy of every shape.
-        steps: at most so many; of a large set there are fewer rounds then, but always one.
-        lr: first learning rate of AdamW; it falls to 0 along a cosine.
-        weight_decay: of AdamW, on all weights.
-        batch_size: shapes of a step.
-        scale: factor on the adapter's cosines, in the loss and in the scores: "off" for 1, "fixed" for 100, "learned".
-        unit: whether features of views are made unit length first; the public code takes them as the towers give them.
-        blend: weight of the zero-shot logits that are added to the adapter's scores: those of the depth tower, unless
+        epochs: Number of passes over the examples, each with a random augmented view of every shape.
+        steps: Largest number of training steps; a large set gets fewer epochs for it, but always one.
+        lr: Initial learning rate of AdamW; it falls to 0 along a cosine.
+        weight_decay: Weight decay of AdamW, on all weights.
+        batch_size: Number of shapes in a step.
+        scale: Factor on the adapter's cosines, in the loss and in the scores: "off" for 1, "fixed" for 100, "learned".
+        unit: Normalise view features first; the public code takes them as the towers give them.
+        blend: Weight of the zero-shot logits that are added to the adapter's scores: those of the depth tower, unless
             the adapter reads the image tower alone. It has no part in training: with few examples the class names know
             better, and validation tells how much.
     """
@@ -129,22 +129,26 @@ class TrainingSettings(Settings):
 
 
 @dataclass(frozen=True)
-class InterViewSettings(TrainingSettings, PathSettings):
+class InterViewSettings(NetworkSettings, PathSettings):
     """Options of the inter-view adapter: those of training, and the path."""
 
 
 @dataclass(frozen=True)
-class GDPASettings(Settings):
-    """What the paper's text leaves open.
+class GDPASettings(HeadSettings):
+    """Options of GDPA that the paper's text leaves open.
 
     Attributes:
-        on: "features": the gates weigh the global features of the paths, whose lengths count; "logits": they weigh
+        on: Input of the weighting: "features" for the global features of the paths, whose lengths count; "logits" for
             unit features, and by that the cosines of each path.
-        gate: "scalar": one pair of weights for a shape; "channel": one for each of the D channels.
-        source: "input": the gates depend on the shape; "free": they are parameters, the same for all shapes.
-        shared: whether one aggregator serves both paths.
-        lean: added to what the gates are made of for the depth path; above 0 it counts for more. Both paths explain the
+        gate: "scalar" for one pair of weights for a shape; "channel" for one for each of the D channels.
+        source: "input" for gates that depend on the shape; "free" for parameters, the same for all shapes.
+        shared: Use one aggregator for both paths.
+        lean: Offset on the gate logit of the depth path; above 0 that path counts for more. Both paths explain the
             examples that they were trained on, so that training cannot tell which to trust; validation can.
+
+    Examples:
+        >>> GDPASettings(gate="channel")
+        GDPASettings(on='features', gate='channel', source='input', shared=False, lean=0.0)
     """
 
     on: Literal["features", "logits"] = "features"
@@ -155,30 +159,30 @@ class GDPASettings(Settings):
 
 
 @dataclass(frozen=True)
-class GDPATrainingSettings(TrainingSettings, GDPASettings):
-    """Options of the GDPA head: those of training, and what the paper's text leaves open.
+class GDPATrainingSettings(NetworkSettings, GDPASettings):
+    """Options of the GDPA head: those of training, and those that the paper's text leaves open.
 
     Attributes:
-        path_loss: weight of the losses of each path by itself beside that of the gated sum; 0 for none. With it the
-            paths do not lean on one another, and the gates weigh classifiers that are good alone.
+        path_loss: Weight of the losses of each path by itself beside that of the gated sum; 0 for none. With it the
+            paths do not rely on one another, and the gates weigh classifiers that are good alone.
     """
 
-    # What validation chose on ModelNet10; the defaults of the module are the paper's words read most plainly.
+    # Chosen by validation on ModelNet10; the defaults of the module are the paper's words read most plainly.
     on: Literal["features", "logits"] = "logits"
     source: Literal["input", "free"] = "free"
     path_loss: float = number(1.0, at_least=0)
 
 
 def make_settings(kind: type[AnySettings], owner: str, options: Mapping[str, Any]) -> AnySettings:
-    """Settings from options by name.
+    """Make settings from options by name.
 
     Args:
-        kind: of the settings.
-        owner: of the options, for messages.
-        options: some of the fields.
+        kind: Dataclass of the settings.
+        owner: Name of the head, for messages.
+        options: Values of some of the fields.
 
     Raises:
-        OptionError: if there is no such option, or a value makes no sense.
+        OptionError: If there is no such option, or a value makes no sense.
     """
     known = [option.name for option in fields(kind)]
     if unknown := sorted(set(options) - set(known)):
@@ -190,7 +194,7 @@ def make_settings(kind: type[AnySettings], owner: str, options: Mapping[str, Any
 
 
 def _check_number(name: str, value: object, kind: type, above: float | None, at_least: float | None) -> None:
-    """Make sure that a value is a finite number, whole if it is to be, within its limit."""
+    """Raise OptionError unless a value is a finite number, whole if it is to be, within its limit."""
     limit = f"above {above}" if above is not None else f"of at least {at_least}"
     allowed = (int,) if kind is int else (int, float)
     fits = isinstance(value, allowed) and not isinstance(value, bool) and math.isfinite(value)
@@ -199,6 +203,6 @@ def _check_number(name: str, value: object, kind: type, above: float | None, at_
 
 
 def _check_choice(name: str, value: object, allowed: tuple[Any, ...]) -> None:
-    """Make sure that a value is among those allowed; 1 is not True."""
+    """Raise OptionError unless a value is among those allowed; 1 is not True."""
     if type(value) is not type(allowed[0]) or value not in allowed:
         raise OptionError(f"{name} is {value!r}: expected one of {', '.join(map(repr, allowed))}")

@@ -8,19 +8,24 @@ from torch.nn.functional import normalize
 
 from clip2point.heads.aggregator import check_size, check_views
 
-#: How much narrower than a feature the bottleneck is. The paper gives no width; this is CLIP-Adapter's.
+#: Feature width / bottleneck width. The paper gives no width; this is CLIP-Adapter's.
 _REDUCTION = 4
 
 
 class InterView(nn.Module):
-    """A global feature of all views, through a bottleneck, is handed back to every view and added to it.
+    """Adapter that adds a global feature of all views, passed through a bottleneck, to every view.
 
     Unlike the adapters of CLIP2Point it works on one path, keeps the features of the tower as a residual and gives
     every view a feature of its own; only their weighted sum is one for the shape.
 
     Args:
-        views: V.
-        dim: D.
+        views: Number of views V.
+        dim: Feature width D.
+
+    Examples:
+        >>> import torch
+        >>> list(InterView(views=6, dim=8)(torch.randn(3, 6, 8)).shape)
+        [3, 8]
     """
 
     def __init__(self, views: int, dim: int) -> None:
@@ -33,11 +38,11 @@ class InterView(nn.Module):
         self.to_views = nn.Linear(dim, views * dim)
         self.view_weights = nn.Parameter(torch.full((views,), 1 / views))
 
-    def adapted(self, view_features: Tensor) -> Tensor:
-        """View features [B, V, D] after adaptation, for view features [B, V, D] of any length.
+    def adapt_views(self, view_features: Tensor) -> Tensor:
+        """Return adapted view features [B, V, D] of view features [B, V, D] of any length.
 
         Raises:
-            OptionError: if the features have another shape.
+            OptionError: If the features have another shape.
         """
         check_views(view_features, self.views, self.dim)
         unit = normalize(view_features, dim=-1)
@@ -45,16 +50,16 @@ class InterView(nn.Module):
         return unit + self.to_views(global_feature).relu().unflatten(1, (self.views, self.dim))
 
     def forward(self, view_features: Tensor) -> Tensor:
-        """The features of shapes: a learned weight for each view, which is what the paper weighs logits with.
+        """Return the features of shapes: sums of the adapted views, by learned weights as those of the paper's logits.
 
         Args:
-            view_features: [B, V, D] of one tower, any length.
+            view_features: [B, V, D] features of one tower, any length.
 
         Returns:
-            [B, D], unit length.
+            [B, D] unit features.
 
         Raises:
-            OptionError: if the features have another shape.
+            OptionError: If the features have another shape.
         """
-        unit = normalize(self.adapted(view_features), dim=-1)
+        unit = normalize(self.adapt_views(view_features), dim=-1)
         return normalize(torch.einsum("bvd,v->bd", unit, self.view_weights), dim=-1)

@@ -1,4 +1,4 @@
-"""How good predictions are: accuracies, confusion matrix, confidence interval, calibration."""
+"""Metrics of predictions: accuracies, confusion matrix, confidence interval, calibration."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class ClassAccuracy(TypedDict):
     """Accuracy on the samples of one class.
 
     Attributes:
-        accuracy: share of them named rightly, in [0, 1]; None for a class that does not occur.
-        samples: how many there are.
+        accuracy: Fraction of them that is classified correctly, in [0, 1]; None for a class that does not occur.
+        samples: Number of them.
     """
 
     accuracy: float | None
@@ -32,18 +32,18 @@ class ClassAccuracy(TypedDict):
 
 @dataclass(frozen=True)
 class Metrics:
-    """What ``measure_predictions`` finds; all rates are in [0, 1].
+    """Result of ``measure_predictions``; all rates are in [0, 1].
 
     Attributes:
-        accuracy: share of samples whose most probable class is the true one.
-        mean_class_accuracy: mean of the accuracies of the classes that occur.
-        top3: share of samples with the true class among the three most probable; 1 if there are at most three classes.
-        top5: the same of five.
-        calibration_error: expected calibration error of the most probable class, 15 bins of equal width.
-        accuracy_interval: ends of the 95 % bootstrap interval of ``accuracy`` over the samples.
-        samples: N, how many were measured.
-        per_class: by class name, in the order of the classes.
-        confusion: counts [C][C]; rows are the true classes, columns the answers.
+        accuracy: Fraction of samples whose most probable class is the true one.
+        mean_class_accuracy: Mean of the accuracies of the classes that occur.
+        top3: Fraction of samples with the true class among the three most probable; 1 if there are at most three.
+        top5: Fraction of samples with the true class among the five most probable.
+        calibration_error: Expected calibration error of the most probable class, 15 bins of equal width.
+        accuracy_interval: Ends of the 95 % bootstrap interval of ``accuracy`` over the samples.
+        samples: Number of samples N.
+        per_class: Accuracies by class name, in the order of the classes.
+        confusion: Counts [C][C]; rows are the true classes, columns the answers.
     """
 
     accuracy: float
@@ -57,7 +57,7 @@ class Metrics:
     confusion: list[list[int]]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Return the fields as JSON types."""
         return {**asdict(self), "accuracy_interval": list(self.accuracy_interval)}
 
 
@@ -66,10 +66,10 @@ class Reliability:
     """Confidence against accuracy in bins of equal width of the confidence.
 
     Attributes:
-        edges: of the bins [K + 1], from 0 to 1; a bin contains its upper edge.
-        counts: samples in each bin [K].
-        confidence: mean probability of the most probable class in each bin [K], NaN in an empty one.
-        accuracy: share of right answers in each bin [K], NaN in an empty one.
+        edges: Edges [K + 1] of the bins, from 0 to 1; a bin contains its upper edge.
+        counts: Number of samples in each bin [K].
+        confidence: Mean probability of the most probable class in each bin [K], NaN in an empty one.
+        accuracy: Fraction of correct answers in each bin [K], NaN in an empty one.
     """
 
     edges: NDArray[np.float64]
@@ -89,8 +89,8 @@ class Spread:
     """One figure over several runs.
 
     Attributes:
-        mean: over the runs.
-        deviation: sample standard deviation; None for a single run.
+        mean: Mean over the runs.
+        deviation: Sample standard deviation; None for a single run.
     """
 
     mean: float
@@ -99,15 +99,15 @@ class Spread:
 
 @dataclass(frozen=True)
 class Summary:
-    """What ``summarise`` finds.
+    """Result of ``summarise``.
 
     Attributes:
-        runs: how many metrics were summed up.
-        accuracy: overall accuracy.
-        mean_class_accuracy: mean of the accuracies of the classes.
-        top3: true class among the first three.
-        top5: true class among the first five.
-        calibration_error: expected calibration error.
+        runs: Number of runs.
+        accuracy: Overall accuracy.
+        mean_class_accuracy: Mean of the accuracies of the classes.
+        top3: Fraction with the true class among the first three.
+        top5: Fraction with the true class among the first five.
+        calibration_error: Expected calibration error.
     """
 
     runs: int
@@ -118,7 +118,7 @@ class Summary:
     calibration_error: Spread
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Return the fields as JSON types."""
         return asdict(self)
 
 
@@ -130,20 +130,27 @@ def measure_predictions(
     Of classes with the very same probability the first is the answer.
 
     Args:
-        probabilities: of the classes for each sample [N, C], after the softmax: each row adds up to 1.
-        labels: true class of each sample [N], in 0 ... C - 1.
+        probabilities: [N, C] probabilities after the softmax: each row adds up to 1.
+        labels: [N] true classes, in 0 ... C - 1.
         classes: C different names.
 
     Returns:
         The metrics; the same, up to rounding, in whatever order the samples come.
 
     Raises:
-        OptionError: if there are no samples, or shapes, probabilities, labels or names are not as above.
+        OptionError: If there are no samples, or shapes, probabilities, labels or names are not as above.
+
+    Examples:
+        >>> import numpy as np
+        >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]])
+        >>> metrics = measure_predictions(probabilities, np.array([0, 1, 1, 1]), ["chair", "table"])
+        >>> metrics.accuracy, metrics.per_class["table"]["samples"], metrics.confusion
+        (0.75, 3, [[1, 0], [1, 2]])
     """
     # scikit-learn takes a second to import; reading a report's metrics back does not need it.
     from sklearn.metrics import accuracy_score, confusion_matrix
 
-    probabilities = _checked(probabilities, labels, classes)
+    probabilities = _check_predictions(probabilities, labels, classes)
     order = np.argsort(-probabilities, axis=1, kind="stable")
     accuracy = float(accuracy_score(labels, order[:, 0]))
     with warnings.catch_warnings():
@@ -155,10 +162,10 @@ def measure_predictions(
     return Metrics(
         accuracy=accuracy,
         mean_class_accuracy=float(np.mean([c["accuracy"] for c in per_class.values() if c["accuracy"] is not None])),
-        top3=_top(order, labels, 3),
-        top5=_top(order, labels, 5),
+        top3=_top_k_accuracy(order, labels, 3),
+        top5=_top_k_accuracy(order, labels, 5),
         calibration_error=reliability(probabilities, labels).calibration_error,
-        accuracy_interval=_interval(accuracy, len(labels)),
+        accuracy_interval=_bootstrap_interval(accuracy, len(labels)),
         samples=len(labels),
         per_class=per_class,
         confusion=confusion.tolist(),
@@ -166,18 +173,24 @@ def measure_predictions(
 
 
 def reliability(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> Reliability:
-    """How often predictions of a confidence are right: the data of a reliability diagram.
+    """Bin predictions by confidence, for a reliability diagram.
 
     Args:
-        probabilities: of the classes for each sample [N, C].
-        labels: true class of each sample [N].
+        probabilities: [N, C] class probabilities.
+        labels: [N] true classes.
 
     Returns:
         Fifteen bins of equal width.
+
+    Examples:
+        >>> import numpy as np
+        >>> bins = reliability(np.array([[0.95, 0.05], [0.97, 0.03]]), np.array([0, 1]))
+        >>> int(bins.counts[-1]), float(bins.accuracy[-1]), round(bins.calibration_error, 2)
+        (2, 0.5, 0.46)
     """
     edges = np.linspace(0, 1, _BINS + 1)
     confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == labels
+    correct = probabilities.argmax(axis=1) == labels
     place = np.digitize(confidence, edges[1:-1], right=True)
     counts = np.bincount(place, minlength=_BINS)
     with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of an empty bin
@@ -185,27 +198,27 @@ def reliability(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int
             edges,
             counts,
             np.bincount(place, confidence, minlength=_BINS) / counts,
-            np.bincount(place, right, minlength=_BINS) / counts,
+            np.bincount(place, correct, minlength=_BINS) / counts,
         )
 
 
 def summarise(metrics: Sequence[Metrics]) -> Summary:
-    """Mean and deviation of the metrics of several runs, for example one for each seed.
+    """Compute mean and standard deviation of the metrics of several runs, for example one for each seed.
 
     Args:
-        metrics: of at least one run.
+        metrics: Metrics of at least one run.
 
     Raises:
-        OptionError: if there is none.
+        OptionError: If there is none.
     """
     if not metrics:
         raise OptionError("no metrics to sum up: expected those of at least one run")
     names = ("accuracy", "mean_class_accuracy", "top3", "top5", "calibration_error")
-    return Summary(len(metrics), **{name: _spread([getattr(m, name) for m in metrics]) for name in names})
+    return Summary(len(metrics), **{name: _measure_spread([getattr(m, name) for m in metrics]) for name in names})
 
 
-def _checked(probabilities: Any, labels: Any, classes: Sequence[str]) -> NDArray[np.float64]:
-    """The probabilities in double precision, once all arguments are found to fit together."""
+def _check_predictions(probabilities: Any, labels: Any, classes: Sequence[str]) -> NDArray[np.float64]:
+    """Return the probabilities in double precision; OptionError unless all arguments fit together."""
     if len(set(classes)) != len(classes):
         twice = sorted({name for name in classes if list(classes).count(name) > 1})
         raise OptionError(f"class names occur twice: {', '.join(twice)}; expected different names")
@@ -229,28 +242,28 @@ def _checked(probabilities: Any, labels: Any, classes: Sequence[str]) -> NDArray
 
 
 def _class_accuracy(row: NDArray[np.int64], index: int) -> ClassAccuracy:
-    """From a class's row of the confusion matrix."""
+    """Return the accuracy on a class from its row of the confusion matrix."""
     samples = int(row.sum())
     return {"accuracy": float(row[index]) / samples if samples else None, "samples": samples}
 
 
-def _top(order: NDArray[np.intp], labels: NDArray[np.integer[Any]], k: int) -> float:
-    """Share of samples with the truth among the first k.
+def _top_k_accuracy(order: NDArray[np.intp], labels: NDArray[np.integer[Any]], k: int) -> float:
+    """Return the fraction of samples with the true class among the first k.
 
     scikit-learn's top_k_accuracy_score refuses two classes, and breaks ties otherwise than argmax does.
     """
     return float(np.mean((order[:, :k] == np.asarray(labels)[:, None]).any(axis=1)))
 
 
-def _interval(accuracy: float, samples: int) -> tuple[float, float]:
-    """Ends of the 95 % percentile bootstrap interval.
+def _bootstrap_interval(accuracy: float, samples: int) -> tuple[float, float]:
+    """Return the ends of the 95 % percentile bootstrap interval.
 
-    The number of right answers among N draws with replacement is binomial, so that the draws need not be made singly.
+    The number of correct answers among N draws with replacement is binomial, so the draws need not be made one by one.
     """
-    right = np.random.default_rng(_SEED).binomial(samples, accuracy, _RESAMPLES)
-    low, high = np.percentile(right / samples, (2.5, 97.5))
+    correct = np.random.default_rng(_SEED).binomial(samples, accuracy, _RESAMPLES)
+    low, high = np.percentile(correct / samples, (2.5, 97.5))
     return float(low), float(high)
 
 
-def _spread(values: Sequence[float]) -> Spread:
+def _measure_spread(values: Sequence[float]) -> Spread:
     return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)

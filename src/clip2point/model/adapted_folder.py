@@ -3,15 +3,15 @@
 The folder is a checkpoint of ``checkpoint`` whose ``config.json`` has, besides the settings under which the
 features were made,
 
-- ``head``: ``kind``, ``options``, ``temperature``, ``threshold`` (null if every answer is sure enough) and
-  ``least_familiarity`` (null or missing if every shape is familiar),
+- ``head``: ``kind``, ``options``, ``temperature``, ``threshold`` (null if every answer is confident enough) and
+  ``ood_threshold`` (null or missing without an OOD detector; "least_familiarity" in release 0.1),
 - ``classes``: their names, in the order of the head's scores,
-- ``base``: the model whose features the head reads: a name, or a folder, if relative then to the checkpoint,
-- ``base_fingerprint``: of its towers by path, as they were loaded in ``base_dtype``,
-- ``record``: what the head was fitted on, and how good it was,
+- ``base``: the model whose features the head reads: a name, or a folder, absolute or relative to the checkpoint,
+- ``base_fingerprint``: fingerprints of its towers by path, as they were loaded in ``base_dtype``,
+- ``record``: training data, settings and validation metrics of the head,
 
-and whose tensors are the state of the head, under names that begin with ``head.``, and if there is a least familiarity
-``familiar_classes``, see ``heads.ood``.
+and whose tensors are the state of the head, under names that begin with ``head.``, and with an OOD detector
+``ood_centroids`` ("familiar_classes" in release 0.1), see ``heads.ood``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from torch import Tensor
 from clip2point.backbones import PATHS, Backbone
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.core.labels import check_labels
-from clip2point.heads.ood import Familiarity
+from clip2point.heads.ood import OODDetector
 from clip2point.heads.registry import head_from_state
 from clip2point.model.adapted_head import AdaptedHead
 from clip2point.model.base_loading import load_base
@@ -39,10 +39,12 @@ from clip2point.model.saving import save_model
 from clip2point.model.settings import Settings
 from clip2point.rendering import view_set
 
-_HEAD = "head."  # begins the names of a head's tensors
-_FAMILIAR = "familiar_classes"
+_HEAD_PREFIX = "head."  # of the names of a head's tensors
+_CENTROIDS, _OOD_THRESHOLD = "ood_centroids", "ood_threshold"
+#: Names of both in folders that release 0.1 wrote.
+_FORMER_CENTROIDS, _FORMER_OOD_THRESHOLD = "familiar_classes", "least_familiarity"
 
-#: Where the towers of a model lie if no other folder has them.
+#: Sub-folder of the towers of a model that no other folder has.
 _OWN_BASE = "./base"
 _DTYPES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 
@@ -54,20 +56,20 @@ def save_adapted(folder: Path, model: Recogniser) -> None:
     then written into the sub-folder ``base``.
 
     Args:
-        folder: is made if need be.
-        model: with a head.
+        folder: Folder to write to; created if need be.
+        model: Recogniser with a head.
 
     Raises:
-        OptionError: if the folder is that of the model itself, or holds something else.
-        ModelError: if its towers can neither be named nor written.
+        OptionError: If the folder is that of the model itself, or holds something else.
+        ModelError: If its towers can neither be named nor written.
     """
     if model.adapted is None:
         raise OptionError(f"{model.name}: has no head that learned from examples; fit one, or use save_model")
     check_target(folder, model.adapted.base)
     dtype = _DTYPES[model.backbone.dtype]
-    fingerprints = _fingerprints(model.backbone)
-    base = _named(folder, model.adapted.base)
-    if not _gives(model.adapted.base, dtype, fingerprints):
+    fingerprints = _fingerprint_towers(model.backbone)
+    base = _name_base(folder, model.adapted.base)
+    if not _is_loadable(model.adapted.base, dtype, fingerprints):
         base = _OWN_BASE
         save_model(folder / base, model.backbone, model.settings, {}, adapter=model.adapter)
     towers = {"base": base, "base_dtype": dtype, "base_fingerprint": fingerprints}
@@ -76,14 +78,14 @@ def save_adapted(folder: Path, model: Recogniser) -> None:
 
 
 def check_target(folder: Path, base: str | Path) -> None:
-    """Make sure that a model with a head can be written to a folder.
+    """Check that a model with a head can be written to a folder.
 
     Args:
-        folder: may exist.
-        base: the model that it is fitted on, which is not to be written over.
+        folder: Folder to write to; may exist.
+        base: Model that the head is fitted on, which is not to be written over.
 
     Raises:
-        OptionError: if the folder is that of the base, or holds something that is no model of ours.
+        OptionError: If the folder is that of the base, or holds something that is no model of ours.
     """
     if folder.resolve() == model_folder(base).resolve():
         raise OptionError(f"{folder}: is the folder of the model to learn with; choose another one to write to")
@@ -92,31 +94,29 @@ def check_target(folder: Path, base: str | Path) -> None:
 
 
 def load_adapted(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Recogniser:
-    """A recogniser on the model that a head was fitted on, with the head.
+    """Load a head and the model that it was fitted on.
 
     Args:
-        checkpoint: that ``save_adapted`` wrote.
-        name: of the model, for reports.
-        device: see ``load``.
-        dtype: see ``load``.
+        checkpoint: Checkpoint that ``save_adapted`` wrote.
+        name: Name of the model, for reports.
+        device: Name of a torch device, see ``load``.
+        dtype: Number format, see ``load``.
 
     Raises:
-        ModelError: that says what is missing, broken or does not belong together.
+        ModelError: If something is missing, broken or does not belong together.
     """
-    folder, settings, adapted = checkpoint.folder, _settings(checkpoint), _read(checkpoint)
-    base = _base_of_head(folder, adapted.base)
+    folder, settings, adapted = checkpoint.folder, _read_settings(checkpoint), _read_head(checkpoint)
+    base = _find_base(folder, adapted.base)
     try:
         model = load_base(base, device=device, dtype=dtype)
     except ModelError as error:
         raise ModelError(f"{folder} builds on another model: {error}") from error
-    fitted, expected = (checkpoint.config.get(name) for name in ("base_dtype", "base_fingerprint"))
-    if not isinstance(fitted, str) or fitted not in _DTYPES.values() or not isinstance(expected, dict):
-        raise ModelError(
-            f'{folder}: config.json should say what to know the base model by, as "base_dtype" and "base_fingerprint"'
-        )
+    fitted_dtype, expected = (checkpoint.config.get(key) for key in ("base_dtype", "base_fingerprint"))
+    if not isinstance(fitted_dtype, str) or fitted_dtype not in _DTYPES.values() or not isinstance(expected, dict):
+        raise ModelError(f'{folder}: config.json should identify the base model by "base_dtype" and "base_fingerprint"')
     # A fingerprint is that of the weights as loaded: in another number format the base has another one.
-    same_format = _DTYPES[model.backbone.dtype] == fitted
-    found = _fingerprints((model if same_format else load_base(base, dtype=fitted)).backbone)
+    same_format = _DTYPES[model.backbone.dtype] == fitted_dtype
+    found = _fingerprint_towers((model if same_format else load_base(base, dtype=fitted_dtype)).backbone)
     if found != expected:
         raise ModelError(f'{folder}: its head was fitted on another model than {base}; correct "base" in config.json')
     try:
@@ -127,40 +127,40 @@ def load_adapted(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> 
 
 
 def _head_tensors(adapted: AdaptedHead) -> dict[str, Tensor]:
-    """The head's state, and what is familiar, under the names that they have in a checkpoint."""
-    familiar = {} if adapted.familiarity is None else {_FAMILIAR: adapted.familiarity.classes}
-    return {**{_HEAD + name: tensor for name, tensor in adapted.head.state.items()}, **familiar}
+    """Return the head's state and OOD centroids under their names in a checkpoint."""
+    centroids = {} if adapted.ood is None else {_CENTROIDS: adapted.ood.centroids}
+    return {**{_HEAD_PREFIX + name: tensor for name, tensor in adapted.head.state.items()}, **centroids}
 
 
 def _head_config(adapted: AdaptedHead) -> dict[str, Any]:
-    """What a checkpoint has to say of the head, as JSON types."""
+    """Return the head's entries of ``config.json``, as JSON types."""
     head = {
         "kind": adapted.head.name,
         "options": adapted.head.options,
         "temperature": adapted.temperature,
         "threshold": adapted.threshold,
-        "least_familiarity": adapted.familiarity and adapted.familiarity.least,
+        _OOD_THRESHOLD: adapted.ood and adapted.ood.threshold,
     }
     return {"head": head, "classes": list(adapted.classes), "base": adapted.base, "record": adapted.record}
 
 
-def _read(checkpoint: Checkpoint) -> AdaptedHead:
-    """The head that a checkpoint holds; its base is not looked at.
+def _read_head(checkpoint: Checkpoint) -> AdaptedHead:
+    """Return the head that a checkpoint holds; its base is not looked at.
 
     Raises:
-        ModelError: that says what is missing, too many, misshapen or senseless, and in which folder.
+        ModelError: If something is missing, unexpected, misshapen or senseless.
     """
     try:
-        return _adapted(checkpoint.config, checkpoint.tensors)
+        return _parse_head(checkpoint.config, checkpoint.tensors)
     except (ModelError, OptionError) as error:
         raise ModelError(f"{checkpoint.folder}: {error}") from error
 
 
-def _settings(checkpoint: Checkpoint) -> Settings:
-    """The settings under which the features of a head are made, none of which may be missing.
+def _read_settings(checkpoint: Checkpoint) -> Settings:
+    """Return the settings under which the features of a head are computed.
 
     Raises:
-        ModelError: if one is missing or senseless.
+        ModelError: If one is missing or senseless.
     """
     if missing := [field.name for field in fields(Settings) if field.name not in checkpoint.config]:
         raise ModelError(
@@ -172,16 +172,19 @@ def _settings(checkpoint: Checkpoint) -> Settings:
         raise ModelError(f"{checkpoint.folder}: config.json has senseless settings ({error})") from error
 
 
-def _adapted(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> AdaptedHead:
+def _parse_head(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> AdaptedHead:
+    """Return the head of a ``config.json`` and its tensors."""
+    # Copies are aligned, unlike the tensors of a file, so that kernels give the same bits as before saving.
+    tensors = {_CENTROIDS if name == _FORMER_CENTROIDS else name: tensor.clone() for name, tensor in tensors.items()}
     section = _entry(config, "head", dict)
     classes = _entry(config, "classes", list)
     if not all(isinstance(name, str) for name in classes) or check_labels(classes) != classes:
         raise ModelError('config.json should have names without blanks around them as "classes"')
-    if extra := [name for name in tensors if not name.startswith(_HEAD) and name != _FAMILIAR]:
+    if extra := [name for name in tensors if not name.startswith(_HEAD_PREFIX) and name != _CENTROIDS]:
         raise ModelError(f"the tensor {extra[0]!r} is not part of a head ({len(extra)} in all)")
     if bad := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
         raise ModelError(f"the tensor {bad[0]!r} has values that are not finite")
-    state = {name.removeprefix(_HEAD): tensor for name, tensor in tensors.items() if name != _FAMILIAR}
+    state = {name.removeprefix(_HEAD_PREFIX): tensor for name, tensor in tensors.items() if name != _CENTROIDS}
     head = head_from_state(_entry(section, "kind", str), _entry(section, "options", dict), state)
     temperature = _number(section, "temperature")
     threshold = None if section.get("threshold", 0) is None else _number(section, "threshold")
@@ -191,20 +194,23 @@ def _adapted(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Adapte
             "one from 0 to 1 or null"
         )
     base, record = _entry(config, "base", str), _entry(config, "record", dict)
-    familiarity = _familiarity(section, tensors.get(_FAMILIAR))
-    return AdaptedHead(head, tuple(classes), temperature, threshold, base, record, familiarity)
+    detector = _parse_ood(section, tensors.get(_CENTROIDS))
+    return AdaptedHead(head, tuple(classes), temperature, threshold, base, record, detector)
 
 
-def _familiarity(section: Mapping[str, Any], classes: Tensor | None) -> Familiarity | None:
-    """What is familiar, of which a checkpoint has all or nothing."""
-    least = None if section.get("least_familiarity") is None else _number(section, "least_familiarity")
-    if (least is None) != (classes is None):
-        raise ModelError(f'expected both "least_familiarity" in config.json and the tensor {_FAMILIAR!r}, or neither')
-    return None if least is None or classes is None else Familiarity(classes.float(), least)
+def _parse_ood(section: Mapping[str, Any], centroids: Tensor | None) -> OODDetector | None:
+    """Return the OOD detector, of which a checkpoint has all or nothing."""
+    key = _FORMER_OOD_THRESHOLD if _FORMER_OOD_THRESHOLD in section else _OOD_THRESHOLD
+    threshold = None if section.get(key) is None else _number(section, key)
+    if threshold is None and centroids is None:
+        return None
+    if threshold is None or centroids is None:
+        raise ModelError(f'expected both "{_OOD_THRESHOLD}" in config.json and the tensor {_CENTROIDS!r}, or neither')
+    return OODDetector(centroids.float(), threshold)
 
 
-def _base_of_head(folder: Path, base: str) -> str | Path:
-    """The model that a head in a folder was fitted on, as ``load`` takes it."""
+def _find_base(folder: Path, base: str) -> str | Path:
+    """Return the model that a head in a folder was fitted on, as ``load`` takes it."""
     path = folder / base
     if base == "pocket" or not path.is_dir():
         if base.startswith(".") or Path(base).is_absolute():
@@ -217,8 +223,8 @@ def _base_of_head(folder: Path, base: str) -> str | Path:
     return path
 
 
-def _named(folder: Path, base: str) -> str:
-    """What a head in a folder calls its base; one that lies in the folder moves with it."""
+def _name_base(folder: Path, base: str) -> str:
+    """Return the name of the base for a head in a folder; a base inside the folder has a relative name."""
     if base == "pocket":
         return base
     path, owner = Path(base).resolve(), folder.resolve()
@@ -227,21 +233,21 @@ def _named(folder: Path, base: str) -> str:
     return relative_to_folder(folder, base)
 
 
-def _gives(base: str, dtype: str, fingerprints: Mapping[str, str]) -> bool:
-    """Whether a model of that name can be loaded and has the towers with these fingerprints."""
+def _is_loadable(base: str, dtype: str, fingerprints: Mapping[str, str]) -> bool:
+    """Tell whether a model of that name can be loaded and has the towers with these fingerprints."""
     try:
-        return _fingerprints(load_base(base, dtype=dtype).backbone) == fingerprints
+        return _fingerprint_towers(load_base(base, dtype=dtype).backbone) == fingerprints
     except ModelError:
         return False
 
 
-def _fingerprints(backbone: Backbone) -> dict[str, str]:
-    """Of the towers that read depth maps, by path."""
+def _fingerprint_towers(backbone: Backbone) -> dict[str, str]:
+    """Return the fingerprints of the towers that read depth maps, by path."""
     return {path: backbone.fingerprint(path) for path in PATHS}
 
 
 def _entry(section: Mapping[str, Any], name: str, kind: type) -> Any:
-    """An entry of the config, of the right type."""
+    """Return an entry of the config; ModelError unless it has the right type."""
     if not isinstance(value := section.get(name), kind) or not (value or kind is dict):
         words = {"dict": "an object", "list": "a list", "str": "a text"}
         raise ModelError(f'config.json should have {words[kind.__name__]} as "{name}", not {value!r}')
@@ -249,7 +255,7 @@ def _entry(section: Mapping[str, Any], name: str, kind: type) -> Any:
 
 
 def _number(section: Mapping[str, Any], name: str) -> float:
-    """A finite number of the config."""
+    """Return a finite number of the config; ModelError if it is none."""
     value = section.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ModelError(f'config.json should have a number as "{name}" of the head, not {value!r}')

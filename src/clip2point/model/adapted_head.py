@@ -13,7 +13,7 @@ from clip2point.core.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
     from clip2point.heads.base import Head
-    from clip2point.heads.ood import Familiarity
+    from clip2point.heads.ood import OODDetector
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,13 +21,13 @@ class AdaptedHead:
     """A fitted head with all that its answers need.
 
     Attributes:
-        head: from view features to class scores.
-        classes: names of the C classes, in the order of the scores.
-        temperature: that the scores are divided by before a softmax, above 0; found on validation.
-        threshold: confidence in [0, 1] below which a shape counts as unknown, or None if none does.
-        base: the model whose features the head reads, as ``clip2point.load`` takes it.
-        record: what the head was fitted on and how good it was, as JSON types.
-        familiarity: tells foreign shapes, or None if none is told.
+        head: Head from view features to class scores.
+        classes: Names of the C classes, in the order of the scores.
+        temperature: Softmax temperature of the scores (> 0), fitted on validation.
+        threshold: Confidence in [0, 1] below which a shape counts as unknown, or None if none does.
+        base: Model whose features the head reads, as ``clip2point.load`` takes it.
+        record: Training data, settings and validation metrics of the head, as JSON types.
+        ood: Detector of shapes that are like none of the classes, or None.
     """
 
     head: Head
@@ -36,36 +36,32 @@ class AdaptedHead:
     threshold: float | None
     base: str
     record: dict[str, Any]
-    familiarity: Familiarity | None = None
+    ood: OODDetector | None = None
 
     def check_labels(self, labels: Sequence[str]) -> None:
-        """Make sure that the head can choose among labels: its own classes, or any words if it takes words.
-
-        Raises:
-            OptionError: if it cannot.
-        """
+        """Raise OptionError unless the head can choose among labels: its own classes, or any if it takes words."""
         unknown = [label for label in labels if label not in self.classes]
         if unknown and not self.head.words:
             raise OptionError(
                 f"the label {unknown[0]!r}: the head {self.head.name!r} knows only the classes that it was "
-                f"fitted on ({_some(self.classes)}); leave the labels away, or choose among these"
+                f"fitted on ({_abbreviate(self.classes)}); leave the labels away, or choose among these"
             )
 
     def scores(
         self, features: Tensor, labels: Sequence[str], text_features: Callable[[Sequence[str]], Tensor]
     ) -> Tensor:
-        """Scores of labels.
+        """Return scores of labels.
 
         Args:
-            features: [N, P, V, D] as ``encode_paths`` gives them.
+            features: [N, P, V, D] view features, as of ``encode_paths``.
             labels: C' names, among the head's classes or, where the head takes words, any.
-            text_features: gives those [C', D] of names; called only for names that are not the head's.
+            text_features: Function from names to text features [C', D]; called only for names that are not the head's.
 
         Returns:
             [N, C'] float32.
 
         Raises:
-            OptionError: if the head cannot choose among these labels.
+            OptionError: If the head cannot choose among these labels.
         """
         self.check_labels(labels)
         if set(labels) <= set(self.classes):
@@ -73,19 +69,15 @@ class AdaptedHead:
         return self.head.with_words(text_features(labels).cpu()).scores(features)
 
     def confidences(self, scores: Tensor) -> Tensor:
-        """Calibrated confidences [N, C] float64, each row with the sum 1, of scores [N, C]."""
+        """Return calibrated confidences [N, C] float64 of scores [N, C]; each row sums to 1."""
         return (scores.double() / self.temperature).softmax(-1)
 
     def probabilities(self, features: Tensor) -> Tensor:
-        """Confidences [N, C] float64 in the head's own classes for features [N, P, V, D]."""
+        """Return confidences [N, C] float64 in the head's own classes for view features [N, P, V, D]."""
         return self.confidences(self.head.scores(features))
 
     def check_features(self, paths: int, views: int, dim: int) -> None:
-        """Make sure that the head reads features of this kind and gives one finite score for each class.
-
-        Raises:
-            ModelError: if it does not.
-        """
+        """Raise ModelError unless the head reads such features and gives one finite score for each class."""
         generator = torch.Generator().manual_seed(0)
         try:
             scores = self.head.scores(torch.randn(1, paths, views, dim, generator=generator))
@@ -99,13 +91,12 @@ class AdaptedHead:
                 f"the head {self.head.name!r} gives scores {list(scores.shape)}: expected finite ones for "
                 f"{len(self.classes)} classes"
             )
-        if self.familiarity is not None and tuple(self.familiarity.classes.shape) != (len(self.classes), dim):
+        if self.ood is not None and tuple(self.ood.centroids.shape) != (len(self.classes), dim):
             raise ModelError(
-                f"the tensor 'familiar_classes' is {list(self.familiarity.classes.shape)}: expected "
-                f"{[len(self.classes), dim]}"
+                f"the OOD centroids are {list(self.ood.centroids.shape)}: expected {[len(self.classes), dim]}"
             )
 
 
-def _some(names: Sequence[str]) -> str:
-    """The first few of many names."""
+def _abbreviate(names: Sequence[str]) -> str:
+    """Return the first few of many names."""
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -57,8 +57,8 @@ def load_base_from(folder: Path, name: str, device: str, dtype: str) -> Recognis
     """Load a model without a head from its folder, or by its short name where that is no folder.
 
     Raises:
-        ModelError: As ``load_base``.
-        OptionError: As ``load_base``.
+        ModelError: Same cases as in ``load_base``.
+        OptionError: Same cases as in ``load_base``.
     """
     from clip2point.backbones.transformers_backbone import ALIASES, load_transformers_backbone
 
@@ -77,18 +77,18 @@ def load_base_from(folder: Path, name: str, device: str, dtype: str) -> Recognis
 
 
 def _from_checkpoint(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Recogniser:
-    """A recogniser on the backbone that a checkpoint names, with the depth tower that it holds."""
+    """Return a recogniser on the backbone that a checkpoint names, with the depth tower that it holds."""
     config = checkpoint.config
     if config.get("backbone") == "clip":
-        return _clip(checkpoint, name, device, dtype)
+        return _load_clip(checkpoint, name, device, dtype)
     depth = {key: tensor for key, tensor in checkpoint.tensors.items() if key.startswith(DEPTH_PREFIX)}
     others = replace(checkpoint, tensors={k: v for k, v in checkpoint.tensors.items() if k not in depth})
     kind = config.get("backbone")
     backbone: Backbone
     if kind == "pocket":
-        backbone = _pocket(others, device, dtype)
+        backbone = _load_pocket(others, device, dtype)
     elif kind == "transformers":
-        backbone = _base(others, device, dtype)
+        backbone = _load_transformers_base(others, device, dtype)
     else:
         raise ModelError(
             f"{checkpoint.folder}: unknown backbone {kind!r}, expected 'pocket', 'transformers' or 'clip'; "
@@ -97,22 +97,22 @@ def _from_checkpoint(checkpoint: Checkpoint, name: str, device: str, dtype: str)
     if kind == "transformers" or depth or "depth_tower" in config:
         tower = {key.removeprefix(DEPTH_PREFIX): tensor for key, tensor in depth.items()}
         try:
-            backbone = backbone.with_depth_tower(tower, image_size=_depth_image_size(config))
+            backbone = backbone.with_depth_tower(tower, image_size=_read_depth_image_size(config))
         except (ModelError, OptionError) as error:
             raise ModelError(f"{checkpoint.folder}: {error}") from error
     return Recogniser(backbone, Settings.from_dict(config), name)
 
 
-def _pocket(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
-    """The embedded backbone as it is before a depth tower is trained."""
+def _load_pocket(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
+    """Return the embedded backbone without its depth tower."""
     from clip2point.backbones.pocket import TENSORS, PocketBackbone
 
     check_tensors(checkpoint, TENSORS)
-    return PocketBackbone(checkpoint.tensors, logit_scale=_logit_scale(checkpoint), device=device, dtype=dtype)
+    return PocketBackbone(checkpoint.tensors, logit_scale=_read_logit_scale(checkpoint), device=device, dtype=dtype)
 
 
-def _logit_scale(checkpoint: Checkpoint) -> float:
-    """Factor on cosines before a softmax."""
+def _read_logit_scale(checkpoint: Checkpoint) -> float:
+    """Return the factor on cosines before a softmax."""
     scale = checkpoint.config.get("logit_scale")
     if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
         raise ModelError(
@@ -121,8 +121,8 @@ def _logit_scale(checkpoint: Checkpoint) -> float:
     return float(scale)
 
 
-def _base(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
-    """The model in transformers format whose depth tower a checkpoint holds."""
+def _load_transformers_base(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
+    """Return the model in transformers format whose depth tower a checkpoint holds."""
     from clip2point.backbones.transformers_backbone import load_transformers_backbone
 
     check_tensors(checkpoint, {})
@@ -143,12 +143,12 @@ def _base(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
         raise ModelError(
             f'{folder}: its depth tower was trained with another model than {base}; correct "base" in config.json'
         )
-    backbone.logit_scale = _logit_scale(checkpoint)
+    backbone.logit_scale = _read_logit_scale(checkpoint)
     return backbone
 
 
-def _clip(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Recogniser:
-    """A recogniser on CLIP's own tensors, all of which the checkpoint holds, with its adapter if there is one."""
+def _load_clip(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Recogniser:
+    """Return a recogniser on CLIP's own tensors, all of them in the checkpoint, with its adapter if there is one."""
     from clip2point.backbones.clip import ClipBackbone
     from clip2point.backbones.clip_towers import ACTIVATIONS
 
@@ -162,29 +162,31 @@ def _clip(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Recogni
     if not isinstance(heads, dict) or not all(type(count) is int and count > 0 for count in heads.values()):
         raise ModelError(f'{folder}: config.json should have "heads": {{"vision": NUMBER, "text": NUMBER}}')
     left = dict(checkpoint.tensors)
-    states = {tower: _under(left, prefixes[tower]) for tower in towers}
-    adapter = _dpa(config["adapter"], _under(left, ADAPTER_PREFIX), folder) if "adapter" in config else None
+    states = {tower: _take_prefixed(left, prefixes[tower]) for tower in towers}
+    adapter = (
+        _read_dpa(config["adapter"], _take_prefixed(left, ADAPTER_PREFIX), folder) if "adapter" in config else None
+    )
     check_tensors(replace(checkpoint, tensors=left), {})
     backbone = ClipBackbone(
         states,
         activation=activation,
         heads=heads,
-        logit_scale=_logit_scale(checkpoint),
+        logit_scale=_read_logit_scale(checkpoint),
         name=name,
-        tokenizer=_tokenizer(checkpoint),
+        tokenizer=_find_tokenizer(checkpoint),
         device=device,
         dtype=dtype,
     )
     return Recogniser(backbone, Settings.from_dict(config), name, adapter=adapter and adapter.to(backbone.device))
 
 
-def _under(left: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Remove the tensors under a prefix."""
+def _take_prefixed(left: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Remove and return the tensors whose names begin with a prefix, under names without it."""
     return {name.removeprefix(prefix): left.pop(name) for name in list(left) if name.startswith(prefix)}
 
 
-def _tokenizer(checkpoint: Checkpoint) -> str | None:
-    """Where the tokenizer for texts is to be had."""
+def _find_tokenizer(checkpoint: Checkpoint) -> str | None:
+    """Return the folder or hub name of the tokenizer for texts, if there is one."""
     tokenizer = checkpoint.config.get("tokenizer")
     if not isinstance(tokenizer, str | None):
         raise ModelError(f'{checkpoint.folder}: config.json should name a folder or a model on the hub as "tokenizer"')
@@ -193,8 +195,8 @@ def _tokenizer(checkpoint: Checkpoint) -> str | None:
     return tokenizer
 
 
-def _dpa(section: Any, state: Mapping[str, Tensor], folder: Path) -> DPA:
-    """The adapter of a converted model, for inference."""
+def _read_dpa(section: Any, state: Mapping[str, Tensor], folder: Path) -> DPA:
+    """Return the adapter of a converted model, for inference."""
     from clip2point.heads import DPA
 
     out = state.get("depth.out.bias")
@@ -209,8 +211,8 @@ def _dpa(section: Any, state: Mapping[str, Tensor], folder: Path) -> DPA:
     return adapter.eval().requires_grad_(False)
 
 
-def _depth_image_size(config: Mapping[str, Any]) -> int:
-    """At which depth maps are rendered for a trained depth tower."""
+def _read_depth_image_size(config: Mapping[str, Any]) -> int:
+    """Return the side of the depth maps of a trained depth tower, in pixels."""
     section = config.get("depth_tower")
     size = section.get("image_size") if isinstance(section, dict) else None
     if type(size) is not int:

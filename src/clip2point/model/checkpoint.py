@@ -1,16 +1,16 @@
 """Checkpoints: a folder with ``model.safetensors`` and ``config.json``, read strictly.
 
 ``config.json`` holds at least ``format`` ("clip2point"), ``format_version``, ``backbone`` and ``sha256`` (of the tensor
-file), and the fields of ``Settings``; further what a model card needs: training data and
-licences, expected accuracies. A trained depth tower has the entry ``depth_tower``, with the ``image_size`` at which
-depth maps are rendered for it, and all its tensors under names that begin with ``depth.``, in fp32 or fp16.
+file), the fields of ``Settings``, and the contents of a model card: training data and licences, expected accuracies. A
+trained depth tower has the entry ``depth_tower``, with the ``image_size`` of its depth maps, and all its tensors under
+names that begin with ``depth.``, in fp32 or fp16.
 
-The backbone ``pocket`` stores the map from images to texts besides. For ``transformers``, a CLIP or SigLIP model with
-a trained depth tower, that is all; ``base`` then says which model (a name on the hub, a short name, or a folder, if
-relative then to the checkpoint) and ``base_fingerprint``, if given, what to know it by. Both kinds state
-``logit_scale``, the factor on cosines before a softmax.
+The backbone ``pocket`` also stores the map from images to texts. For ``transformers``, a CLIP or SigLIP model with a
+trained depth tower, that is all; ``base`` then names the model (a name on the hub, a short name, or a folder, absolute
+or relative to the checkpoint) and ``base_fingerprint``, if given, identifies it. Both kinds state ``logit_scale``, the
+factor on cosines before a softmax.
 
-A folder may hold a head that learned from examples instead of a backbone; ``adapted_folder`` says what is in it.
+A folder may hold a head that learned from examples instead of a backbone, see ``adapted_folder``.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _MAX_CONFIG_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint folder holds.
+    """Contents of a checkpoint folder.
 
     Attributes:
-        folder: where it lies.
-        config: contents of ``config.json``.
-        tensors: by name.
+        folder: Path of the folder.
+        config: Contents of ``config.json``.
+        tensors: Tensors by name.
     """
 
     folder: Path
@@ -50,7 +50,7 @@ class Checkpoint:
 
 
 def is_checkpoint(folder: Path) -> bool:
-    """Whether a folder claims to be a checkpoint of ours rather than, say, a transformers model."""
+    """Tell whether a folder claims to be a checkpoint of ours rather than, say, a transformers model."""
     try:
         return bool(read_config(folder).get("format") == FORMAT)
     except ModelError:
@@ -58,7 +58,7 @@ def is_checkpoint(folder: Path) -> bool:
 
 
 def holds_head(config: Mapping[str, Any]) -> bool:
-    """Whether a ``config.json`` is that of a head which learned from examples rather than of a backbone."""
+    """Tell whether a ``config.json`` is that of a head which learned from examples rather than of a backbone."""
     return bool({"head", "classes"} & config.keys())
 
 
@@ -66,9 +66,9 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], config: Mappin
     """Write a checkpoint; each file appears whole or not at all, the config last.
 
     Args:
-        folder: is made if need be.
-        tensors: by name; stored contiguous and on the CPU.
-        config: anything that JSON holds; format, version and checksum are added.
+        folder: Folder to write to; created if need be.
+        tensors: Tensors by name.
+        config: Anything that JSON holds; format, version and checksum are added.
     """
     from safetensors.torch import save
 
@@ -88,7 +88,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Read the ``config.json`` of a folder, whatever its format.
 
     Raises:
-        ModelError: if it is missing or broken.
+        ModelError: If it is missing or broken.
     """
     path = folder / _CONFIG
     try:
@@ -110,7 +110,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """Read and check a checkpoint.
 
     Raises:
-        ModelError: if a file is missing or broken, of a newer version, or differs from its checksum.
+        ModelError: If a file is missing or broken, of a newer version, or differs from its checksum.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -139,14 +139,14 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 
 def check_tensors(checkpoint: Checkpoint, expected: Mapping[str, tuple[int, ...]]) -> None:
-    """Make sure that a checkpoint has exactly the expected tensors; see ``check_tensors``.
+    """Check that a checkpoint has exactly the expected tensors.
 
     Args:
-        checkpoint: to be checked.
-        expected: shapes by name.
+        checkpoint: Checkpoint to check.
+        expected: Shapes by name.
 
     Raises:
-        ModelError: that names a tensor which is missing, too many, misshapen or not finite.
+        ModelError: If a tensor is missing, unexpected, misshapen or not finite; it is named.
     """
     from clip2point.backbones import depth_tower
 

@@ -1,4 +1,4 @@
-"""Where models lie: the embedded one, folders, and the cache of a hub."""
+"""Folders of models: the embedded one, users' own, and the cache of a hub."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clip2point.core.files import sha256
 from clip2point.core.repositories import Repository, find_cached_folder
 from clip2point.model.checkpoint import is_checkpoint, read_config
 
-#: The model that the package carries.
+#: Folder of the model that the package carries.
 POCKET = Path(__file__).parent.parent / "weights" / "pocket"
 
 #: Prefix of the names of models on a hub.
@@ -20,7 +20,7 @@ HUB_PREFIX = "hf:"
 
 
 def model_folder(model: str | Path) -> Path:
-    """The folder where a model would lie if it is a checkpoint of ours; no hub is asked for it."""
+    """Return the folder of a model if it is a checkpoint of ours; no hub is asked for it."""
     if model == "pocket":
         return POCKET
     if str(model).startswith(HUB_PREFIX):
@@ -29,16 +29,16 @@ def model_folder(model: str | Path) -> Path:
 
 
 def fetch_model(name: str) -> Path:
-    """Have a model of a hub in the cache, be it ours or in transformers format.
+    """Download a model of a hub into the cache, be it ours or in transformers format.
 
     Args:
-        name: of its repository, as ``Repository`` takes it.
+        name: Name of its repository, as ``Repository`` takes it.
 
     Returns:
-        Its folder.
+        Folder of the model.
 
     Raises:
-        ModelError: that says in one sentence why it cannot be had.
+        ModelError: If it cannot be downloaded; the message says why in one sentence.
     """
     repository = Repository(name)
     folder = repository.fetch(repository.list_files())
@@ -50,11 +50,11 @@ def fetch_model(name: str) -> Path:
     return folder
 
 
-def expected_record(model: str | Path) -> dict[str, Any] | None:
-    """What verification should find for a model, if the model carries such a record (``expected.json``).
+def read_expected_record(model: str | Path) -> dict[str, Any] | None:
+    """Read the figures that verification should reproduce, if the model carries such a record (``expected.json``).
 
     Raises:
-        ModelError: if the record cannot be read.
+        ModelError: If the record cannot be read.
     """
     path = model_folder(model) / "expected.json"
     if not path.is_file():
@@ -69,7 +69,7 @@ def expected_record(model: str | Path) -> dict[str, Any] | None:
 
 
 def weight_checksums(model: str | Path) -> dict[str, str]:
-    """Checksums of the weight files of a model, by name; empty for models that keep no record of them."""
+    """Compute checksums of the weight files of a model, by name; empty for models that keep no record of them."""
     folder = model_folder(model)
     if not is_checkpoint(folder):
         return {}
@@ -83,7 +83,7 @@ def weight_checksums(model: str | Path) -> dict[str, str]:
 
 
 def relative_to_folder(folder: Path, base: str) -> str:
-    """The name of a model for a checkpoint in ``folder``: a relative path is made relative to the checkpoint."""
+    """Return the name of a base model for a checkpoint in ``folder``, to which a relative path is made relative."""
     if Path(base).is_absolute() or not Path(base).is_dir():
         return base
     try:

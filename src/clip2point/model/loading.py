@@ -13,18 +13,24 @@ def load(model: str | Path = "pocket", *, device: str = "cpu", dtype: str = "aut
     """Load a model.
 
     Args:
-        model: "pocket" (embedded, offline); a folder that we wrote, also one with a head that learned from examples; a
-            folder of a CLIP or SigLIP model in transformers format; either kind of folder on a hub, as
+        model: "pocket" (embedded, offline); a folder of this package, also one with a head that learned from examples;
+            a folder of a CLIP or SigLIP model in transformers format; either kind of folder on a hub, as
             "hf:ORGANISATION/NAME" or "hf:ORGANISATION/NAME@REVISION"; or a short name such as "clip-vit-b-32".
-        device: name of a torch device.
-        dtype: "auto", "fp32" or "bf16" for the vision towers.
+        device: Name of a torch device.
+        dtype: Number format of the vision towers: "auto", "fp32" or "bf16".
 
     Returns:
         A recogniser with the model's own settings, or the paper's where it has none.
 
     Raises:
-        ModelError: if there is no such model, or its files are missing, broken or not what they should be.
-        OptionError: if the device or dtype cannot be used.
+        ModelError: If there is no such model, or its files are missing, broken or not what they should be.
+        OptionError: If the device or dtype cannot be used.
+
+    Examples:
+        >>> from clip2point import load
+        >>> model = load("pocket")
+        >>> model.name, model.settings.views, model.backbone.dim
+        ('pocket', 'clip2point-6', 384)
     """
     folder = find_model(model)
     if is_checkpoint(folder) and holds_head(read_config(folder)):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +17,7 @@ from clip2point.backbones import PATHS, Backbone, shapes_per_batch
 from clip2point.backbones.pooling import mean_unit_features
 from clip2point.core.errors import OptionError, ShapeError
 from clip2point.core.labels import MODELNET40, check_labels
+from clip2point.core.read_ahead import read_ahead
 from clip2point.model.adapted_head import AdaptedHead
 from clip2point.model.encoding import encode_paths
 from clip2point.model.results import Classification, Failure, Guess
@@ -29,25 +28,31 @@ from clip2point.shapes import Shape, ShapeLike, as_shape, check_up, prepare_poin
 
 if TYPE_CHECKING:
     from clip2point.heads import DPA
-    from clip2point.heads.ood import Familiarity
+    from clip2point.heads.ood import OODDetector
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-#: Up-axes that are tried where neither the caller nor the file says which way is up: those that software uses.
+#: Up-axes that are tried where neither the caller nor the file declares one: those that software uses.
 GUESSED_UP = ("y", "z")
 
 
-class _Limits(NamedTuple):
-    """When a shape counts as unknown.
+@dataclass(frozen=True)
+class _Question:
+    """A question that is asked of many shapes.
 
     Attributes:
-        confidence: below which it does.
-        familiarity: tells whether it is like what was learned; None if that has no part in it.
+        labels: Class names to choose from.
+        threshold: Confidence below which a shape counts as unknown.
+        ood: Detector of shapes that are like none of the labels, or None.
+        top: Largest number of guesses.
+        seed: Seed of the point sampling.
+        keep_views: Keep the depth maps in the answers.
     """
 
-    confidence: float
-    familiarity: Familiarity | None
+    labels: list[str]
+    threshold: float
+    ood: OODDetector | None
+    top: int
+    seed: int
+    keep_views: bool
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,10 @@ class _Sampled:
     """Points of one shape, ready to be rendered.
 
     Attributes:
-        source: of the shape.
+        source: Source of the shape.
         points: [N, 3] float32 in the unit sphere, in the shape's own axes.
-        ups: up-axes to try.
-        up_from: see ``Classification``.
+        ups: Up-axes to try.
+        up_from: Origin of the up-axis, see ``Classification``.
     """
 
     source: str
@@ -67,16 +72,42 @@ class _Sampled:
     up_from: str
 
 
+class _Scores(NamedTuple):
+    """Scores of B poses for C labels.
+
+    Attributes:
+        scores: [B, C] float32.
+        confidences: [B, C] float64, each row sums to 1.
+        cosines: [B, V, C] cosines of the views; V is 0 where a head answers.
+        vectors: [B, D] unit vectors, as of ``Recogniser.embed``.
+    """
+
+    scores: Tensor
+    confidences: Tensor
+    cosines: Tensor
+    vectors: Tensor
+
+
 class Recogniser:
     """A backbone with its settings; made by ``clip2point.load``.
 
     Args:
-        backbone: the towers.
-        settings: how shapes are rendered and names prompted.
-        name: of the model, for reports.
-        adapter: that came with the model, or None: from the features [B, V, D] of the depth tower and of the image
-            tower for the same depth maps to features [B, D] of shapes. Recognition does not use it.
-        adapted: head that learned from examples and now gives the answers, or None for zero-shot recognition.
+        backbone: Towers.
+        settings: Rendering and prompt settings.
+        name: Name of the model, for reports.
+        adapter: Adapter that came with the model, or None: from the features [B, V, D] of the depth tower and of the
+            image tower for the same depth maps to features [B, D] of shapes. Recognition does not use it.
+        adapted: Head that learned from examples and gives the answers, or None for zero-shot recognition.
+
+    Examples:
+        >>> import clip2point, numpy as np
+        >>> model = clip2point.load("pocket")
+        >>> rod = np.random.default_rng(0).normal(size=(2000, 3)).astype(np.float32) * [0.1, 0.1, 5]
+        >>> answer = model.classify(rod, ["chair", "baseball bat"], up="z")
+        >>> answer.label, round(sum(guess.confidence for guess in answer.guesses), 6)
+        ('baseball bat', 1.0)
+        >>> model.embed([rod, rod], up="z").shape
+        (2, 384)
     """
 
     def __init__(
@@ -93,14 +124,14 @@ class Recogniser:
         self._class_features: dict[tuple[str, ...], Tensor] = {}
 
     def __sklearn_clone__(self) -> Recogniser:
-        """Copies of an estimator share its model, which none of them changes."""
+        """Clones of an estimator share its model, which none of them changes."""
         return self
 
     def with_settings(self, settings: Settings) -> Recogniser:
-        """The same model under other settings.
+        """Return the same model under other settings.
 
         Raises:
-            OptionError: if the model has a head, which was fitted on other views.
+            OptionError: If the model has a head, which was fitted on other views.
         """
         if self.adapted is not None and settings.views != self.settings.views:
             raise OptionError(
@@ -110,11 +141,11 @@ class Recogniser:
         return Recogniser(self.backbone, settings, self.name, self.adapter, self.adapted)
 
     def with_head(self, adapted: AdaptedHead) -> Recogniser:
-        """The same model under the same settings, with answers by a head that learned from its features."""
+        """Return the same model under the same settings, with answers by a head that learned from its features."""
         return Recogniser(self.backbone, self.settings, self.name, self.adapter, adapted)
 
     def without_head(self) -> Recogniser:
-        """The zero-shot model that a head was fitted on, under the head's settings; this one if it has no head."""
+        """Return the zero-shot model that the head was fitted on, under the head's settings; itself without a head."""
         if self.adapted is None:
             return self
         return Recogniser(self.backbone, self.settings, self.adapted.base, self.adapter)
@@ -133,26 +164,25 @@ class Recogniser:
         """Name one shape.
 
         Args:
-            shape: a file, a Shape, or points [N, 3].
-            labels: class names to choose from; if not given, those that the model's head learned, or ModelNet40's.
-            up: the axis that points up; "auto" believes the shape or its file format, and where they do not say tries
-                y and z and keeps the more confident.
-            top: how many names to return at most.
-            seed: of the point sampling.
-            unknown_below: confidence in [0, 1] below which a shape counts as unknown. If not given, the threshold and
-                the least familiarity of the model's head among the head's own classes, and none otherwise.
-            keep_views: whether the answer carries its depth maps, which notebooks show.
+            shape: Path of a file, Shape, or points [N, 3].
+            labels: Class names to choose from; by default those that the model's head learned, or ModelNet40's.
+            up: Axis that points up; "auto" takes the one that the shape or its file format declares, and where they do
+                not, tries y and z and keeps the more confident.
+            top: Largest number of names in the answer.
+            seed: Seed of the point sampling.
+            unknown_below: Confidence in [0, 1] below which a shape counts as unknown. By default the confidence and OOD
+                thresholds of the model's head among the head's own classes, and none otherwise.
+            keep_views: Keep the depth maps in the answer, for notebooks to show.
 
         Returns:
             The best names with their scores.
 
         Raises:
-            ShapeError: if the shape cannot be read.
-            OptionError: if an argument makes no sense, or the model's head knows no classes but its own.
+            ShapeError: If the shape cannot be read.
+            OptionError: If an argument makes no sense, or the model's head knows no classes but its own.
         """
-        names = self._names(labels)
-        limits = self._limits(names, unknown_below)
-        return self._classify_batch([self._sample(shape, up, seed)], names, limits, top, seed, keep_views)[0]
+        question = self._ask(labels, unknown_below, top, seed, keep_views)
+        return self._classify_batch([self._sample(shape, up, seed)], question)[0]
 
     def classify_many(
         self,
@@ -168,67 +198,69 @@ class Recogniser:
         """Name any number of shapes, in order and as a stream: only a few batches are ever in memory.
 
         Args:
-            shapes: files, Shapes or point arrays. One that cannot be read gives a Failure; the others go through.
-            labels: see ``classify``, as for the other arguments.
-            up: see ``classify``.
-            top: see ``classify``.
-            seed: of the point sampling, the same for every shape.
-            unknown_below: see ``classify``.
-            keep_views: whether results carry their depth maps.
+            shapes: Paths of files, Shapes or point arrays. One that cannot be read gives a Failure; the others go
+                through.
+            labels: Class names, see ``classify``.
+            up: Axis that points up, see ``classify``.
+            top: Largest number of names in an answer.
+            seed: Seed of the point sampling, the same for every shape.
+            unknown_below: Confidence threshold, see ``classify``.
+            keep_views: Keep the depth maps in the answers.
 
         Yields:
             A Classification or a Failure for each shape.
         """
-        names = self._names(labels)
-        limits = self._limits(names, unknown_below)
+        question = self._ask(labels, unknown_below, top, seed, keep_views)
         check_up(up, auto=True)
         size = shapes_per_batch(len(self.views))
-        outcomes = _read_ahead(lambda shape: self._try_sample(shape, up, seed), shapes, size * 2)
+        outcomes = read_ahead(lambda shape: self._try_sample(shape, up, seed), shapes, size * 2)
         while batch := list(islice(outcomes, size)):
             sampled = [item for item in batch if isinstance(item, _Sampled)]
-            answers = iter(self._classify_batch(sampled, names, limits, top, seed, keep_views))
+            answers = iter(self._classify_batch(sampled, question))
             for item in batch:
                 yield item if isinstance(item, Failure) else next(answers)
 
     def embed(self, shapes: Iterable[ShapeLike], *, up: str = "auto", seed: int = 0) -> NDArray[np.float32]:
-        """One unit vector a shape: the mean of its views' unit features, made unit again; a head has no part in it.
+        """Embed shapes: one unit vector each, the mean of the unit features of its views, made unit again.
+
+        A head has no part in it.
 
         Args:
-            shapes: files, Shapes or point arrays.
-            up: the axis that points up; where nobody says ("auto"), y.
-            seed: of the point sampling.
+            shapes: Paths of files, Shapes or point arrays.
+            up: Axis that points up; "auto" takes the declared one, and y where none is declared.
+            seed: Seed of the point sampling.
 
         Returns:
             [B, D] float32.
 
         Raises:
-            ShapeError: if a shape cannot be read.
+            ShapeError: If a shape cannot be read.
         """
         check_up(up, auto=True)
         rows = []
         size = shapes_per_batch(len(self.views))
-        sampled = _read_ahead(lambda shape: self._sample(shape, up, seed), shapes, size * 2)
+        sampled = read_ahead(lambda shape: self._sample(shape, up, seed), shapes, size * 2)
         while batch := list(islice(sampled, size)):
             points = np.stack([to_y_up(item.points, item.ups[0]) for item in batch])
-            rows.append(mean_unit_features(self._view_features(self.depth_maps(points))).cpu())
+            rows.append(mean_unit_features(self._encode_depth(self.depth_maps(points))).cpu())
         return torch.cat(rows).numpy() if rows else np.empty((0, self.backbone.dim), dtype=np.float32)
 
     def class_features(self, labels: Sequence[str]) -> Tensor:
-        """Text features [C, D] of class names under the model's templates; kept for the next call."""
+        """Return text features [C, D] of class names under the model's templates; computed once."""
         key = tuple(labels)
         if key not in self._class_features:
             self._class_features[key] = class_features(self.backbone, key, self.settings.templates)
         return self._class_features[key]
 
     def depth_maps(self, points: NDArray[np.float32], distances: NDArray[np.float32] | None = None) -> Tensor:
-        """What the model sees of points: depth maps under its own settings.
+        """Render points under the model's own settings.
 
         Args:
-            points: [B, N, 3] in the unit sphere, y up.
-            distances: [B, V] of the cameras; 1 if not given.
+            points: [B, N, 3] points in the unit sphere, y up.
+            distances: [B, V] distances of the cameras; 1 by default.
 
         Returns:
-            [B, V, S, S] on the model's device.
+            [B, V, S, S] depth maps on the model's device.
         """
         on_device = torch.from_numpy(points).to(self.backbone.device)
         return render_depth(
@@ -240,135 +272,94 @@ class Recogniser:
             style=self.settings.style,
         )
 
-    def _sample(self, shape: ShapeLike, up: str, seed: int) -> _Sampled:
-        """Read a shape and draw its points."""
-        up_from = "declared"
-        if up == "auto" and isinstance(shape, str | os.PathLike):
-            up_from = "format"
-        shape = as_shape(shape, up)
-        ups = (shape.up,) if shape.up != "auto" else GUESSED_UP
-        points = prepare_points(shape, self.settings.points, seed, up="y")  # turned later, for each axis that is tried
-        return _Sampled(shape.source, points, ups, up_from if len(ups) == 1 else "guessed")
-
-    def _try_sample(self, shape: ShapeLike, up: str, seed: int) -> _Sampled | Failure:
-        """Like ``_sample``, with a Failure for what cannot be read."""
-        try:
-            return self._sample(shape, up, seed)
-        except ShapeError as error:
-            source = shape.source if isinstance(shape, Shape) else str(shape) if not _is_array(shape) else "array"
-            return Failure(source, str(error))
-
-    def _names(self, labels: Sequence[str] | None) -> list[str]:
-        """Labels to choose from, once it is known that the model can."""
+    def _ask(
+        self, labels: Sequence[str] | None, unknown_below: float | None, top: int, seed: int, keep_views: bool
+    ) -> _Question:
+        """Return the question of ``classify``; OptionError if the model cannot answer it."""
         own = MODELNET40 if self.adapted is None else self.adapted.classes
         names = check_labels(own if labels is None else labels)
         if self.adapted is not None:
             self.adapted.check_labels(names)
-        return names
-
-    def _limits(self, names: Sequence[str], unknown_below: float | None) -> _Limits:
-        """When a shape counts as unknown among labels."""
         if unknown_below is not None:
             if not 0 <= unknown_below <= 1:
                 raise OptionError(f"unknown below {unknown_below}: expected a confidence from 0 to 1")
-            return _Limits(unknown_below, None)
+            return _Question(names, unknown_below, None, top, seed, keep_views)
         if self.adapted is None or set(names) != set(self.adapted.classes):
-            return _Limits(0.0, None)
-        return _Limits(self.adapted.threshold or 0.0, self.adapted.familiarity)
+            return _Question(names, 0.0, None, top, seed, keep_views)
+        return _Question(names, self.adapted.threshold or 0.0, self.adapted.ood, top, seed, keep_views)
 
-    def _view_features(self, depth: Tensor) -> Tensor:
-        """[B, V, D] of depth maps."""
+    def _sample(self, shape: ShapeLike, up: str, seed: int) -> _Sampled:
+        """Read a shape and draw its points."""
+        up_from = "format" if up == "auto" and isinstance(shape, str | os.PathLike) else "declared"
+        shape = as_shape(shape, up)
+        ups = (shape.up,) if shape.up != "auto" else GUESSED_UP
+        # Rotated later, for each axis that is tried.
+        points = prepare_points(shape, self.settings.points, seed, up="y")
+        return _Sampled(shape.source, points, ups, up_from if len(ups) == 1 else "guessed")
+
+    def _try_sample(self, shape: ShapeLike, up: str, seed: int) -> _Sampled | Failure:
+        """Read a shape and draw its points, or return a Failure if it cannot be read."""
+        try:
+            return self._sample(shape, up, seed)
+        except ShapeError as error:
+            if isinstance(shape, Shape):
+                return Failure(shape.source, str(error))
+            return Failure(str(shape) if isinstance(shape, str | os.PathLike) else "array", str(error))
+
+    def _encode_depth(self, depth: Tensor) -> Tensor:
+        """Return features [B, V, D] of depth maps by the depth tower."""
         with torch.inference_mode():
             return self.backbone.encode_depth(depth)
 
-    def _scores(self, depth: Tensor, labels: Sequence[str]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Scores [B, C], confidences [B, C], cosines of views [B, V, C], vectors [B, D] as of ``embed``.
-
-        Where a head answers there are no cosines: V is 0.
-        """
+    def _score(self, depth: Tensor, labels: Sequence[str]) -> _Scores:
+        """Score labels for depth maps [B, V, S, S], by the head if there is one."""
         if self.adapted is not None:
             paths = encode_paths(self.backbone, depth)
             scores = self.adapted.scores(paths, labels, self.class_features)
-            none = scores.new_empty(len(scores), 0, len(labels))
-            return scores, self.adapted.confidences(scores), none, mean_unit_features(paths[:, PATHS.index("depth")])
-        features = self._view_features(depth)
+            no_cosines = scores.new_empty(len(scores), 0, len(labels))
+            vectors = mean_unit_features(paths[:, PATHS.index("depth")])
+            return _Scores(scores, self.adapted.confidences(scores), no_cosines, vectors)
+        features = self._encode_depth(depth)
         cosines = view_cosines(features, self.class_features(labels)).cpu()
         scores = cosines.mean(1)
-        return (
-            scores,
-            (scores.double() * self.backbone.logit_scale).softmax(-1),
-            cosines,
-            mean_unit_features(features).cpu(),
-        )
+        confidences = (scores.double() * self.backbone.logit_scale).softmax(-1)
+        return _Scores(scores, confidences, cosines, mean_unit_features(features).cpu())
 
-    def _classify_batch(
-        self,
-        batch: Sequence[_Sampled],
-        labels: Sequence[str],
-        limits: _Limits,
-        top: int,
-        seed: int,
-        keep_views: bool,
-    ) -> list[Classification]:
-        """Answers for sampled shapes; of several up-axes the one with the most confident answer is kept."""
+    def _classify_batch(self, batch: Sequence[_Sampled], question: _Question) -> list[Classification]:
+        """Answer a question for sampled shapes; of several up-axes the one with the most confident answer is kept."""
         if not batch:
             return []
         poses = [(index, up) for index, item in enumerate(batch) for up in item.ups]
         depth = self.depth_maps(np.stack([to_y_up(batch[index].points, up) for index, up in poses]))
-        scores, confidences, cosines, vectors = self._scores(depth, labels)
-        familiar = [True] * len(poses)
-        if limits.familiarity is not None:
-            familiar = (limits.familiarity.of(vectors) >= limits.familiarity.least).tolist()
+        found = self._score(depth, question.labels)
+        foreign = [False] * len(poses) if question.ood is None else question.ood.detect(found.vectors).tolist()
         best: dict[int, int] = {}
         for row, (index, _) in enumerate(poses):
-            if index not in best or confidences[row].max() > confidences[best[index]].max():
+            if index not in best or found.confidences[row].max() > found.confidences[best[index]].max():
                 best[index] = row
         return [
             Classification(
                 source=item.source,
-                guesses=_ranked(labels, scores[row], confidences[row], cosines[row], top),
+                guesses=_rank_labels(question, found, row),
                 up=poses[row][1],
                 up_from=item.up_from,
                 points=len(item.points),
-                seed=seed,
+                seed=question.seed,
                 model=self.name,
-                unknown=bool(confidences[row].max() < limits.confidence) or not familiar[row],
-                familiar=familiar[row],
-                depth=depth[row].cpu().numpy() if keep_views else None,
-                vector=vectors[row].numpy(),
+                unknown=bool(found.confidences[row].max() < question.threshold) or foreign[row],
+                in_distribution=not foreign[row],
+                depth=depth[row].cpu().numpy() if question.keep_views else None,
+                vector=found.vectors[row].numpy(),
             )
             for item, row in ((item, best[index]) for index, item in enumerate(batch))
         ]
 
 
-def _ranked(labels: Sequence[str], scores: Tensor, confidences: Tensor, cosines: Tensor, top: int) -> tuple[Guess, ...]:
-    """The ``top`` labels by score [C]; ties go to the earlier label."""
-    order = torch.argsort(scores, descending=True, stable=True)[:top].tolist()
+def _rank_labels(question: _Question, found: _Scores, row: int) -> tuple[Guess, ...]:
+    """Return the best labels of a pose; ties go to the earlier label."""
+    scores, confidences, cosines = found.scores[row], found.confidences[row], found.cosines[row]
+    order = torch.argsort(scores, descending=True, stable=True)[: question.top].tolist()
     return tuple(
-        Guess(labels[c], float(scores[c]), float(confidences[c]), tuple(map(float, cosines[:, c]))) for c in order
+        Guess(question.labels[c], float(scores[c]), float(confidences[c]), tuple(map(float, cosines[:, c])))
+        for c in order
     )
-
-
-def _is_array(shape: ShapeLike) -> bool:
-    """Whether a shape was given as bare points."""
-    return not isinstance(shape, str | os.PathLike | Shape)
-
-
-def _read_ahead(function: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
-    """Map in a background thread, in order, at most ``ahead`` results before they are asked for.
-
-    One thread suffices: reading overlaps with the towers' work, and third-party readers need not be thread-safe.
-    """
-    pending: deque[Future[Result]] = deque()
-    remaining = iter(items)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="clip2point-reader") as pool:
-        try:
-            for item in islice(remaining, ahead):
-                pending.append(pool.submit(function, item))
-            while pending:
-                yield pending.popleft().result()
-                for item in islice(remaining, 1):
-                    pending.append(pool.submit(function, item))
-        finally:
-            for future in pending:
-                future.cancel()

@@ -1,7 +1,8 @@
-"""What recognition gives back: plain records that turn into JSON."""
+"""Results of recognition: plain records that turn into JSON."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +17,14 @@ class Guess:
     """One class name for a shape.
 
     Attributes:
-        label: the class name as it was given.
-        score: mean cosine over the views, in [-1, 1]; where a head answers, what it gives, on a scale of its own.
-        confidence: softmax over all labels that were offered, in [0, 1]; calibrated where a head answers.
-        view_scores: cosine of each view, in the order of the view set; empty where a head answers.
+        label: Class name as it was given.
+        score: Mean cosine over the views, in [-1, 1]; the head's score, on a scale of its own, where a head answers.
+        confidence: Softmax over all labels that were offered, in [0, 1]; calibrated where a head answers.
+        view_scores: Cosine of each view, in the order of the view set; empty where a head answers.
+
+    Examples:
+        >>> Guess("chair", 0.31, 0.9, (0.3, 0.32)).to_dict()
+        {'label': 'chair', 'score': 0.31, 'confidence': 0.9, 'view_scores': [0.3, 0.32]}
     """
 
     label: str
@@ -28,7 +33,7 @@ class Guess:
     view_scores: tuple[float, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Return the fields as JSON types."""
         return {
             "label": self.label,
             "score": self.score,
@@ -39,22 +44,28 @@ class Guess:
 
 @dataclass(frozen=True)
 class Classification(NotebookDisplay):
-    """The answer for one shape.
+    """Answer for one shape.
 
     Attributes:
-        source: the file, or what the shape was called.
-        guesses: best first.
-        up: the up-axis that was used.
-        up_from: who said so: "declared" by the caller, by the file's "format", or "guessed" by trying.
-        points: how many were drawn.
-        seed: of the sampling.
-        model: name of the model.
-        depth: [V, S, S] depth maps as the model saw them, if they were asked for; not part of the JSON.
-        unknown: whether the shape is probably none of the labels: its confidence is below the threshold, or it is not
-            familiar.
-        familiar: whether it is as near to one of the learned classes as shapes of these are; true where that is not
-            known. See ``familiarity``.
-        vector: [D] unit, what ``Recogniser.embed`` gives with this up-axis; not part of the JSON.
+        source: Path of the file, or the name of the shape.
+        guesses: Guesses, best first.
+        up: Up-axis that was used.
+        up_from: Origin of the up-axis: "declared" by the caller, by the file's "format", or "guessed" by trying.
+        points: Number of points.
+        seed: Seed of the point sampling.
+        model: Name of the model.
+        depth: [V, S, S] depth maps as the model saw them, if they were kept; not part of the JSON.
+        unknown: True for a shape that is probably none of the labels: its confidence is below the threshold, or it is
+            out of distribution.
+        in_distribution: False for a shape whose OOD score is below the threshold of the model's head, see
+            ``heads.ood``; true where that is not measured.
+        vector: [D] unit vector, as of ``Recogniser.embed`` with this up-axis; not part of the JSON.
+
+    Examples:
+        >>> guesses = (Guess("chair", 0.31, 0.9, ()), Guess("sofa", 0.25, 0.1, ()))
+        >>> answer = Classification("a.glb", guesses, "y", "format", 1024, 0, "pocket")
+        >>> answer.label, answer.confidence, answer.verdict
+        ('chair', 0.9, 'chair')
     """
 
     source: str
@@ -66,34 +77,41 @@ class Classification(NotebookDisplay):
     model: str
     depth: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     unknown: bool = False
-    familiar: bool = True
+    in_distribution: bool = True
     vector: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     @property
     def label(self) -> str:
-        """The best class name, also of an unknown shape."""
+        """Best class name, also of an unknown shape."""
         return self.guesses[0].label
 
     @property
     def confidence(self) -> float:
-        """Of the best class name, in [0, 1]."""
+        """Confidence of the best class name, in [0, 1]."""
         return self.guesses[0].confidence
 
     @property
     def verdict(self) -> str:
-        """The best class name, or why it is in doubt: "unknown (chair?)", "unfamiliar (chair?)"."""
+        """Best class name, or the reason for doubt: "unknown (chair?)", "out of distribution (chair?)"."""
         if not self.unknown:
             return self.label
-        return f"{'unknown' if self.familiar else 'unfamiliar'} ({self.label}?)"
+        return f"{'unknown' if self.in_distribution else 'out of distribution'} ({self.label}?)"
+
+    @property
+    def familiar(self) -> bool:
+        """Deprecated name of ``in_distribution``."""
+        warnings.warn("Classification.familiar is now in_distribution", DeprecationWarning, stacklevel=2)
+        return self.in_distribution
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Return all but depth maps and vector as JSON types; "familiar" is the former name of "in_distribution"."""
         return {
             "source": self.source,
             "label": self.label,
             "confidence": self.confidence,
             "unknown": self.unknown,
-            "familiar": self.familiar,
+            "in_distribution": self.in_distribution,
+            "familiar": self.in_distribution,
             "guesses": [guess.to_dict() for guess in self.guesses],
             "up": self.up,
             "up_from": self.up_from,
@@ -108,13 +126,17 @@ class Failure:
     """A shape that could not be read.
 
     Attributes:
-        source: the file.
-        error: what is wrong with it.
+        source: Path of the file.
+        error: Message of the error.
+
+    Examples:
+        >>> Failure("a.glb", "a.glb: is empty").to_dict()
+        {'source': 'a.glb', 'error': 'a.glb: is empty'}
     """
 
     source: str
     error: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Return the fields as JSON types."""
         return {"source": self.source, "error": self.error}

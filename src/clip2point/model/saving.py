@@ -28,15 +28,15 @@ def save_model(
     """Write a checkpoint that ``load`` makes the same model from.
 
     Args:
-        folder: is made if need be.
-        backbone: of any kind; one from a hub or a folder with a depth tower that was trained.
-        settings: under which it is to be used.
-        config: what else is to be known: training data, licences, recipe.
-        half: store the matrices and kernels of the depth tower in fp16: half the size, and nearly the same features.
-        adapter: of converted models.
+        folder: Folder to write to; created if need be.
+        backbone: Backbone of any kind; one from a hub or a folder with a depth tower that was trained.
+        settings: Rendering and prompt settings of the model.
+        config: Further entries of ``config.json``: training data, licences, recipe.
+        half: Store the matrices and kernels of the depth tower in fp16: half the size, and nearly the same features.
+        adapter: Adapter of a converted model.
 
     Raises:
-        ModelError: if there is nothing to be saved, or a value is not finite.
+        ModelError: If there is nothing to be saved, or a value is not finite.
     """
     tensors = backbone.state_dict()
     if not tensors:

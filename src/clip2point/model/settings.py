@@ -1,4 +1,4 @@
-"""How a model looks at shapes and words: what has to be the same whenever its numbers are to be the same."""
+"""Rendering and prompt settings of a model: equal settings give equal features."""
 
 from __future__ import annotations
 
@@ -23,10 +23,15 @@ class Settings:
     Attributes:
         views: Name of a built-in view set, else the set itself; a file with cameras or the name of a plug-in's set may
             be given, see ``view_set``, and is replaced by what it holds.
-        points: drawn from each shape.
-        radius: of the discs, in half image widths.
-        style: of the depth maps.
-        templates: prompts with one ``{}`` each; a class's text feature is the mean over them.
+        points: Number of points drawn from each shape.
+        radius: Radius of the discs, in half image widths.
+        style: Style of the depth maps.
+        templates: Prompts with one ``{}`` each; a class's text feature is the mean over them.
+
+    Examples:
+        >>> settings = Settings(views="ring-12@20", templates=("a photo of a {}", "a {}"))
+        >>> Settings.from_dict(settings.to_dict()) == settings
+        True
     """
 
     views: str | ViewSet = "clip2point-6"
@@ -48,7 +53,7 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:
-        """Read what ``to_dict`` wrote; keys of other things are passed over."""
+        """Read the output of ``to_dict``; other keys are passed over."""
         known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
         if "templates" in known:
             known["templates"] = tuple(known["templates"])
@@ -57,6 +62,6 @@ class Settings:
         return cls(**known)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Return the fields as JSON types."""
         views = self.views.to_dict() if isinstance(self.views, ViewSet) else self.views
         return {**asdict(self), "views": views, "templates": list(self.templates)}

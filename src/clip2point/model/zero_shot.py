@@ -20,15 +20,15 @@ from clip2point.rendering import rotate_modelnet as rotate_modelnet_points
 
 
 def class_features(backbone: Backbone, labels: Sequence[str], templates: Sequence[str] = PAPER_TEMPLATES) -> Tensor:
-    """One unit text feature for each class.
+    """Encode class names: one unit text feature for each class.
 
     Args:
-        backbone: whose text tower is used.
+        backbone: Backbone with a text tower.
         labels: C class names; underscores are read as spaces.
         templates: T prompts with one ``{}`` each. Features of several are normalised, averaged and normalised again.
 
     Returns:
-        [C, D] float32, unit length.
+        [C, D] float32 unit features.
     """
     names = [label.replace("_", " ") for label in labels]
     prompts = [template.format(name) for name in names for template in templates]
@@ -36,14 +36,20 @@ def class_features(backbone: Backbone, labels: Sequence[str], templates: Sequenc
 
 
 def view_cosines(view_features: Tensor, text_features: Tensor) -> Tensor:
-    """Cosines of every view with every class.
+    """Compute the cosines of every view with every class.
 
     Args:
-        view_features: [B, V, D], any length.
-        text_features: [C, D], any length.
+        view_features: [B, V, D] features of views, any length.
+        text_features: [C, D] features of class names, any length.
 
     Returns:
         [B, V, C] in [-1, 1].
+
+    Examples:
+        >>> import torch
+        >>> view_cosines(torch.tensor([[[2.0, 0.0], [0.0, 3.0]]]), torch.eye(2))
+        tensor([[[1., 0.],
+                 [0., 1.]]])
     """
     return normalize(view_features, dim=-1) @ normalize(text_features, dim=-1).T
 
@@ -59,20 +65,28 @@ def zero_shot_logits(
     rotate_modelnet: bool = False,
     style: str = "clip2point",
 ) -> Tensor:
-    """From unit-sphere points to class scores.
+    """Classify unit-sphere points: render, encode, compare.
 
     Args:
-        backbone: whose depth tower is used.
+        backbone: Backbone with a depth tower.
         points: [B, N, 3] float32 in the unit sphere; y up, or in ModelNet's own frame if ``rotate_modelnet``.
         text_features: [C, D] as from ``class_features``.
-        views: V views.
-        image_size: of the depth maps in pixels; the backbone's own if not given.
-        radius: of the discs.
-        rotate_modelnet: whether to turn ModelNet's z-up frame into the y-up one first.
-        style: of the depth maps.
+        views: Set of V views, or its name.
+        image_size: Side of the depth maps in pixels; the backbone's own by default.
+        radius: Radius of the discs, in half image widths.
+        rotate_modelnet: Rotate ModelNet's z-up frame into the y-up one first.
+        style: Style of the depth maps.
 
     Returns:
-        [B, C]: cosines summed over the views, in [-V, V].
+        [B, C] class scores: cosines summed over the views, in [-V, V].
+
+    Examples:
+        >>> import clip2point, torch
+        >>> model = clip2point.load("pocket")
+        >>> points = torch.nn.functional.normalize(torch.randn(2, 256, 3), dim=-1)
+        >>> text = model.class_features(["ball", "chair"])
+        >>> list(zero_shot_logits(model.backbone, points, text, image_size=model.backbone.image_size).shape)
+        [2, 2]
     """
     if rotate_modelnet:
         points = rotate_modelnet_points(points)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from clip2point.evaluation.comparison import Cell, Comparison
-from clip2point.heads.calibration import coverage_accuracy
+from clip2point.heads.calibration import coverage_curve
 from clip2point.heads.metrics import Spread, reliability
 from clip2point.rendering.image_files import write_bytes
 from clip2point.report.comparison_plots import Curve, Line, plot_coverage, plot_heads, plot_shots
@@ -88,7 +88,7 @@ def _plot_accuracy(found: Comparison) -> bytes:
 
 def _curve(cell: Cell) -> Curve:
     """Return a head's accuracy against coverage, means over the seeds."""
-    curves = [coverage_accuracy(fit.confidence, fit.right) for fit in cell.fits]
+    curves = [coverage_curve(fit.confidence, fit.right) for fit in cell.fits]
     return Curve(
         head=cell.head,
         coverage=curves[0][0],

@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 import clip2point
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.heads.examples import Examples
-from clip2point.heads.ood import Familiarity
+from clip2point.heads.ood import OODDetector
 from clip2point.heads.registry import make_head
 from clip2point.model import Classification, Failure
 from clip2point.model.adapted_folder import save_adapted
@@ -33,14 +33,14 @@ def head_on(model, name, classes=CLASSES, options=None):
     head = make_head(name, options or ({"epochs": 1} if name == "gdpa" else {}))
     text = model.class_features(classes)
     head.fit(Examples(features, labels), text, logit_scale=model.backbone.logit_scale, seed=0)
-    familiarity = Familiarity(normalize(text, dim=-1), -1.0)  # everything is
-    return model.with_head(AdaptedHead(head, tuple(classes), 0.5, 0.9, model.name, {"shapes": 12}, familiarity))
+    detector = OODDetector(normalize(text, dim=-1), -1.0)  # everything is in distribution
+    return model.with_head(AdaptedHead(head, tuple(classes), 0.5, 0.9, model.name, {"shapes": 12}, detector))
 
 
-def with_least(model, least):
-    """The same model, to which other shapes are familiar."""
-    familiarity = replace(model.adapted.familiarity, least=least)
-    return model.without_head().with_head(replace(model.adapted, threshold=None, familiarity=familiarity))
+def with_ood_threshold(model, threshold):
+    """The same model with another OOD threshold and none for the confidence."""
+    detector = replace(model.adapted.ood, threshold=threshold)
+    return model.without_head().with_head(replace(model.adapted, threshold=None, ood=detector))
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +76,8 @@ def test_round_trip(models, files, tmp_path, name):
     assert (loaded.name, loaded.settings) == (str(tmp_path / "mine"), SETTINGS)
     assert (loaded.adapted.classes, loaded.adapted.temperature, loaded.adapted.threshold) == (CLASSES, 0.5, 0.9)
     assert loaded.adapted.record == {"shapes": 12}
-    assert loaded.adapted.familiarity.least == -1
-    assert torch.equal(loaded.adapted.familiarity.classes, models[name].adapted.familiarity.classes)
+    assert loaded.adapted.ood.threshold == -1
+    assert torch.equal(loaded.adapted.ood.centroids, models[name].adapted.ood.centroids)
     assert loaded.adapted.head.options == models[name].adapted.head.options
     assert {path.name for path in (tmp_path / "mine").iterdir()} == {"config.json", "model.safetensors"}
     again, first = loaded.classify(files[0], up="y"), models[name].classify(files[0], up="y")
@@ -121,30 +121,58 @@ def test_unknown_shapes(models, base, files):
         base.classify(files[0], CLASSES, unknown_below=1.5)
 
 
-def test_unfamiliar_shapes(models, files, tmp_path):
+def test_shapes_out_of_distribution(models, files, tmp_path):
     vectors = torch.from_numpy(models["gdpa"].embed(files, up="y"))
-    familiarities = models["gdpa"].adapted.familiarity.of(vectors).tolist()
-    model = with_least(models["gdpa"], sorted(familiarities)[1] - 1e-4)  # all but one reach it
-    expected = [value >= sorted(familiarities)[1] for value in familiarities]
+    scores = models["gdpa"].adapted.ood.score(vectors).tolist()
+    model = with_ood_threshold(models["gdpa"], sorted(scores)[1] - 1e-4)  # all but one reach it
+    expected = [value >= sorted(scores)[1] for value in scores]
     answers = list(model.classify_many(files, up="y"))
-    assert [answer.familiar for answer in answers] == [not answer.unknown for answer in answers] == expected
+    assert [answer.in_distribution for answer in answers] == [not answer.unknown for answer in answers] == expected
     assert [answer.to_dict()["familiar"] for answer in answers] == expected
+    assert [answer.to_dict()["in_distribution"] for answer in answers] == expected
+    with pytest.warns(DeprecationWarning, match="is now in_distribution"):
+        assert [answer.familiar for answer in answers] == expected
     assert [answer.verdict for answer in answers] == [
-        answer.label if familiar else f"unfamiliar ({answer.label}?)"
-        for answer, familiar in zip(answers, expected, strict=True)
+        answer.label if known else f"out of distribution ({answer.label}?)"
+        for answer, known in zip(answers, expected, strict=True)
     ]
     assert not any(answer.unknown for answer in model.classify_many(files, up="y", unknown_below=0))
     assert not any(answer.unknown for answer in model.classify_many(files, ["stool", "chair"], up="y"))
     save_adapted(tmp_path / "mine", model)
     loaded = clip2point.load(tmp_path / "mine", dtype="fp32")
-    assert [answer.familiar for answer in loaded.classify_many(files, up="y")] == expected
+    assert [answer.in_distribution for answer in loaded.classify_many(files, up="y")] == expected
 
 
-def test_folders_from_before_there_was_familiarity_are_loaded(folder, files):
+def test_the_heads_own_classes_keep_both_thresholds_in_any_order(models, files):
+    model = models["nearest-mean"]  # of noise, so it is sure of nothing
+    assert model.classify(files[0], CLASSES[::-1], up="y").unknown
+    model = with_ood_threshold(model, 1.0)
+    assert not model.classify(files[0], CLASSES[::-1], up="y").in_distribution
+    assert model.classify(files[0], CLASSES[:2], up="y").in_distribution
+
+
+def test_a_confidence_at_the_threshold_is_known(models, files):
+    model = models["nearest-mean"]
+    confidence = model.classify(files[0], up="y").confidence
+    for threshold, unknown in ((confidence, False), (np.nextafter(confidence, 1), True)):
+        assert model.classify(files[0], up="y", unknown_below=threshold).unknown == unknown
+        same = model.with_head(replace(model.adapted, threshold=threshold))
+        assert same.classify(files[0], up="y").unknown == unknown
+
+
+def test_folders_of_release_0_1_are_loaded(models, folder, tmp_path, files):
+    def rename(tensors, config):
+        tensors["familiar_classes"] = tensors.pop("ood_centroids")
+        config["head"]["least_familiarity"] = config["head"].pop("ood_threshold")
+
+    rewrite(folder, rename)
+    model = clip2point.load(folder)
+    assert model.adapted.ood.threshold == -1
+    assert torch.equal(model.adapted.ood.centroids, models["nearest-mean"].adapted.ood.centroids)
     rewrite(folder, lambda tensors, config: (tensors.pop("familiar_classes"), config["head"].pop("least_familiarity")))
     model = clip2point.load(folder)
-    assert model.adapted.familiarity is None
-    assert model.classify(files[0], up="y").familiar
+    assert model.adapted.ood is None
+    assert model.classify(files[0], up="y").in_distribution
 
 
 @pytest.mark.parametrize("name", [*TEXT_HEADS, *EXAMPLE_HEADS])
@@ -244,11 +272,11 @@ def set_head(**entries):
     ("change", "message"),
     [
         (lambda t, c: t.pop("head.means"), "missing"),
-        (lambda t, c: t.pop("familiar_classes"), "both .*least_familiarity.* and the tensor 'familiar_classes'"),
-        (set_head(least_familiarity=None), "both .*least_familiarity.* and the tensor 'familiar_classes'"),
-        (set_head(least_familiarity=2), "a least familiarity of 2.0: expected a cosine"),
-        (set_head(least_familiarity="low"), 'a number as "least_familiarity"'),
-        (lambda t, c: t.update(familiar_classes=torch.eye(3)), r"'familiar_classes' is \[3, 3\]: expected \[3, 24\]"),
+        (lambda t, c: t.pop("ood_centroids"), "both .*ood_threshold.* and the tensor 'ood_centroids'"),
+        (set_head(ood_threshold=None), "both .*ood_threshold.* and the tensor 'ood_centroids'"),
+        (set_head(ood_threshold=2), "an OOD threshold of 2.0: expected a cosine"),
+        (set_head(ood_threshold="low"), 'a number as "ood_threshold"'),
+        (lambda t, c: t.update(ood_centroids=torch.eye(3)), r"OOD centroids are \[3, 3\]: expected \[3, 24\]"),
         (lambda t, c: t.update({"head.foot": torch.ones(1)}), "foot"),
         (lambda t, c: t.update({"foot": torch.ones(1)}), "the tensor 'foot' is not part of a head"),
         (lambda t, c: t.update({"head.means": t["head.means"][..., :-1]}), "does not read features"),
@@ -278,13 +306,13 @@ def set_head(**entries):
         (lambda t, c: c.update(views="ring-5"), "does not read features of 2 paths, 5 views and width 24"),
     ],
 )
-def test_incomplete_folders_load_not_at_all(folder, change, message):
+def test_incomplete_folders_are_refused(folder, change, message):
     rewrite(folder, change)
     with pytest.raises(ModelError, match=f"{folder}.*?{message}"):
         clip2point.load(folder)
 
 
-def test_damaged_tensors_and_another_base_are_said(folder, tiny_siglip):
+def test_damaged_tensors_and_another_base_are_refused(folder, tiny_siglip):
     rewrite(folder, lambda tensors, config: config.update(base=str(tiny_siglip)))
     with pytest.raises(ModelError, match='fitted on another model than .*; correct "base" in config.json'):
         clip2point.load(folder)

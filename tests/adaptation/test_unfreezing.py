@@ -8,7 +8,6 @@ from torch import nn
 import clip2point
 from clip2point.adaptation.split_attention import split_attention
 from clip2point.adaptation.unfreezing import LoraSettings, plain_state, unfreeze
-from clip2point.backbones.clip_towers import Attention
 from clip2point.core.errors import OptionError
 
 
@@ -25,12 +24,17 @@ def pocket():
 @pytest.fixture(scope="module")
 def openai_clip():
     """A backbone of CLIP's own tensors, by OpenAI's names: 32 px, patch 16, two layers."""
-    from clip2point.backbones.clip import ClipBackbone
-    from clip2point.backbones.clip_towers import Architecture, VisionTransformer
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+    from clip2point.backbones.clip import ClipBackbone
+    from clip2point.backbones.clip_names import to_openai_names
+    from clip2point.backbones.transformers_towers import VisionTower
+
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 1}
+    model = CLIPVisionModelWithProjection(CLIPVisionConfig(**sizes, image_size=32, patch_size=16, projection_dim=24))
+    state = to_openai_names(VisionTower(model.vision_model, model.visual_projection).state_dict(), "vision")
     torch.manual_seed(0)
-    tower = VisionTransformer(Architecture(64, 2, 1, 128, "gelu"), 16, 2, 24)
-    state = {name: torch.randn(tensor.shape) / 8 for name, tensor in tower.state_dict().items()}
+    state = {name: torch.randn(tensor.shape) / 8 for name, tensor in state.items()}
     return ClipBackbone({"image": state}, activation="gelu", logit_scale=10.0, name="tiny", dtype="fp32")
 
 
@@ -56,7 +60,7 @@ def copied(tower):
     ("backbone", "trained_parts"),
     [
         ("clip", ("vision.encoder.layers.1.", "vision.post_layernorm.", "projection.")),
-        ("openai_clip", ("vision.transformer.resblocks.1.", "vision.ln_post.", "vision.proj")),
+        ("openai_clip", ("vision.encoder.layers.1.", "vision.post_layernorm.", "projection.")),
         ("pocket", ("network._blocks.20.", "network._conv_head.", "network._bn1.", "head.")),
     ],
 )
@@ -136,7 +140,7 @@ def test_lora_begins_at_the_tower_and_is_merged_into_an_ordinary_one(backbone, r
     ("backbone", "layers"),
     [
         ("clip", [f"vision.encoder.layers.0.{name}" for name in ("self_attn.q_proj", "self_attn.out_proj", "mlp.fc1")]),
-        ("openai_clip", [f"vision.transformer.resblocks.1.attn.{name}_proj" for name in ("q", "k", "v", "out")]),
+        ("openai_clip", [f"vision.encoder.layers.1.self_attn.{name}_proj" for name in ("q", "k", "v", "out")]),
         ("siglip", [f"vision.head.attention.{name}_proj" for name in ("q", "k", "v", "out")]),
         ("pocket", ["network._blocks.3._expand_conv", "head"]),
     ],
@@ -168,14 +172,9 @@ def test_attention_taken_apart_gives_the_same_and_is_put_together_again():
     query, tokens = torch.randn(2, 1, 12), torch.randn(2, 5, 12)
     split = split_attention(joint)
     torch.testing.assert_close(split(query, tokens, tokens)[0], joint(query, tokens, tokens)[0])
-    joined = split.joined().state_dict()
+    joined = split.join().state_dict()
     assert joined.keys() == joint.state_dict().keys()
     assert all(torch.equal(joined[name], tensor) for name, tensor in joint.state_dict().items())
-    own = Attention(12, 3).requires_grad_(False)
-    for weight in own.parameters():
-        weight.normal_()
-    for causal in (False, True):
-        torch.testing.assert_close(split_attention(own)(tokens, causal), own(tokens, causal))
 
 
 def test_the_same_seed_gives_the_same_updates_and_leaves_the_generator_alone(clip):

@@ -1,7 +1,23 @@
-"""How towers are trained in the tests."""
+"""Towers' tensors, and how towers are trained in the tests."""
+
+from pathlib import Path
 
 import pytest
 import torch
+
+DATA = Path(__file__).parent.parent / "data"
+TEXT = ("token_embedding.", "positional_embedding", "transformer.", "ln_final.", "text_projection")
+
+
+@pytest.fixture(scope="session")
+def openai_states():
+    """Tensors in fp32 of the towers of OpenAI's golden file, by their names: width 64, two layers."""
+    state = torch.load(DATA / "openai_clip_tiny.pth", weights_only=True)
+    vision = {name: tensor.float() for name, tensor in state.items() if name.startswith("visual.")}
+    return {
+        "vision": {name.removeprefix("visual."): tensor for name, tensor in vision.items()},
+        "text": {name: tensor.float() for name, tensor in state.items() if name.startswith(TEXT)},
+    }
 
 
 @pytest.fixture(scope="session")

@@ -71,11 +71,11 @@ def test_images_are_resized_and_normalised_one_by_one(backbone):
 
 
 def test_images_tell_by_their_values_whether_they_are_normalised(backbone):
-    grey = torch.full((4, 3, 64, 64), 0.5)
-    for image, value in zip(grey, (-1.0, 2.0, -1.01, 2.01), strict=True):
+    gray = torch.full((4, 3, 64, 64), 0.5)
+    for image, value in zip(gray, (-1.0, 2.0, -1.01, 2.01), strict=True):
         image[0, 3, 4] = value
-    told = backbone.encode_image(grey)
-    plain, normalised = (backbone.encode_image(grey, normalized=value) for value in (False, True))
+    told = backbone.encode_image(gray)
+    plain, normalised = (backbone.encode_image(gray, normalized=value) for value in (False, True))
     close(told[:2], plain[:2])
     close(told[2:], normalised[2:])
     assert not torch.allclose(plain, normalised, atol=0.01)
@@ -93,6 +93,23 @@ def test_callers_may_say_that_images_are_normalised(backbone):
         assert not torch.allclose(encode(normalised), encode(dull), atol=0.01)
 
 
+def test_pixels_are_taken_as_they_are(backbone):
+    depth = depth_maps()
+    mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
+    pixels = (depth.flatten(0, 1)[:, None] - mean) / std
+    for path in ("image", "depth"):
+        close(backbone.encode_pixels(pixels, path), backbone.encode_depth(depth, path).flatten(0, 1))
+    assert torch.equal(backbone.encode_pixels(pixels), backbone.encode_pixels(pixels, path="image"))
+    dull = torch.full((1, 3, 64, 64), 0.5)  # would be taken for one that is not normalised
+    close(backbone.encode_pixels(dull), backbone.encode_image(dull, normalized=True))
+    with pytest.raises(OptionError, match="images of 32 x 32 pixels: this tower takes 64 x 64"):
+        backbone.encode_pixels(torch.zeros(1, 3, 32, 32))
+    with pytest.raises(OptionError, match=r"images in torch.uint8: expected floating-point numbers"):
+        backbone.encode_pixels(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
+    with pytest.raises(OptionError, match="unknown path 'photo'"):
+        backbone.encode_pixels(pixels, path="photo")
+
+
 def test_wrong_shapes_are_refused(backbone):
     for encode in (backbone.encode_image, backbone.encode_depth_images):
         for shape in ((3, 64, 64), (1, 2, 64, 64)):
@@ -106,7 +123,7 @@ def test_wrong_shapes_are_refused(backbone):
         torch.zeros(1, 3),
         torch.zeros(1, 0, dtype=int),
     ):
-        with pytest.raises(OptionError, match=r"expected integers \[C, L\], L from 1 to 77"):
+        with pytest.raises(OptionError, match=r"expected integers \[B, L\], L from 1 to 77"):
             backbone.encode_tokens(tokens)
     with pytest.raises(OptionError, match="tokens from 0 to 1000: expected 0 to 999"):
         backbone.encode_tokens(torch.tensor([[0, 1000]]))
@@ -166,8 +183,8 @@ def test_depth_towers_can_be_trained_further_and_saved(backbone, train_one_step,
     assert torch.cosine_similarity(rounded, trained.encode_depth(depth), dim=-1).min() > 0.999
     with pytest.raises(OptionError, match="image size 32 of the depth tower: .* takes 64 pixels only"):
         backbone.with_depth_tower(tower, image_size=32)
-    with pytest.raises(ModelError, match=r"depth tower: the tensor 'vision\.proj' is missing"):
-        backbone.with_depth_tower({k: v for k, v in tower.state_dict().items() if k != "vision.proj"})
+    with pytest.raises(ModelError, match=r"depth tower: the tensor 'projection\.weight' is missing"):
+        backbone.with_depth_tower({k: v for k, v in tower.state_dict().items() if k != "projection.weight"})
 
 
 def test_without_training_both_paths_are_one(tmp_path):

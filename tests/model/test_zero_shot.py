@@ -229,7 +229,7 @@ def with_activation(backbone, activation):
             for tower, prefix in states.items()
         },
         activation=activation,
-        heads={tower: architecture.heads for tower, architecture in backbone.architectures.items()},
+        heads=backbone.heads,
         logit_scale=1.0,
         name="changed",
         dtype="fp32",

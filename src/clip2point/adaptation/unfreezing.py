@@ -6,16 +6,18 @@ What is frozen takes no gradients: nothing of its forward pass is kept, and no b
 from __future__ import annotations
 
 import copy
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from clip2point.adaptation.split_attention import SplitAttention, split_attention
+from clip2point.backbones import DepthTower
 from clip2point.core.errors import OptionError
 
 #: By what the batch norms of trained parts normalise: the running statistics, which then stay, or those of the batch.
@@ -43,29 +45,6 @@ class LoraSettings:
             raise OptionError(f"alpha is {self.alpha}: expected above 0, at most 10000")
 
 
-class _Anatomy(NamedTuple):
-    """The order of a tower's parts, by their names.
-
-    Attributes:
-        blocks: the list of blocks.
-        stem: what comes before them; all else comes after.
-    """
-
-    blocks: str
-    stem: tuple[str, ...]
-
-
-#: Of the towers of ``pocket``, of transformers, and of CLIP from its own tensors.
-_ANATOMIES = (
-    _Anatomy("network._blocks", ("network._conv_stem", "network._bn0")),
-    _Anatomy("vision.encoder.layers", ("vision.embeddings", "vision.pre_layrnorm")),
-    _Anatomy(
-        "vision.transformer.resblocks",
-        ("vision.conv1", "vision.class_embedding", "vision.positional_embedding", "vision.ln_pre"),
-    ),
-)
-
-
 def check_unfreeze(how: str) -> None:
     """Make sure that there is such a way to tune a tower.
 
@@ -90,8 +69,7 @@ def unfreeze(
         tower: of a backbone's ``depth_tower()``; changed in place.
         how: "all"; "last-N", the last N blocks (transformer layers, or inverted residual blocks of ``pocket``) and what
             comes after them, up to the projection; or "lora", low-rank updates of the linear layers and 1 x 1
-            convolutions. Matrices inside other layers (the queries, keys and values of CLIP from its own tensors, the
-            attention that pools SigLIP's tokens) have no updates.
+            convolutions; torch's own attention, which pools SigLIP's tokens, is taken apart for it.
         lora: rank and scale of the updates; by default those of ``LoraSettings``.
         batch_norm: what trained batch norms go by. The default suits pre-trained networks and small batches, in which
             several views of each shape make a poor sample. Frozen ones always go by their running statistics.
@@ -107,12 +85,11 @@ def unfreeze(
     tower.eval().requires_grad_(False)
     if how == "lora":
         return _with_lora(tower, lora or LoraSettings(), seed)
-    frozen = _frozen_parts(tower, int(how.removeprefix("last-"))) if how != "all" else ()
-    for name, weight in tower.named_parameters():
-        weight.requires_grad_(not _within(name, frozen))
-    for name, module in tower.named_modules():
-        if not (isinstance(module, _BatchNorm) and batch_norm == "running"):
-            module.training = not _within(name, frozen)
+    frozen = _find_frozen(tower, int(how.removeprefix("last-"))) if how != "all" else set()
+    for module in set(tower.modules()) - frozen:
+        for weight in module.parameters(recurse=False):
+            weight.requires_grad_(True)
+        module.training = not (isinstance(module, _BatchNorm) and batch_norm == "running")
     return tower
 
 
@@ -138,28 +115,23 @@ def plain_state(tower: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tens
             _put(merged, name, layer.get_base_layer())
     for name, attention in list(merged.named_modules()):
         if isinstance(attention, SplitAttention):
-            _put(merged, name, attention.joined())
+            _put(merged, name, attention.join())
     return {name: tensor.detach() for name, tensor in merged.state_dict().items()}
 
 
-def _frozen_parts(tower: nn.Module, count: int) -> tuple[str, ...]:
-    """Names of what comes before the last ``count`` blocks."""
-    modules = dict(tower.named_modules())
-    for anatomy in _ANATOMIES:
-        blocks = modules.get(anatomy.blocks)
-        if isinstance(blocks, nn.ModuleList):
-            if count > len(blocks):
-                raise OptionError(
-                    f"unfreeze is 'last-{count}': this tower has {len(blocks)} blocks; expected last-1 to "
-                    f"last-{len(blocks)}, or all"
-                )
-            return (*anatomy.stem, *(f"{anatomy.blocks}.{index}" for index in range(len(blocks) - count)))
-    raise OptionError(f"unfreeze is 'last-{count}': the blocks of this tower are not known; expected all or lora")
-
-
-def _within(name: str, parts: tuple[str, ...]) -> bool:
-    """Whether a module or weight is one of some parts, or lies in one."""
-    return any(name == part or name.startswith(f"{part}.") for part in parts)
+def _find_frozen(tower: nn.Module, count: int) -> set[nn.Module]:
+    """Find the modules that compute before the last ``count`` blocks."""
+    if not isinstance(tower, DepthTower):
+        raise OptionError(f"unfreeze is 'last-{count}': the blocks of this tower are not known; expected all or lora")
+    blocks = tower.blocks()
+    if count > len(blocks):
+        raise OptionError(
+            f"unfreeze is 'last-{count}': this tower has {len(blocks)} blocks; expected last-1 to last-{len(blocks)}, "
+            "or all"
+        )
+    first = blocks[-count]
+    before = itertools.takewhile(lambda module: module is not first, tower.modules())
+    return {module for module in before if first not in set(module.modules())}
 
 
 def _with_lora(tower: nn.Module, settings: LoraSettings, seed: int) -> nn.Module:
@@ -188,8 +160,9 @@ def _with_lora(tower: nn.Module, settings: LoraSettings, seed: int) -> nn.Module
 def _matrices(tower: nn.Module) -> dict[str, nn.Module]:
     """Linear layers and 1 x 1 convolutions, by name."""
     # Torch's own attention reads the weights of its layers without calling them; what was not taken apart stays closed.
-    closed = tuple(name for name, module in tower.named_modules() if isinstance(module, nn.MultiheadAttention))
-    return {name: module for name, module in tower.named_modules() if _is_matrix(module) and not _within(name, closed)}
+    attentions = [module for module in tower.modules() if isinstance(module, nn.MultiheadAttention)]
+    closed = {part for attention in attentions for part in attention.modules()}
+    return {name: module for name, module in tower.named_modules() if _is_matrix(module) and module not in closed}
 
 
 def _is_matrix(module: Any) -> bool:

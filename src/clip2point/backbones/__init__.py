@@ -1,5 +1,6 @@
 """Backbones: vision-language towers behind one protocol."""
 
+from clip2point.backbones.depth_tower import DepthTower
 from clip2point.backbones.protocol import MAX_BATCH, PATHS, Backbone, DepthPath, shapes_per_batch
 
-__all__ = ["MAX_BATCH", "PATHS", "Backbone", "DepthPath", "shapes_per_batch"]
+__all__ = ["MAX_BATCH", "PATHS", "Backbone", "DepthPath", "DepthTower", "shapes_per_batch"]

@@ -1,4 +1,4 @@
-"""Depth towers as pre-training makes them: checked and copied on their way into a backbone."""
+"""Depth towers as training makes them, checked and copied on their way into a backbone."""
 
 from __future__ import annotations
 
@@ -10,21 +10,53 @@ from torch import Tensor, nn
 
 from clip2point.core.errors import ModelError, OptionError
 
+
+class DepthTower(nn.Module):
+    """A network from depth maps [N, 1, S, S] in [0, 1] to features [N, D].
+
+    Its submodules are registered in the order in which they compute, so that what comes before its blocks and what
+    comes after them is told by their order in ``modules()``.
+
+    Examples:
+        >>> class TwoLayers(DepthTower):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.layers = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.Linear(8, 4))
+        ...     def forward(self, images):
+        ...         return self.layers(images)
+        ...     def blocks(self):
+        ...         return list(self.layers[1:])
+        >>> tower = TwoLayers()
+        >>> tower(torch.zeros(2, 1, 4, 4)).shape, len(tower.blocks())
+        (torch.Size([2, 4]), 2)
+    """
+
+    def blocks(self) -> list[nn.Module]:
+        """Return the blocks, first to last, of which fine-tuning may train the last ones alone."""
+        raise NotImplementedError
+
+
 Tower = TypeVar("Tower", bound=nn.Module)
 
 
-def filled(tower: Tower, trained: nn.Module | Mapping[str, Tensor]) -> Tower:
+def fill_tower(tower: Tower, trained: nn.Module | Mapping[str, Tensor]) -> Tower:
     """Give a tower its own copy of trained weights.
 
     Args:
-        tower: of the right architecture; its own weights are dropped and may lie on the meta device.
-        trained: a tower, or the state of one, in fp32 or fp16.
+        tower: Tower of the right architecture; its own weights are dropped and may lie on the meta device.
+        trained: Tower, or the state of one, in fp32 or fp16.
 
     Returns:
         ``tower``, for inference, on the CPU and in its own number format.
 
     Raises:
-        ModelError: that names a tensor which is missing, too many, misshapen, not finite or in another number format.
+        ModelError: If a tensor is missing, unexpected, misshapen, not finite or in another number format; the message
+            names it.
+
+    Examples:
+        >>> filled = fill_tower(nn.Linear(2, 1), {"weight": torch.ones(1, 2), "bias": torch.zeros(1).half()})
+        >>> filled(torch.tensor([3.0, 4.0]))
+        tensor([7.])
     """
     given = trained.state_dict() if isinstance(trained, nn.Module) else trained
     own = tower.state_dict()
@@ -36,8 +68,8 @@ def filled(tower: Tower, trained: nn.Module | Mapping[str, Tensor]) -> Tower:
             raise ModelError(
                 f"depth tower: the tensor {name!r} is in {tensor.dtype}, expected {expected} or torch.float16"
             )
-        # One memory layout whatever the source had, so that the same weights give the same bits.
-        copies[name] = tensor.detach().to("cpu", expected).clone(memory_format=torch.contiguous_format)
+        # The tower's memory layout whatever the source had, so that the same weights give the same bits.
+        copies[name] = torch.empty_like(own[name], device="cpu").copy_(tensor.detach())
     tower.load_state_dict(copies, assign=True)
     return tower.eval().requires_grad_(False)
 
@@ -45,23 +77,40 @@ def filled(tower: Tower, trained: nn.Module | Mapping[str, Tensor]) -> Tower:
 def check_image_size(wanted: int | None, own: int, owner: str) -> None:
     """Make sure that a tower which takes images of one size only is asked for no other.
 
+    Args:
+        wanted: Side of the images in pixels; None for the tower's own.
+        own: Side of the images that the tower takes, in pixels.
+        owner: Name of the model, for the message.
+
     Raises:
-        OptionError: if it is.
+        OptionError: If the sizes differ.
+
+    Examples:
+        >>> check_image_size(None, 224, "clip-vit-b-32")
+        >>> check_image_size(160, 224, "clip-vit-b-32")
+        Traceback (most recent call last):
+        clip2point.core.errors.OptionError: image size 160 of the depth tower: clip-vit-b-32 takes 224 pixels only
     """
     if wanted not in (None, own):
         raise OptionError(f"image size {wanted} of the depth tower: {owner} takes {own} pixels only")
 
 
 def check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], owner: str) -> None:
-    """Make sure that there are exactly the expected tensors.
+    """Make sure that exactly the expected tensors are there.
 
     Args:
-        tensors: by name.
-        expected: shapes by name.
-        owner: of the tensors, for messages.
+        tensors: Tensors by name.
+        expected: Shapes by name.
+        owner: Name of what they belong to, for messages.
 
     Raises:
-        ModelError: that names a tensor which is missing, too many, misshapen or not finite.
+        ModelError: If a tensor is missing, unexpected, misshapen or not finite; the message names it.
+
+    Examples:
+        >>> check_tensors({"weight": torch.zeros(2, 3)}, {"weight": (2, 3)}, "head")
+        >>> check_tensors({"weight": torch.zeros(2, 3)}, {"weight": (3, 2)}, "head")
+        Traceback (most recent call last):
+        clip2point.core.errors.ModelError: head: the tensor 'weight' has shape [2, 3], expected [3, 2]
     """
     if missing := sorted(expected.keys() - tensors.keys()):
         raise ModelError(f"{owner}: the tensor {missing[0]!r} is missing ({len(missing)} in all)")

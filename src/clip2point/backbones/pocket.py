@@ -18,19 +18,29 @@ import torch
 from torch import Tensor, nn
 
 from clip2point.backbones import efficientnet
-from clip2point.backbones.depth_tower import filled
+from clip2point.backbones.depth_tower import DepthTower, fill_tower
 from clip2point.backbones.minilm import MiniLMTextTower
 from clip2point.backbones.precision import choose_device, choose_dtype
-from clip2point.backbones.protocol import MAX_BATCH, DepthPath, check_path, hash_tensors, in_batches
+from clip2point.backbones.protocol import (
+    MAX_BATCH,
+    DepthPath,
+    check_path,
+    check_pixels,
+    encode_in_batches,
+    hash_tensors,
+)
 from clip2point.core.errors import OptionError
 
 #: Images at once on the CPU. The layers' outputs for more of them outgrow what glibc's allocator keeps for reuse, and
 #: each layer then waits for fresh memory: 64 at once are half as fast.
 _CPU_BATCH = 8
 
+#: Width of the embedding space.
 DIM = 384
-IMAGE_SIZE = 224  # of colour images, and of depth maps until a tower is trained on others
-_SIZES = (32, 1024)  # the network halves images five times
+#: Side of colour images in pixels, and of depth maps until a tower is trained on others.
+IMAGE_SIZE = 224
+#: Least and greatest side of depth maps: the network halves images five times.
+_SIZES = (32, 1024)
 
 #: Shapes of the tensors that a checkpoint of this backbone has.
 TENSORS: dict[str, tuple[int, ...]] = {
@@ -41,12 +51,12 @@ TENSORS: dict[str, tuple[int, ...]] = {
 }
 
 
-class PocketDepthTower(nn.Module):
+class PocketDepthTower(DepthTower):
     """A network and its map into the text space.
 
     Args:
-        network: for grey images.
-        head: from its features, in fp32.
+        network: Network that reads grayscale images.
+        head: Map from its features, in fp32.
     """
 
     def __init__(self, network: efficientnet.EfficientNetLite, head: nn.Linear) -> None:
@@ -54,8 +64,12 @@ class PocketDepthTower(nn.Module):
         self.network, self.head = network, head
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features [N, 384] of depth maps [N, 1, S, S] in [0, 1]."""
-        return self.head(self.network.forward_grey(images).float())
+        """Return features [N, 384] of depth maps [N, 1, S, S] in [0, 1]."""
+        return self.head(self.network.forward_grayscale(images).float())
+
+    def blocks(self) -> list[nn.Module]:
+        """Return the inverted residual blocks."""
+        return self.network.blocks()
 
 
 class _SharedTowers:
@@ -66,7 +80,7 @@ class _SharedTowers:
 
     @cached_property
     def vision(self) -> efficientnet.EfficientNetLite:
-        return efficientnet.load_lite2()[0].fused().to(self._device, self._dtype)
+        return efficientnet.load_lite2()[0].fuse().to(self._device, self._dtype)
 
     @cached_property
     def text(self) -> MiniLMTextTower:
@@ -79,9 +93,9 @@ class PocketBackbone:
     """The embedded backbone; implements ``Backbone``.
 
     Args:
-        tensors: those named in ``TENSORS``.
-        logit_scale: factor on cosines before a softmax.
-        device: name of a torch device.
+        tensors: Tensors named in ``TENSORS``.
+        logit_scale: Factor on cosines before a softmax.
+        device: Name of a torch device.
         dtype: "auto", "fp32" or "bf16".
     """
 
@@ -103,40 +117,57 @@ class PocketBackbone:
         self._depth: PocketDepthTower | None = None
 
     def fingerprint(self, path: DepthPath = "depth") -> str:
-        """Hash of the tower that reads depth maps and the map behind it."""
+        """Hash the tower that reads depth maps and the map behind it."""
         check_path(path)
         if path == "depth" and self._depth is not None:
             return hash_tensors(self._depth.state_dict().items())
         return hash_tensors([*self._shared.vision.state_dict().items(), *self._map.items()])
 
     def encode_depth(self, depth: Tensor, path: DepthPath = "depth") -> Tensor:
-        """Features [B, V, 384] of depth maps [B, V, S, S] in [0, 1]."""
+        """Return features [B, V, 384] of depth maps [B, V, S, S] in [0, 1]."""
         check_path(path)
         images = depth.flatten(0, 1)[:, None].to(self.device, self.dtype)
         if path == "depth" and self._depth is not None:
-            features = in_batches(self._depth, images, self._batch)
+            features = encode_in_batches(self._depth, images, self._batch)
         else:
-            features = in_batches(self._shared.vision.forward_grey, images, self._batch)
-            features = self._mapped(features, "map.depth_mean")
+            features = encode_in_batches(self._shared.vision.forward_grayscale, images, self._batch)
+            features = self._map_features(features, "map.depth_mean")
         return features.unflatten(0, depth.shape[:2])
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """Features [B, 384] of colour images [B, 3, H, W] in [0, 1], resized to 224 x 224."""
+        """Return features [B, 384] of colour images [B, 3, H, W] in [0, 1], resized to 224 x 224."""
         size = (IMAGE_SIZE, IMAGE_SIZE)
         if images.shape[-2:] != size:
             images = torch.nn.functional.interpolate(images.float(), size, mode="bicubic", antialias=True).clamp(0, 1)
-        normalized = efficientnet.normalize(images).to(self.device, self.dtype)
-        features = in_batches(
-            self._shared.vision, normalized.contiguous(memory_format=torch.channels_last), self._batch
-        )
-        return self._mapped(features, "map.image_mean")
+        return self.encode_pixels(efficientnet.normalize(images))
+
+    def encode_pixels(self, pixels: Tensor, path: DepthPath = "image") -> Tensor:
+        """Return features [N, 384] of images [N, 3, H, W] as they are; see ``Backbone.encode_pixels``."""
+        check_path(path)
+        check_pixels(pixels)
+        if path == "depth" and self._depth is not None:
+            depth = efficientnet.denormalize(pixels).mean(1, keepdim=True)
+            return encode_in_batches(self._depth, depth.to(self.device, self.dtype), self._batch)
+        pixels = pixels.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
+        return self._map_features(encode_in_batches(self._shared.vision, pixels, self._batch), f"map.{path}_mean")
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """Features [C, 384] of C texts."""
-        return torch.nn.functional.normalize(self._shared.text(texts), dim=-1) - self._map["map.text_mean"]
+        """Return features [C, 384] of C texts."""
+        return self._center_texts(self._shared.text(texts))
+
+    def encode_tokens(self, ids: Tensor) -> Tensor:
+        """Return features [B, 384] of texts given as the numbers of their tokens; needs no tokenizer.
+
+        Args:
+            ids: Integers [B, L], L up to 256: the tokens of MiniLM with its first and last special token; 0 is padding.
+
+        Raises:
+            OptionError: If the tokens are not of that form.
+        """
+        return self._center_texts(encode_in_batches(self._shared.text.encode_tokens, ids))
 
     def depth_tower(self, path: DepthPath = "depth") -> PocketDepthTower:
-        """A copy of the tower of a path to be trained, with batch normalisation, for images of any size.
+        """Copy the tower of a path to be trained, with batch normalisation, for images of any size.
 
         In training mode it normalises by the statistics of the batch, so it gives the features of ``encode_depth``
         in evaluation mode only, in which it is returned.
@@ -153,33 +184,33 @@ class PocketBackbone:
     def with_depth_tower(
         self, tower: nn.Module | Mapping[str, Tensor], *, image_size: int | None = None
     ) -> PocketBackbone:
-        """A backbone with a trained depth tower; see ``Backbone.with_depth_tower``."""
+        """Make a backbone with a trained depth tower; see ``Backbone.with_depth_tower``."""
         size = self.image_size if image_size is None else image_size
         if not _SIZES[0] <= size <= _SIZES[1]:
             raise OptionError(f"image size {size} of the depth tower: expected {_SIZES[0]} to {_SIZES[1]} pixels")
         with torch.device("meta"):  # without drawing weights, which would take time and random numbers
             empty = PocketDepthTower(efficientnet.EfficientNetLite(), nn.Linear(efficientnet.FEATURES, DIM))
-        trained = filled(empty, tower)
+        trained = fill_tower(empty, tower)
         other = copy.copy(self)
         other.image_size = size
         other._trained = trained
         other._depth = PocketDepthTower(
-            trained.network.fused().to(self.device, self.dtype), copy.deepcopy(trained.head).to(self.device)
+            trained.network.fuse().to(self.device, self.dtype), copy.deepcopy(trained.head).to(self.device)
         )
         return other
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The tensors of ``TENSORS`` and those of a trained depth tower."""
+        """Return the tensors of ``TENSORS`` and those of a trained depth tower."""
         trained = self._trained.state_dict() if self._trained is not None else {}
         return {**self._map, **{f"depth.{name}": tensor for name, tensor in trained.items()}}
 
     def config(self) -> dict[str, Any]:
-        """What a checkpoint has to say besides."""
+        """Return what a checkpoint has to say besides."""
         depth = {"depth_tower": {"image_size": self.image_size}} if self._trained is not None else {}
         return {"backbone": self.name, "logit_scale": self.logit_scale, **depth}
 
     def _depth_map(self) -> nn.Linear:
-        """The map of depth maps' features, with the mean as a bias."""
+        """Make the map of depth maps' features, with the mean as a bias."""
         weight, mean = self._map["map.weight"], self._map["map.depth_mean"]
         head = nn.utils.skip_init(nn.Linear, *weight.shape, device=self.device)
         with torch.no_grad():
@@ -187,6 +218,10 @@ class PocketBackbone:
             head.bias.copy_(-mean @ weight)
         return head
 
-    def _mapped(self, features: Tensor, mean: str) -> Tensor:
-        """Image features [..., 1280] in the text space [..., 384]."""
+    def _map_features(self, features: Tensor, mean: str) -> Tensor:
+        """Map image features [..., 1280] into the text space [..., 384]."""
         return (features - self._map[mean]) @ self._map["map.weight"]
+
+    def _center_texts(self, embeddings: Tensor) -> Tensor:
+        """Give text embeddings [C, 384] the length 1 and take the class names' mean from them."""
+        return torch.nn.functional.normalize(embeddings, dim=-1) - self._map["map.text_mean"]

@@ -1,4 +1,4 @@
-"""Where and in which number format towers compute."""
+"""Devices and number formats of towers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from clip2point.core.errors import OptionError, reason
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
-#: What may be asked for.
+#: Names of number formats that may be asked for.
 DTYPES = ("auto", *_DTYPES)
 
 
 def choose_device(device: str | torch.device = "cpu") -> torch.device:
-    """The device of that name, once it is known to exist.
+    """Return the device of that name, once it is known to exist.
 
     Raises:
-        OptionError: if there is no such device on this machine.
+        OptionError: If there is no such device on this machine.
+
+    Examples:
+        >>> choose_device("cpu")
+        device(type='cpu')
     """
     try:
         chosen = torch.device(device)
@@ -27,16 +31,23 @@ def choose_device(device: str | torch.device = "cpu") -> torch.device:
 
 
 def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    """The number format for a tower.
+    """Return the number format for a tower.
 
     Args:
         dtype: "fp32", "bf16", or "auto": bf16 where the hardware multiplies matrices in it (AMX on the CPU, Ampere or
             later on CUDA), fp32 elsewhere. Features in bf16 differ from those in fp32 by a cosine of about 0.0001;
             published accuracies should be taken in fp32.
-        device: of the tower.
+        device: Device of the tower.
+
+    Returns:
+        The number format.
 
     Raises:
-        OptionError: if the format is unknown.
+        OptionError: If the format is unknown.
+
+    Examples:
+        >>> choose_dtype("fp32", torch.device("cpu"))
+        torch.float32
     """
     if dtype not in DTYPES:
         raise OptionError(f"unknown dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
@@ -48,6 +59,6 @@ def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
 
 
 def has_amx() -> bool:
-    """Whether the CPU has Intel's matrix extensions, with which bf16 is about four times as fast as fp32."""
+    """Tell whether the CPU has Intel's matrix extensions, with which bf16 is about four times as fast as fp32."""
     probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
     return bool(probe and probe())

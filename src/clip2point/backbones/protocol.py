@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, get_args
 import torch
 from torch import Tensor, nn
 
+from clip2point.backbones.depth_tower import DepthTower
 from clip2point.core.errors import OptionError
 
 #: Which tower reads depth maps: the one trained for them, or that of photos. They are one until one is trained.
@@ -27,12 +28,12 @@ class Backbone(Protocol):
     Features come out as float32 on the CPU's or the model's device and are not normalised.
 
     Attributes:
-        name: what ``clip2point.load`` knows it by.
+        name: Name by which ``clip2point.load`` knows it.
         dim: D, width of the embedding space.
-        image_size: S, pixels; the size at which depth maps are to be rendered.
-        logit_scale: factor on cosines before a softmax.
-        device: where the towers are.
-        dtype: in which the vision towers compute.
+        image_size: S, side in pixels of the depth maps that it reads.
+        logit_scale: Factor on cosines before a softmax.
+        device: Device of the towers.
+        dtype: Number format in which the vision towers compute.
     """
 
     name: str
@@ -43,57 +44,88 @@ class Backbone(Protocol):
     dtype: torch.dtype
 
     def fingerprint(self, path: DepthPath = "depth") -> str:
-        """Hash of all that the features of depth maps depend on: the tower's weights as loaded, and its code."""
+        """Hash all that the features of depth maps depend on: the tower's weights as loaded, and its code."""
         ...
 
     def encode_depth(self, depth: Tensor, path: DepthPath = "depth") -> Tensor:
-        """Features [B, V, D] of depth maps [B, V, S, S] in [0, 1].
+        """Return features [B, V, D] of depth maps [B, V, S, S] in [0, 1].
 
         Raises:
-            OptionError: if there is no such path.
+            OptionError: If there is no such path.
         """
         ...
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """Features [B, D] of colour images [B, 3, H, W] in [0, 1]."""
+        """Return features [B, D] of colour images [B, 3, H, W] in [0, 1]."""
+        ...
+
+    def encode_pixels(self, pixels: Tensor, path: DepthPath = "image") -> Tensor:
+        """Return features of images exactly as they are: nothing is resized, normalised or clipped.
+
+        Args:
+            pixels: Images [N, 3, S, S], resized and normalised by the mean and deviation of this backbone.
+            path: Tower that reads them: "image", or "depth" for depth maps repeated to three channels. A depth tower
+                that takes one channel is given the mean of the three, after normalising was undone.
+
+        Returns:
+            [N, D] float32.
+
+        Raises:
+            OptionError: If there is no such path, or the images are of another form.
+        """
         ...
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """Features [C, D] of C texts."""
+        """Return features [C, D] of C texts."""
         ...
 
-    def depth_tower(self, path: DepthPath = "depth") -> nn.Module:
-        """A copy of a tower to be trained, in fp32 and in evaluation mode, sharing nothing with this backbone.
+    def encode_tokens(self, ids: Tensor) -> Tensor:
+        """Return features of texts given as the numbers of their tokens; needs no tokenizer.
 
-        It maps depth maps [N, 1, S, S] in [0, 1] to features [N, D], those of ``encode_depth`` before training.
+        Args:
+            ids: Integers [B, L] as the backbone's tokenizer gives them, special tokens and padding included.
+
+        Returns:
+            [B, D] float32.
+
+        Raises:
+            OptionError: If the tokens are of another form, or none of the tower's.
+        """
+        ...
+
+    def depth_tower(self, path: DepthPath = "depth") -> DepthTower:
+        """Copy a tower to be trained, in fp32 and in evaluation mode; it shares nothing with this backbone.
 
         Args:
             path: "depth" to train the depth tower further, "image" to begin with the image tower.
 
+        Returns:
+            A tower that gives the features of ``encode_depth`` until it is trained.
+
         Raises:
-            OptionError: if there is no such path.
+            OptionError: If there is no such path.
         """
         ...
 
     def with_depth_tower(self, tower: nn.Module | Mapping[str, Tensor], *, image_size: int | None = None) -> Backbone:
-        """A backbone that reads depth maps with a trained tower and shares the other towers with this one.
+        """Make a backbone that reads depth maps with a trained tower and shares the other towers with this one.
 
         Args:
-            tower: made by ``depth_tower`` and trained since, or the state of one; it is copied.
-            image_size: at which depth maps are to be rendered for it, in pixels; as before if not given.
+            tower: Tower made by ``depth_tower`` and trained since, or the state of one; it is copied.
+            image_size: Side in pixels of the depth maps to be rendered for it; as before if not given.
 
         Raises:
-            ModelError: that names a tensor which is not what it should be.
-            OptionError: if the network does not take images of that size.
+            ModelError: If a tensor is not what it should be; the message names it.
+            OptionError: If the network does not take images of that size.
         """
         ...
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The tensors that a checkpoint has to hold, in fp32; those of a trained depth tower begin with ``depth.``."""
+        """Return the tensors that a checkpoint has to hold, in fp32; a trained depth tower's begin with ``depth.``."""
         ...
 
     def config(self) -> dict[str, Any]:
-        """What a checkpoint has to say besides, as JSON types; ``backbone`` names the kind."""
+        """Return what a checkpoint has to say besides, as JSON types; ``backbone`` names the kind."""
         ...
 
 
@@ -111,14 +143,71 @@ def check_path(path: str) -> None:
     """Make sure that a path for depth maps exists.
 
     Raises:
-        OptionError: if it does not.
+        OptionError: If it does not.
+
+    Examples:
+        >>> check_path("depth")
+        >>> check_path("photo")
+        Traceback (most recent call last):
+        clip2point.core.errors.OptionError: unknown path 'photo' for depth maps: expected one of depth, image
     """
     if path not in get_args(DepthPath):
         raise OptionError(f"unknown path {path!r} for depth maps: expected one of {', '.join(get_args(DepthPath))}")
 
 
+def check_pixels(pixels: Tensor) -> None:
+    """Make sure that a tensor holds colour images [N, 3, H, W].
+
+    Raises:
+        OptionError: If it has another number of axes or channels, or holds integers.
+
+    Examples:
+        >>> check_pixels(torch.zeros(1, 3, 224, 224))
+        >>> check_pixels(torch.zeros(3, 224, 224))
+        Traceback (most recent call last):
+        clip2point.core.errors.OptionError: images of shape [3, 224, 224]: expected [N, 3, H, W]
+    """
+    if pixels.ndim != 4 or pixels.shape[1] != 3:
+        raise OptionError(f"images of shape {list(pixels.shape)}: expected [N, 3, H, W]")
+    if not pixels.is_floating_point():
+        raise OptionError(f"images in {pixels.dtype}: expected floating-point numbers")
+
+
+def check_tokens(ids: Tensor, vocabulary: int, context: int) -> None:
+    """Make sure that a tensor holds token numbers [B, L] that a text tower knows.
+
+    Args:
+        ids: Tensor to be checked.
+        vocabulary: Number of tokens that the tower knows.
+        context: Number of tokens of the longest text.
+
+    Raises:
+        OptionError: If it holds something else.
+
+    Examples:
+        >>> check_tokens(torch.tensor([[49406, 320, 49407]]), 49408, 77)
+        >>> check_tokens(torch.tensor([[49408]]), 49408, 77)
+        Traceback (most recent call last):
+        clip2point.core.errors.OptionError: tokens from 49408 to 49408: expected 0 to 49407
+    """
+    if ids.ndim != 2 or ids.is_floating_point() or not 1 <= ids.shape[1] <= context:
+        raise OptionError(
+            f"tokens of shape {list(ids.shape)} in {ids.dtype}: expected integers [B, L], L from 1 to {context}"
+        )
+    if ids.numel() and not (int(ids.min()) >= 0 and int(ids.max()) < vocabulary):
+        raise OptionError(f"tokens from {int(ids.min())} to {int(ids.max())}: expected 0 to {vocabulary - 1}")
+
+
 def hash_tensors(tensors: Iterable[tuple[str, Tensor]]) -> str:
-    """Hash of named tensors: names, shapes, number formats and every byte."""
+    """Hash named tensors: names, shapes, number formats and every byte.
+
+    Examples:
+        >>> a, b = torch.zeros(2), torch.ones(2)
+        >>> hash_tensors([("a", a), ("b", b)]) == hash_tensors([("b", b), ("a", a)])
+        True
+        >>> hash_tensors([("a", a)]) == hash_tensors([("a", a.double())])
+        False
+    """
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors, key=lambda pair: pair[0]):
         digest.update(f"{name} {list(tensor.shape)} {tensor.dtype};".encode())
@@ -127,15 +216,21 @@ def hash_tensors(tensors: Iterable[tuple[str, Tensor]]) -> str:
 
 
 @torch.inference_mode()
-def in_batches(tower: Callable[[Tensor], Tensor], images: Tensor, size: int = MAX_BATCH) -> Tensor:
-    """Run a tower over images in batches of at most ``size``.
+def encode_in_batches(tower: Callable[[Tensor], Tensor], images: Tensor, size: int = MAX_BATCH) -> Tensor:
+    """Run a tower over images in batches.
 
     Args:
-        tower: from [I, C, H, W] to [I, D].
-        images: [I, C, H, W].
-        size: of a batch.
+        tower: Function from [I, ...] to [I, D].
+        images: Images [I, C, H, W], or token numbers [I, L].
+        size: Largest number of images in a batch.
 
     Returns:
         [I, D] float32.
+
+    Examples:
+        >>> encode_in_batches(lambda images: images.flatten(1), torch.zeros(5, 3, 2, 2), size=2).shape
+        torch.Size([5, 12])
     """
+    if len(images) == 0:  # not all towers take none
+        return tower(images.new_ones(1, *images.shape[1:])).float()[:0]
     return torch.cat([tower(batch).float() for batch in images.split(size)])

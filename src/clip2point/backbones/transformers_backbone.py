@@ -15,11 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from clip2point.backbones.clip import MEAN, STD
-from clip2point.backbones.depth_tower import check_image_size, filled
+from clip2point.backbones.depth_tower import check_image_size, fill_tower
 from clip2point.backbones.precision import choose_device, choose_dtype
-from clip2point.backbones.protocol import DepthPath, check_path, hash_tensors, in_batches
-from clip2point.backbones.single_channel import fold_first_convolution, shared_copy
-from clip2point.core.errors import ModelError, reason
+from clip2point.backbones.protocol import (
+    DepthPath,
+    check_path,
+    check_pixels,
+    check_tokens,
+    encode_in_batches,
+    hash_tensors,
+)
+from clip2point.backbones.transformers_towers import TextTower, VisionTower
+from clip2point.core.errors import ModelError, OptionError, reason
 from clip2point.core.repositories import Repository
 
 #: Short names of models on the hub. The first is the paper's own.
@@ -39,23 +46,6 @@ _NORMALIZATION = {
 }
 
 
-class TransformersDepthTower(nn.Module):
-    """A vision model whose first convolution takes one channel, and the projection after it.
-
-    Args:
-        vision: model of transformers.
-        projection: into the shared space.
-    """
-
-    def __init__(self, vision: nn.Module, projection: nn.Module) -> None:
-        super().__init__()
-        self.vision, self.projection = vision, projection
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Features [N, D] of depth maps [N, 1, S, S] in [0, 1]."""
-        return self.projection(self.vision(images).pooler_output)
-
-
 class TransformersBackbone:
     """A CLIP or SigLIP model of transformers; implements ``Backbone``.
 
@@ -66,20 +56,20 @@ class TransformersBackbone:
     keeps it. A checkpoint then holds the trained tower alone and names the model that it builds on.
 
     Attributes:
-        name: the hub name, short name or folder; in a checkpoint, what it builds on.
+        name: Hub name, short name or folder; in a checkpoint, what it builds on.
         dim: D, width of the embedding space.
-        image_size: S, pixels, of photos and depth maps.
-        logit_scale: factor on cosines before a softmax. SigLIP's bias is not used: it is the same for all classes.
-        device: where the towers are.
-        dtype: in which the vision towers compute.
+        image_size: S, side of photos and depth maps in pixels.
+        logit_scale: Factor on cosines before a softmax. SigLIP's bias is not used: it is the same for all classes.
+        device: Device of the towers.
+        dtype: Number format in which the vision towers compute.
 
     Args:
-        model: a CLIPModel or SiglipModel of transformers, in fp32. Its modules are used, not copied.
-        tokenizer: that goes with it.
-        processor: settings of its image preprocessor; ``image_mean`` and ``image_std`` are used if present.
-        name: see above.
-        device: name of a torch device.
-        dtype: "auto", "fp32" or "bf16", of the vision towers. The text tower computes in fp32.
+        model: CLIPModel or SiglipModel of transformers, in fp32. Its modules are used, not copied.
+        tokenizer: Tokenizer of the model.
+        processor: Settings of its image preprocessor; ``image_mean`` and ``image_std`` are used if present.
+        name: See above.
+        device: Name of a torch device.
+        dtype: "auto", "fp32" or "bf16", for the vision towers. The text tower computes in fp32.
     """
 
     def __init__(
@@ -98,57 +88,77 @@ class TransformersBackbone:
         self._family: str = model.config.model_type
         self._mean, self._std = _normalization(processor, self._family)
         self._tokenizer = tokenizer
-        self._text_length: int = model.config.text_config.max_position_embeddings
-        self.image_size: int = model.config.vision_config.image_size
         self.dim: int = getattr(model.config, "projection_dim", model.config.vision_config.hidden_size)
         self.logit_scale = float(model.logit_scale.detach().exp())
-        self._text = model.text_model.to(self.device)
-        self._text_projection = _projection(model, "text_projection").to(self.device)
+        self._text = TextTower(model.text_model, _projection(model, "text_projection")).to(self.device)
+        image = VisionTower(model.vision_model, _projection(model, "visual_projection"))
+        self.image_size = image.image_size
         # Folded before the cast, so that it is rounded once.
-        depth = _one_channel_copy(model.vision_model, self._mean, self._std)
-        self._vision = model.vision_model.to(self.device, self.dtype)
-        self._vision_projection = _projection(model, "visual_projection").to(self.device, self.dtype)
-        tower = TransformersDepthTower(depth.to(self.device, self.dtype), self._vision_projection)
+        depth = image.grayscale(self._mean, self._std)
+        self._image = image.to(self.device, self.dtype)
+        depth = depth.to(self.device, self.dtype)
         #: What reads depth maps on each path, as it computes; and the trained tower as it is stored.
-        self._towers: dict[DepthPath, TransformersDepthTower] = {"depth": tower, "image": tower}
-        self._trained: TransformersDepthTower | None = None
+        self._towers: dict[DepthPath, VisionTower] = {"depth": depth, "image": depth}
+        self._trained: VisionTower | None = None
 
     def fingerprint(self, path: DepthPath = "depth") -> str:
-        """Hash of the tower that reads depth maps and the projection after it."""
+        """Hash the tower that reads depth maps and the projection after it."""
         check_path(path)
         state = self._towers[path].state_dict()
         return hash_tensors((name.removeprefix("vision."), tensor) for name, tensor in state.items())
 
     def encode_depth(self, depth: Tensor, path: DepthPath = "depth") -> Tensor:
-        """Features [B, V, D] of depth maps [B, V, S, S] in [0, 1]."""
+        """Return features [B, V, D] of depth maps [B, V, S, S] in [0, 1]."""
         check_path(path)
         images = depth.flatten(0, 1)[:, None].to(self.device, self.dtype)
-        return in_batches(self._towers[path], images).unflatten(0, depth.shape[:2])
+        return encode_in_batches(self._towers[path], images).unflatten(0, depth.shape[:2])
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """Features [B, D] of colour images [B, 3, H, W] in [0, 1], resized to S x S (bicubic, without a crop)."""
+        """Return features [B, D] of colour images [B, 3, H, W] in [0, 1], resized to S x S (bicubic, no crop)."""
         size = (self.image_size, self.image_size)
         images = images.to(self.device, torch.float32)
         if images.shape[-2:] != size:
             images = nn.functional.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
-        mean, std = (torch.tensor(values, device=self.device)[:, None, None] for values in (self._mean, self._std))
-        normalized = ((images - mean) / std).to(self.dtype)
-        return in_batches(lambda batch: self._vision_projection(self._vision(batch).pooler_output), normalized)
+        mean, std = self._statistics()
+        return self.encode_pixels((images - mean) / std)
+
+    def encode_pixels(self, pixels: Tensor, path: DepthPath = "image") -> Tensor:
+        """Return features [N, D] of images [N, 3, S, S] as they are; see ``Backbone.encode_pixels``."""
+        check_path(path)
+        check_pixels(pixels)
+        if path == "image" or self._trained is None:
+            return encode_in_batches(self._image, pixels.to(self.device, self.dtype))
+        mean, std = self._statistics()
+        depth = (pixels.to(self.device, torch.float32) * std + mean).mean(1, keepdim=True)
+        return encode_in_batches(self._towers["depth"], depth.to(self.dtype))
 
     @torch.inference_mode()
     def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """Features [C, D] of C texts; longer ones than the tower takes are cut."""
+        """Return features [C, D] of C texts; longer ones than the tower takes are cut."""
         # SigLIP was trained with texts padded to full length, CLIP with padding that its mask hides.
-        padding = "max_length" if self._family.startswith("siglip") else True
+        padding = "max_length" if self._is_siglip else True
         tokens = self._tokenizer(
-            list(texts), padding=padding, truncation=True, max_length=self._text_length, return_tensors="pt"
+            list(texts), padding=padding, truncation=True, max_length=self._text.context, return_tensors="pt"
         ).to(self.device)
-        names = ("input_ids",) if self._family.startswith("siglip") else ("input_ids", "attention_mask")
-        pooled = self._text(**{name: tokens[name] for name in names}).pooler_output
-        return self._text_projection(pooled).float()
+        return self._text(tokens["input_ids"], None if self._is_siglip else tokens["attention_mask"]).float()
 
-    def depth_tower(self, path: DepthPath = "depth") -> TransformersDepthTower:
-        """A copy of the tower of a path to be trained, for images of the model's own size.
+    def encode_tokens(self, ids: Tensor) -> Tensor:
+        """Return features [B, D] of texts given as the numbers of their tokens; needs no tokenizer.
+
+        Args:
+            ids: Integers [B, L]. CLIP's texts have their end token, and what comes after does not matter; L is at most
+                the length of the tower. SigLIP's are padded to it.
+
+        Raises:
+            OptionError: If the tokens are not of that form.
+        """
+        check_tokens(ids, self._text.vocabulary, self._text.context)
+        if self._is_siglip and ids.shape[1] != self._text.context:
+            raise OptionError(f"texts of {ids.shape[1]} tokens: SigLIP takes them padded to {self._text.context}")
+        return encode_in_batches(self._text, ids.to(self.device, torch.int64))
+
+    def depth_tower(self, path: DepthPath = "depth") -> VisionTower:
+        """Copy the tower of a path to be trained, for images of the model's own size.
 
         Of a backbone in bf16, one that was not trained has the rounded weights.
         """
@@ -160,22 +170,22 @@ class TransformersBackbone:
     def with_depth_tower(
         self, tower: nn.Module | Mapping[str, Tensor], *, image_size: int | None = None
     ) -> TransformersBackbone:
-        """A backbone with a trained depth tower; see ``Backbone.with_depth_tower``."""
+        """Make a backbone with a trained depth tower; see ``Backbone.with_depth_tower``."""
         check_image_size(image_size, self.image_size, self.name)
         other = copy.copy(self)
-        other._trained = trained = filled(self.depth_tower().cpu(), tower)
+        other._trained = trained = fill_tower(self.depth_tower().cpu(), tower)
         stored = self.device.type == "cpu" and self.dtype == torch.float32
         computing = trained if stored else copy.deepcopy(trained).to(self.device, self.dtype)
         other._towers = {"depth": computing, "image": self._towers["image"]}
         return other
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The tensors of a trained depth tower; the others come with the model."""
+        """Return the tensors of a trained depth tower; the others come with the model."""
         trained = self._trained.state_dict() if self._trained is not None else {}
         return {f"depth.{name}": tensor for name, tensor in trained.items()}
 
     def config(self) -> dict[str, Any]:
-        """Which model a checkpoint builds on."""
+        """Return which model a checkpoint builds on."""
         return {
             "backbone": "transformers",
             "base": self.name,
@@ -185,10 +195,20 @@ class TransformersBackbone:
         }
 
     def base_fingerprint(self) -> str:
-        """Hash that tells models apart whatever their device and number format: of the text tower's last layers."""
-        last = {"norm": self._text.final_layer_norm, "projection": self._text_projection}
+        """Hash the text tower's last layers, which tells models apart whatever their device and number format."""
+        last = {"norm": self._text.text.final_layer_norm, "projection": self._text.projection}
         states = ((part, module.state_dict()) for part, module in last.items())
         return hash_tensors((f"{part}.{name}", tensor) for part, state in states for name, tensor in state.items())
+
+    @property
+    def _is_siglip(self) -> bool:
+        """Whether the model is one of the SigLIP family."""
+        return self._family.startswith("siglip")
+
+    def _statistics(self) -> tuple[Tensor, Tensor]:
+        """Return mean and deviation of the channels, each [3, 1, 1]."""
+        mean, std = (torch.tensor(values, device=self.device)[:, None, None] for values in (self._mean, self._std))
+        return mean, std
 
 
 def load_transformers_backbone(
@@ -197,14 +217,17 @@ def load_transformers_backbone(
     """Load a CLIP or SigLIP model.
 
     Args:
-        source: a folder in transformers format, one of ``ALIASES``, or a repository on the hub as
-            ``Repository`` takes it.
-        name: by which the backbone is to be known; ``source`` if not given.
-        device: name of a torch device.
-        dtype: see ``TransformersBackbone``.
+        source: Folder in transformers format, one of ``ALIASES``, or a repository on the hub as ``Repository`` takes
+            it.
+        name: Name by which the backbone is to be known; ``source`` if not given.
+        device: Name of a torch device.
+        dtype: See ``TransformersBackbone``.
+
+    Returns:
+        The backbone, for inference.
 
     Raises:
-        ModelError: if the model cannot be had, is of another family, or lacks weights.
+        ModelError: If the model cannot be had, is of another family, or lacks weights.
     """
     location = ALIASES.get(str(source), str(source))
     folder = Path(location)
@@ -221,7 +244,7 @@ def load_transformers_backbone(
 
 
 def _load(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
-    """Model in fp32, tokenizer and preprocessor settings of a folder."""
+    """Load the model in fp32, the tokenizer and the preprocessor's settings of a folder."""
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
     config = AutoConfig.from_pretrained(folder)
@@ -229,18 +252,18 @@ def _load(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
         raise ModelError(
             f"{folder}: a model of type {config.model_type!r}; expected one of {', '.join(_NORMALIZATION)}"
         )
-    with _no_bars():
+    with _hide_progress_bars():
         # Where there are only pickles, they are read as tensors and plain values (weights_only) and run nothing.
         model, report = AutoModel.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
     # transformers fills missing weights with random ones and goes on.
     absent = sorted(map(str, {*report["missing_keys"], *report.get("mismatched_keys", ())}))
     if absent:
         raise ModelError(f"{folder}: {len(absent)} weights are missing or misshapen, the first is {absent[0]}")
-    return model.eval().requires_grad_(False), AutoTokenizer.from_pretrained(folder), _preprocessor(folder)
+    return model.eval().requires_grad_(False), AutoTokenizer.from_pretrained(folder), _read_preprocessor(folder)
 
 
 @contextmanager
-def _no_bars() -> Iterator[None]:
+def _hide_progress_bars() -> Iterator[None]:
     """Keep transformers from showing how it copies weights, and leave its settings as they were."""
     from transformers.utils import logging
 
@@ -253,8 +276,8 @@ def _no_bars() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _preprocessor(folder: Path) -> dict[str, Any]:
-    """Contents of ``preprocessor_config.json``, empty if there is none."""
+def _read_preprocessor(folder: Path) -> dict[str, Any]:
+    """Read ``preprocessor_config.json``; empty if there is none."""
     from transformers.image_processing_base import ImageProcessingMixin
 
     try:
@@ -264,20 +287,12 @@ def _preprocessor(folder: Path) -> dict[str, Any]:
 
 
 def _normalization(processor: Mapping[str, Any], family: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of the three channels."""
+    """Return mean and deviation of the three channels."""
     mean, std = _NORMALIZATION[family]
     return tuple(processor.get("image_mean", mean)), tuple(processor.get("image_std", std))
 
 
 def _projection(model: Any, name: str) -> nn.Module:
-    """The projection into the shared space: CLIP has one after each tower, SigLIP none."""
+    """Return the projection into the shared space: CLIP has one after each tower, SigLIP none."""
     projection: nn.Module = getattr(model, name, None) or nn.Identity()
     return projection
-
-
-def _one_channel_copy(vision: nn.Module, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
-    """A tower for depth maps that shares all weights with ``vision`` but those of the first convolution."""
-    depth = shared_copy(vision)
-    embeddings: Any = depth.embeddings
-    embeddings.patch_embedding = fold_first_convolution(embeddings.patch_embedding, mean, std)
-    return depth.requires_grad_(False)

@@ -77,8 +77,8 @@ def weight_checksums(model: str | Path) -> dict[str, str]:
     if read_config(folder).get("backbone") == "pocket":
         from clip2point.backbones import efficientnet, minilm
 
-        files["all-MiniLM-L6-v2"] = minilm.weight_file()
-        files["EfficientNet-Lite2"] = efficientnet.weight_file()
+        files["all-MiniLM-L6-v2"] = minilm.find_weights()
+        files["EfficientNet-Lite2"] = efficientnet.find_weights()
     return {name: sha256(file) for name, file in files.items()}
 
 

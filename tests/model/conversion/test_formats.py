@@ -186,7 +186,7 @@ def test_no_tensor_is_passed_over(file, saved, tmp_path):
         (
             "visual.proj",
             torch.zeros(64, 31),
-            "do not share one embedding space: .* image 31, depth 31, text 32",
+            "do not share one embedding space: .* image 31, text 32",
         ),
         ("visual.conv1.weight", torch.zeros(64, 1, 16, 16), "fit no square colour image"),
         ("visual.positional_embedding", torch.zeros(16, 64), "fit no square colour image"),

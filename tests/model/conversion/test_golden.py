@@ -30,6 +30,8 @@ def test_clip(golden, tmp_path):
     model, expected = clip2point.load(tmp_path, dtype="fp32"), golden("openai_clip_tiny.npz")
     close(model.backbone.encode_image(expected["images"]), expected["image_features"])
     close(model.backbone.encode_depth_images(expected["images"]), expected["image_features"])
+    for path in ("image", "depth"):  # one tower until one is trained for depth maps
+        close(model.backbone.encode_pixels(expected["images"], path), expected["image_features"])
     close(model.backbone.encode_tokens(expected["tokens"]), expected["text_features"])
     assert model.adapter is None
     assert model.backbone.logit_scale == pytest.approx(1 / 0.07, rel=1e-5)
@@ -45,6 +47,7 @@ def test_pretraining(golden, pretrained):
     expected = golden("official_tiny.npz")
     assert pretrained.backbone.towers == ("image", "depth", "text")
     close(pretrained.backbone.encode_depth_images(expected["images"]), expected["depth_features"])
+    close(pretrained.backbone.encode_pixels(expected["images"], path="depth"), expected["depth_features"])
     clip = golden("openai_clip_tiny.npz")
     close(pretrained.backbone.encode_image(clip["images"]), clip["image_features"])
     close(pretrained.backbone.encode_tokens(clip["tokens"]), clip["text_features"])

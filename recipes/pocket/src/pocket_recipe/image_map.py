@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from clip2point.backbones import efficientnet, minilm
 from clip2point.backbones.pocket import PocketBackbone
-from clip2point.backbones.protocol import in_batches
+from clip2point.backbones.protocol import encode_in_batches
 from clip2point.model import class_features, view_cosines
 from clip2point.model.checkpoint import write_checkpoint
 from clip2point.model.folders import POCKET
@@ -85,7 +85,7 @@ def mean_image_feature(fused: efficientnet.EfficientNetLite, meshes: list[Mesh],
     total, images = torch.zeros(efficientnet.FEATURES), 0
     for mesh in meshes:
         colors = torch.from_numpy(render_color(mesh, views)).permute(0, 3, 1, 2).float() / 255
-        features = in_batches(fused, efficientnet.normalize(colors))
+        features = encode_in_batches(fused, efficientnet.normalize(colors))
         total, images = total + features.sum(0), images + len(features)
     return total / images
 
@@ -115,13 +115,13 @@ def main(out: Path = POCKET) -> None:
     mapping = fit_ridge_map(weight.double() - weight.double().mean(0), embeddings - text_mean)
 
     settings = Settings()
-    views, fused = view_set(settings.views), network.fused()
+    views, fused = view_set(settings.views), network.fuse()
     names, meshes = zip(*generate_meshes(), strict=True)
     clouds = np.stack([prepare_points(Shape(mesh.vertices, mesh), settings.points, SEED) for mesh in meshes])
     depth = torch.from_numpy(np.concatenate([render_depth(cloud[None], views) for cloud in clouds]))
     tensors = {
         "map.weight": mapping.float(),
-        "map.depth_mean": in_batches(fused.forward_grey, depth.flatten(0, 1)[:, None]).mean(0),
+        "map.depth_mean": encode_in_batches(fused.forward_grayscale, depth.flatten(0, 1)[:, None]).mean(0),
         "map.image_mean": mean_image_feature(fused, list(meshes), views),
         "map.text_mean": text_mean.float(),
     }

@@ -327,5 +327,5 @@ def _remarks(backbone: ClipBackbone, *, assumed: bool, cameras_known: bool) -> t
 
 def _guessed_heads(backbone: ClipBackbone) -> str:
     """The numbers of attention heads, in words, of towers whose width does not tell them; "" if all do."""
-    narrow = {t: a.heads for t, a in backbone.architectures.items() if a.width < a.heads * HEAD_WIDTH}
+    narrow = {t: h for t, h in backbone.heads.items() if backbone.configs[t].hidden_size < h * HEAD_WIDTH}
     return " and ".join(f"{heads} ({tower})" for tower, heads in narrow.items())

@@ -16,7 +16,7 @@ ROOMS = [
 #: Rooms whose English is still being revised.
 PENDING = frozenset(
     """
-    adaptation backbones cli core data evaluation features heads model pretraining
+    adaptation cli core data evaluation features heads model pretraining
     shapes
     """.split()
 )

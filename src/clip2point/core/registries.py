@@ -168,7 +168,7 @@ DATASETS: Registry[Entry] = Registry(
     },
 )
 
-_HUB = "clip2point.backbones.hub:load_hub_backbone"
+_TRANSFORMERS = "clip2point.backbones.transformers_backbone:load_transformers_backbone"
 BACKBONES: Registry[BackboneEntry] = Registry(
     "backbone",
     "clip2point.backbones",
@@ -177,11 +177,11 @@ BACKBONES: Registry[BackboneEntry] = Registry(
             "clip2point.backbones.pocket:load_pocket",
             "all-MiniLM-L6-v2 for words, EfficientNet-Lite2 for images, a depth tower trained here",
         ),
-        "clip-vit-b-32": BackboneEntry(_HUB, "CLIP ViT-B/32, the paper's", "openai/clip-vit-base-patch32"),
-        "clip-vit-b-16": BackboneEntry(_HUB, "CLIP ViT-B/16", "openai/clip-vit-base-patch16"),
-        "clip-vit-l-14": BackboneEntry(_HUB, "CLIP ViT-L/14", "openai/clip-vit-large-patch14"),
-        "siglip-b-16": BackboneEntry(_HUB, "SigLIP B/16", "google/siglip-base-patch16-224"),
-        "siglip2-b-16": BackboneEntry(_HUB, "SigLIP 2 B/16", "google/siglip2-base-patch16-224"),
+        "clip-vit-b-32": BackboneEntry(_TRANSFORMERS, "CLIP ViT-B/32, the paper's", "openai/clip-vit-base-patch32"),
+        "clip-vit-b-16": BackboneEntry(_TRANSFORMERS, "CLIP ViT-B/16", "openai/clip-vit-base-patch16"),
+        "clip-vit-l-14": BackboneEntry(_TRANSFORMERS, "CLIP ViT-L/14", "openai/clip-vit-large-patch14"),
+        "siglip-b-16": BackboneEntry(_TRANSFORMERS, "SigLIP B/16", "google/siglip-base-patch16-224"),
+        "siglip2-b-16": BackboneEntry(_TRANSFORMERS, "SigLIP 2 B/16", "google/siglip2-base-patch16-224"),
     },
 )
 

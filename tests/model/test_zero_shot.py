@@ -141,9 +141,7 @@ def test_depth_maps_are_normalised_as_clips_images(authors):
     depth = torch.rand(1, 2, 64, 64, generator=torch.Generator().manual_seed(0))
     mean = torch.tensor([0.48145466, 0.4578275, 0.40821073])[:, None, None]
     std = torch.tensor([0.26862954, 0.26130258, 0.27577711])[:, None, None]
-    tower = authors.depth_tower().vision
-    with torch.no_grad():
-        expected = tower((depth[0][:, None].expand(-1, 3, -1, -1) - mean) / std)
+    expected = authors.encode_pixels((depth[0][:, None].expand(-1, 3, -1, -1) - mean) / std, path="depth")
     torch.testing.assert_close(authors.encode_depth(depth)[0], expected, atol=1e-5, rtol=1e-5)
 
 

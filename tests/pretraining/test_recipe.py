@@ -5,10 +5,10 @@ import pytest
 
 from clip2point.core.errors import OptionError
 from clip2point.core.strict_config import find_changed_key
-from clip2point.pretraining.recipe import Recipe, read_recipe, recipe_from_dict
+from clip2point.pretraining.recipe import Recipe, read_recipe, recipe_from_dict, recipe_schema
 
 FOLDER = Path(__file__).parents[2] / "recipes"
-RECIPES = [path for path in sorted(FOLDER.glob("*.yaml")) if "\ntraining:" in path.read_text()]
+RECIPES = [path for path in sorted(FOLDER.rglob("*.yaml")) if "\ntraining:" in path.read_text()]
 
 
 def write(tmp_path, text):
@@ -21,6 +21,33 @@ def write(tmp_path, text):
 def test_every_recipe_can_be_read_and_written(path):
     recipe = read_recipe(path)
     assert recipe_from_dict(json.loads(json.dumps(recipe.to_dict())), "again") == recipe
+
+
+def test_the_schema_for_editors_is_that_of_the_settings():
+    expected = json.dumps(recipe_schema(), indent=1) + "\n"
+    path = FOLDER / "schema.json"
+    assert path.read_text() == expected, f"write recipe_schema() to {path} again: json.dumps(..., indent=1)"
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_names_the_schema(path):
+    first = path.read_text().splitlines()[0]
+    assert first.startswith("# yaml-language-server: $schema=")
+    assert (path.parent / first.partition("=")[2]).resolve() == FOLDER / "schema.json"
+
+
+def test_cameras_of_a_recipe_are_read_and_written(tmp_path):
+    cameras = tmp_path / "cameras.json"
+    cameras.write_text(json.dumps({"name": "mine", "cameras": [{"elevation": 10, "azimuth": 20}]}))
+    recipe = read_recipe(write(tmp_path, f"recognition: {{views: {cameras}}}"))
+    assert recipe.recognition.views.angles == ((10, 20),)
+    assert recipe_from_dict(json.loads(json.dumps(recipe.to_dict())), "again") == recipe
+    with pytest.raises(OptionError, match="recipe.yaml: recognition.views: "):
+        read_recipe(write(tmp_path, "recognition: {views: {cameras: 3}}"))
+
+
+def test_a_key_of_release_0_1_0_is_read(tmp_path):
+    assert read_recipe(write(tmp_path, "captions: {name_share: 0.4}")).captions.name_probability == 0.4
 
 
 def test_what_is_left_out_has_the_default(tmp_path):

@@ -17,24 +17,10 @@ _Section = TypeVar("_Section")
 _MAX_BYTES = 1 << 18
 
 
-def expect(holds: bool, key: str, value: object, expected: str) -> None:
-    """Check one value of a settings class.
-
-    Args:
-        holds: Outcome of the check.
-        key: Name of the field.
-        value: Its value, for the message.
-        expected: What a right value looks like, for the message.
-
-    Raises:
-        OptionError: If the check does not hold.
-    """
-    if not holds:
-        raise OptionError(f"{key} is {value}: expected {expected}")
-
-
 def to_plain(value: Any) -> Any:
-    """Convert to JSON types: dataclasses to dicts, tuples to lists."""
+    """Convert to JSON types: tuples to lists, dataclasses to dicts, by ``to_dict`` where they have ``from_dict``."""
+    if hasattr(value, "from_dict"):
+        return value.to_dict()
     if is_dataclass(value):
         return {item.name: to_plain(getattr(value, item.name)) for item in fields(value)}
     return [to_plain(item) for item in value] if isinstance(value, tuple | list) else value
@@ -128,8 +114,7 @@ def _value(hint: Any, value: Any, source: str, key: str) -> Any:
         return read_section(hint, value, source, f"{key}.")  # type: ignore[arg-type]
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        (inner,) = (argument for argument in arguments if argument is not type(None))
-        return None if value is None else _value(inner, value, source, key)
+        return None if value is None else _value_of_one(arguments, value, source, key)
     if origin is Literal:
         if value not in arguments:
             raise OptionError(
@@ -139,6 +124,17 @@ def _value(hint: Any, value: Any, source: str, key: str) -> Any:
     if origin is tuple:
         return _tuple(arguments, value, source, key)
     return _scalar(hint, value, source, key)
+
+
+def _value_of_one(hints: tuple[Any, ...], value: Any, source: str, key: str) -> Any:
+    """Return a value of one of several types: a mapping for the one with ``from_dict``, else the first one."""
+    first, *others = (hint for hint in hints if hint is not type(None))
+    if not (others and isinstance(value, Mapping)):
+        return _value(first, value, source, key)
+    try:
+        return others[0].from_dict(value)
+    except OptionError as error:
+        raise OptionError(f"{source}: {key}: {error}") from None
 
 
 def _tuple(arguments: tuple[Any, ...], value: Any, source: str, key: str) -> tuple[Any, ...]:

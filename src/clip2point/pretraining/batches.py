@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2point.core.errors import OptionError
-from clip2point.core.strict_config import expect
+from clip2point.core.ranges import check_ranges, ranged
 from clip2point.data.pairs import PairSet
 from clip2point.pretraining.captions import Vocabulary
 from clip2point.pretraining.image_features import ImageFeatures
@@ -42,21 +42,22 @@ class RenderingSettings:
     """
 
     views: str = "clip2point-10"
-    image_size: int = 0
+    image_size: int = ranged(0, "[0, inf)")
     style: str = "clip2point"
-    points: tuple[int, int] = (1024, 1024)
+    points: tuple[int, int] = ranged((1024, 1024), "[1, inf)")
     radius: tuple[float, float] = (0.02, 0.02)
-    distance: tuple[float, float] = (0.9, 1.1)
+    distance: tuple[float, float] = ranged((0.9, 1.1), "[0.1, inf)")
 
     def __post_init__(self) -> None:
         view_set(self.views)
         check_style(self.style)
         for radius in self.radius:
             check_radius(radius)
-        for name, least in (("points", 1), ("radius", 0.0), ("distance", 0.1)):
+        check_ranges(self)
+        for name in ("points", "radius", "distance"):
             low, high = getattr(self, name)
-            expect(least <= low <= high, name, f"{low} to {high}", f"two numbers from {least}, the smaller one first")
-        expect(self.image_size >= 0, "image_size", self.image_size, "pixels, or 0 for the backbone's own size")
+            if low > high:
+                raise OptionError(f"{name} is {low} to {high}: expected two numbers, the smaller one first")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clip2point.backbones import Backbone
 from clip2point.core.errors import OptionError
-from clip2point.core.strict_config import expect
+from clip2point.core.ranges import check_ranges, ranged
 from clip2point.model.settings import PAPER_TEMPLATES
 
 
@@ -29,10 +29,10 @@ class CaptionSettings:
     templates: tuple[str, ...] = PAPER_TEMPLATES
     ignored: tuple[str, ...] = ()
     synonyms: tuple[tuple[str, ...], ...] = ()
-    name_probability: float = 0.5
+    name_probability: float = ranged(0.5, "(0, 1]")
 
     def __post_init__(self) -> None:
-        expect(0 < self.name_probability <= 1, "name_probability", self.name_probability, "above 0, at most 1")
+        check_ranges(self)
         words = [*self.ignored, *(word for group in self.synonyms for word in group)]
         if odd := [word for word in words if word != normalize_text(word)]:
             raise OptionError(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from clip2point.core.errors import OptionError
-from clip2point.core.strict_config import expect
+from clip2point.core.ranges import check_ranges, ranged
 from clip2point.pretraining.losses import TEMPERATURE, caption_loss, mean_square_distance, nt_xent, pretraining_loss
 
 if TYPE_CHECKING:
@@ -31,16 +31,13 @@ class LossSettings:
 
     cross: bool = True
     intra: bool = True
-    temperature: float = TEMPERATURE
-    caption: float = 0.0
-    caption_temperature: float = TEMPERATURE
-    distance: float = 0.0
+    temperature: float = ranged(TEMPERATURE, "(0, 10]")
+    caption: float = ranged(0.0, "[0, 1000]")
+    caption_temperature: float = ranged(TEMPERATURE, "(0, 10]")
+    distance: float = ranged(0.0, "[0, 1000]")
 
     def __post_init__(self) -> None:
-        for name in ("temperature", "caption_temperature"):
-            expect(0 < getattr(self, name) <= 10, name, getattr(self, name), "above 0, at most 10")
-        for name in ("caption", "distance"):
-            expect(0 <= getattr(self, name) <= 1000, name, getattr(self, name), "0 to 1000")
+        check_ranges(self)
         if not (self.cross or self.intra or self.caption or self.distance):
             raise OptionError("no loss is asked for: expected cross, intra, caption or distance")
 

@@ -8,7 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from clip2point.core.strict_config import expect, read_section, rename_keys, to_plain
+from clip2point.core.errors import OptionError
+from clip2point.core.json_schema import make_schema
+from clip2point.core.ranges import check_ranges, ranged
+from clip2point.core.strict_config import read_section, rename_keys, to_plain
 from clip2point.core.yaml_files import parse_yaml
 from clip2point.model.settings import Settings
 from clip2point.pretraining.batches import RenderingSettings
@@ -37,12 +40,13 @@ class SourceSettings:
 
     name: str
     source: str
-    seed: int = 0
+    seed: int = ranged(0, "[0, 4294967295]")
 
     def __post_init__(self) -> None:
         plain = self.name.replace("-", "").replace("_", "")
-        expect(plain.isalnum() and plain.isascii(), "name", repr(self.name), "letters, digits, - and _")
-        expect(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4294967295")
+        if not (plain.isalnum() and plain.isascii()):
+            raise OptionError(f"name is {self.name!r}: expected letters, digits, - and _")
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,10 @@ class DataSettings:
     pairs: tuple[str, ...] = ()
     sources: tuple[SourceSettings, ...] = ()
     without: tuple[str, ...] = ()
-    balance: float = 0.0
+    balance: float = ranged(0.0, "[0, 1]")
 
     def __post_init__(self) -> None:
-        expect(0 <= self.balance <= 1, "balance", self.balance, "0 to 1")
+        check_ranges(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,15 +92,17 @@ class ValidationSettings(SelectionSettings):
     root: str | None = None
     split: str | None = None
     up: str | None = None
-    limit: int | None = None
+    limit: int | None = ranged(None, "[1, inf)")
     allow_test: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        expect(self.limit is None or self.limit > 0, "limit", self.limit, "1 or more")
         if self.dataset == HELD_OUT:
             given = [name for name in ("root", "split", "up", "limit") if getattr(self, name) is not None]
-            expect(not given, "dataset", HELD_OUT, f"no {' and no '.join(given)} beside it, it has its own")
+            if given:
+                raise OptionError(
+                    f"dataset is {HELD_OUT}: expected no {' and no '.join(given)} beside it, it has its own"
+                )
 
 
 @dataclass(frozen=True)
@@ -174,3 +180,13 @@ def recipe_from_dict(values: Any, source: str) -> Recipe:
     if isinstance(values, Mapping):
         values = rename_keys(values, RENAMED_KEYS)
     return read_section(Recipe, {} if values is None else values, source)
+
+
+def recipe_schema() -> dict[str, Any]:
+    """Return the JSON schema of recipes, which ``recipes/schema.json`` holds for editors.
+
+    Examples:
+        >>> recipe_schema()["properties"]["training"]["properties"]["epochs"]["maximum"]
+        1000000
+    """
+    return make_schema(Recipe)

@@ -10,7 +10,7 @@ from torch import nn
 
 from clip2point.backbones.precision import choose_device
 from clip2point.core.errors import OptionError
-from clip2point.core.strict_config import expect
+from clip2point.core.ranges import check_ranges, ranged
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -29,12 +29,11 @@ class DeviceSettings:
     """
 
     device: str = "cpu"
-    devices: int = 1
-    nodes: int = 1
+    devices: int = ranged(1, "[1, inf)")
+    nodes: int = ranged(1, "[1, inf)")
 
     def __post_init__(self) -> None:
-        expect(self.devices >= 1, "devices", self.devices, "1 or more")
-        expect(self.nodes >= 1, "nodes", self.nodes, "1 or more")
+        check_ranges(self)
 
     @property
     def several(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from clip2point.core.strict_config import expect
+from clip2point.core.ranges import check_ranges, ranged
 
 #: Number formats of training, as Lightning Fabric names them.
 Precision = Literal["32-true", "bf16-mixed"]
@@ -26,19 +26,15 @@ class OptimizerSettings:
     """
 
     name: Literal["adamw", "lamb"] = "adamw"
-    lr: float = 3e-4
-    weight_decay: float = 0.05
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
+    lr: float = ranged(3e-4, "(0, 1]")
+    weight_decay: float = ranged(0.05, "[0, 1)")
+    betas: tuple[float, float] = ranged((0.9, 0.999), "[0, 1)")
+    eps: float = ranged(1e-8, "(0, 1)")
     decay_vectors: bool = False
-    clip: float = 1.0
+    clip: float = ranged(1.0, "[0, inf)")
 
     def __post_init__(self) -> None:
-        expect(0 < self.lr <= 1, "lr", self.lr, "above 0, at most 1")
-        expect(0 <= self.weight_decay < 1, "weight_decay", self.weight_decay, "from 0 to below 1")
-        expect(all(0 <= beta < 1 for beta in self.betas), "betas", self.betas, "two numbers from 0 to below 1")
-        expect(0 < self.eps < 1, "eps", self.eps, "above 0, below 1")
-        expect(self.clip >= 0, "clip", self.clip, "0 (no limit) or more")
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -54,14 +50,12 @@ class ScheduleSettings:
     """
 
     name: Literal["warmup-cosine", "cosine-restarts"] = "warmup-cosine"
-    warmup_epochs: float = 1.0
-    restart_epochs: float = 2.0
-    min_lr: float = 1e-6
+    warmup_epochs: float = ranged(1.0, "[0, inf)")
+    restart_epochs: float = ranged(2.0, "(0, inf)")
+    min_lr: float = ranged(1e-6, "[0, inf)")
 
     def __post_init__(self) -> None:
-        expect(self.warmup_epochs >= 0, "warmup_epochs", self.warmup_epochs, "0 or more")
-        expect(self.restart_epochs > 0, "restart_epochs", self.restart_epochs, "above 0")
-        expect(self.min_lr >= 0, "min_lr", self.min_lr, "0 or more")
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -80,22 +74,17 @@ class TrainingSettings:
         half: True to store the matrices of the finished model in fp16, which halves its size.
     """
 
-    epochs: int = 20
-    batch_size: int = 64
-    seed: int = 0
+    epochs: int = ranged(20, "[1, 1000000]")
+    batch_size: int = ranged(64, "[2, 1000000]")
+    seed: int = ranged(0, "[0, 4294967295]")
     precision: Precision = "32-true"
-    average_decay: float = 0.999
-    checkpoint_steps: int = 0
-    checkpoint_minutes: float = 10.0
+    average_decay: float = ranged(0.999, "[0, 1)")
+    checkpoint_steps: int = ranged(0, "[0, inf)")
+    checkpoint_minutes: float = ranged(10.0, "(0, inf)")
     half: bool = False
 
     def __post_init__(self) -> None:
-        expect(1 <= self.epochs <= 1_000_000, "epochs", self.epochs, "1 to 1000000")
-        expect(2 <= self.batch_size <= 1_000_000, "batch_size", self.batch_size, "2 to 1000000")
-        expect(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4294967295")
-        expect(0 <= self.average_decay < 1, "average_decay", self.average_decay, "from 0 to below 1")
-        expect(self.checkpoint_steps >= 0, "checkpoint_steps", self.checkpoint_steps, "0 or more")
-        expect(self.checkpoint_minutes > 0, "checkpoint_minutes", self.checkpoint_minutes, "above 0")
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -108,7 +97,7 @@ class SelectionSettings:
     """
 
     choose_by: Literal["accuracy", "cross_entropy"] = "accuracy"
-    every_epochs: float = 1.0
+    every_epochs: float = ranged(1.0, "(0, inf)")
 
     def __post_init__(self) -> None:
-        expect(self.every_epochs > 0, "every_epochs", self.every_epochs, "above 0")
+        check_ranges(self)

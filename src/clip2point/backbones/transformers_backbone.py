@@ -27,16 +27,11 @@ from clip2point.backbones.protocol import (
 )
 from clip2point.backbones.transformers_towers import TextTower, VisionTower
 from clip2point.core.errors import ModelError, OptionError, reason
+from clip2point.core.registries import BACKBONES
 from clip2point.core.repositories import Repository
 
 #: Short names of models on the hub. The first is the paper's own.
-ALIASES = {
-    "clip-vit-b-32": "openai/clip-vit-base-patch32",
-    "clip-vit-b-16": "openai/clip-vit-base-patch16",
-    "clip-vit-l-14": "openai/clip-vit-large-patch14",
-    "siglip-b-16": "google/siglip-base-patch16-224",
-    "siglip2-b-16": "google/siglip2-base-patch16-224",
-}
+ALIASES = {name: entry.repository for name, entry in BACKBONES.built_in.items() if entry.repository is not None}
 
 #: Mean and deviation with which each family's images are normalised, should its folder not say.
 _NORMALIZATION = {

@@ -41,7 +41,7 @@ class HeadEntry(Entry):
 
 @dataclass(frozen=True)
 class BackboneEntry(Entry):
-    """A backbone; the target is a function of the name and the keywords ``device`` and ``dtype``.
+    """A backbone; the target makes it.
 
     Attributes:
         repository: Where its weights lie on a model hub; None if the package carries them.
@@ -174,7 +174,7 @@ BACKBONES: Registry[BackboneEntry] = Registry(
     "clip2point.backbones",
     {
         "pocket": BackboneEntry(
-            "clip2point.backbones.pocket:load_pocket",
+            "clip2point.backbones.pocket:PocketBackbone",
             "all-MiniLM-L6-v2 for words, EfficientNet-Lite2 for images, a depth tower trained here",
         ),
         "clip-vit-b-32": BackboneEntry(_TRANSFORMERS, "CLIP ViT-B/32, the paper's", "openai/clip-vit-base-patch32"),

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2point.backbones import PATHS, DepthPath, shapes_per_batch
+from clip2point.backbones.backbone_registry import backbone_code
 from clip2point.core.cache import load_arrays, store_arrays
-from clip2point.core.plugin_code import plugin_code
 from clip2point.core.progress import Progress
 from clip2point.data import Dataset, SampledDataset, sample_dataset
 from clip2point.features.augmented_views import AugmentedView, AugmentedViewSettings
@@ -108,7 +108,6 @@ def extract_features(
 
 def feature_key(model: Recogniser, sampled: SampledDataset, path: DepthPath = "depth") -> dict[str, Any]:
     """Return everything that the features of a path depend on, as JSON types: the key of their cache entry."""
-    code = plugin_code(model.backbone)
     return {
         "version": _VERSION,
         "points": sampled.fingerprint,
@@ -116,7 +115,7 @@ def feature_key(model: Recogniser, sampled: SampledDataset, path: DepthPath = "d
         "tower": model.backbone.fingerprint(path),
         "image_size": model.backbone.image_size,
         **rendering_key(model.views, model.settings.radius, model.settings.style),
-        **({"tower_code": code} if code else {}),
+        **backbone_code(model.backbone),
     }
 
 

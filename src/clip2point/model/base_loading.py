@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from clip2point.backbones import Backbone
+from clip2point.backbones.backbone_registry import load_plugin_backbone
 from clip2point.backbones.depth_tower import check_tensors as check_exactly
 from clip2point.core.errors import ModelError, OptionError
+from clip2point.core.registries import BACKBONES
 from clip2point.model.checkpoint import (
     ADAPTER_PREFIX,
     DEPTH_PREFIX,
@@ -67,10 +69,12 @@ def load_base_from(folder: Path, name: str, device: str, dtype: str) -> Recognis
             raise ModelError(f"{folder}: has a head that learned from examples; expected a model without one")
         return _from_checkpoint(read_checkpoint(folder), name, device, dtype)
     if not (folder.is_dir() or name in ALIASES):
-        raise ModelError(
-            f"unknown model {name!r}: expected pocket, {', '.join(ALIASES)}, hf:ORGANISATION/NAME, "
-            "or a folder with a checkpoint or a transformers model"
-        )
+        if name not in BACKBONES:
+            raise ModelError(
+                f"unknown model {name!r}: expected {', '.join(BACKBONES.names())}, hf:ORGANISATION/NAME, "
+                "or a folder with a checkpoint or a transformers model"
+            )
+        return Recogniser(load_plugin_backbone(name, device=device, dtype=dtype), Settings(), name)
     source = folder if name.startswith(HUB_PREFIX) else name
     backbone = load_transformers_backbone(source, name=name.removeprefix(HUB_PREFIX), device=device, dtype=dtype)
     return Recogniser(backbone, Settings(), name)
@@ -89,10 +93,12 @@ def _from_checkpoint(checkpoint: Checkpoint, name: str, device: str, dtype: str)
         backbone = _load_pocket(others, device, dtype)
     elif kind == "transformers":
         backbone = _load_transformers_base(others, device, dtype)
+    elif isinstance(kind, str) and kind in BACKBONES and kind not in BACKBONES.built_in:
+        backbone = _load_plugin_base(others, kind, device, dtype)
     else:
         raise ModelError(
             f"{checkpoint.folder}: unknown backbone {kind!r}, expected 'pocket', 'transformers' or 'clip'; "
-            "update clip2point"
+            "update clip2point, or install the package that brings it"
         )
     if kind == "transformers" or depth or "depth_tower" in config:
         tower = {key.removeprefix(DEPTH_PREFIX): tensor for key, tensor in depth.items()}
@@ -143,6 +149,16 @@ def _load_transformers_base(checkpoint: Checkpoint, device: str, dtype: str) -> 
         raise ModelError(
             f'{folder}: its depth tower was trained with another model than {base}; correct "base" in config.json'
         )
+    backbone.logit_scale = _read_logit_scale(checkpoint)
+    return backbone
+
+
+def _load_plugin_base(checkpoint: Checkpoint, kind: str, device: str, dtype: str) -> Backbone:
+    """Return the backbone of a plug-in whose depth tower a checkpoint holds."""
+    check_tensors(checkpoint, {})
+    backbone = load_plugin_backbone(kind, device=device, dtype=dtype)
+    if checkpoint.config.get("base_fingerprint") != backbone.config().get("base_fingerprint"):
+        raise ModelError(f"{checkpoint.folder}: its depth tower was trained with another version of {kind}")
     backbone.logit_scale = _read_logit_scale(checkpoint)
     return backbone
 

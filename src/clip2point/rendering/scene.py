@@ -29,11 +29,11 @@ class DepthScene:
         backend: "numba", "torch", or None for numba on the CPU and torch elsewhere.
 
     Attributes:
-        points: As given.
-        views: As given.
+        points: Points [B, N, 3], array or tensor.
+        views: View set.
         distances: Camera distances [B, V] float32, or [1, V] where all objects share them.
-        image_size: As given.
-        radius: As given.
+        image_size: Height and width S in pixels.
+        radius: Radius of discs in half image widths.
         backend: "numba" or "torch".
 
     Raises:

@@ -7,8 +7,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip2point.core.plugin_code import plugin_code
-
 if TYPE_CHECKING:
     from clip2point.model import Recogniser
 
@@ -23,6 +21,7 @@ def fingerprint_embedding(model: Recogniser) -> str:
 
     Device and number format are left out: they change a cosine by about 0.0001.
     """
+    from clip2point.backbones.backbone_registry import backbone_code
     from clip2point.backbones.protocol import hash_tensors
     from clip2point.rendering.depth import rendering_key
 
@@ -33,6 +32,6 @@ def fingerprint_embedding(model: Recogniser) -> str:
         "config": config,
         **rendering_key(model.views, settings.radius, settings.style),
         "points": settings.points,
-        **({"code": code} if (code := plugin_code(backbone)) else {}),
+        **backbone_code(backbone),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -11,13 +11,13 @@ REPOSITORY = Path(__file__).parents[1]
 ROOMS = [
     *sorted(path for path in (REPOSITORY / "src" / "clip2point").iterdir() if (path / "__init__.py").is_file()),
     *sorted((REPOSITORY / "packages").glob("*/src")),
+    *sorted((REPOSITORY / "recipes").glob("*/src")),
     *sorted(path for path in (REPOSITORY / "benchmarks").iterdir() if path.is_dir()),
 ]
 #: Rooms whose English is still being revised.
 PENDING = frozenset(
     """
-    adaptation cli core data evaluation features heads model pretraining
-    shapes
+    adaptation cli core evaluation features heads model
     """.split()
 )
 

@@ -4,7 +4,7 @@ import pytest
 
 from clip2point.core.errors import DataError
 from clip2point.data import layouts
-from clip2point.data.layouts import Origin, file_stamp, find_root, read_list
+from clip2point.data.layouts import Origin, find_root, fingerprint_file, read_list
 
 ORIGIN = Origin("Things", "list.txt", "the thing page", "Free")
 
@@ -43,11 +43,11 @@ def test_large_files_are_known_by_size_time_and_ends(tmp_path, monkeypatch):
     for data, time in ((b"a" * 200, 1), (b"a" * 200, 2), (b"b" + b"a" * 199, 2), (b"a" * 199 + b"b", 2)):
         path.write_bytes(data)
         os.utime(path, ns=(time, time))
-        stamps.add(file_stamp(path))
-        assert file_stamp(path) in stamps
+        stamps.add(fingerprint_file(path))
+        assert fingerprint_file(path) in stamps
     assert len(stamps) == 4
 
 
 def test_a_stamp_of_nothing(tmp_path):
     with pytest.raises(DataError, match="none: cannot be read"):
-        file_stamp(tmp_path / "none")
+        fingerprint_file(tmp_path / "none")

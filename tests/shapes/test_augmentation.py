@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from clip2point.core.errors import OptionError
-from clip2point.shapes.augmentation import AugmentationSettings, augment, one_sided
+from clip2point.shapes.augmentation import AugmentationSettings, augment, scan_one_side
 
 
 def rng(seed=0):
@@ -51,12 +51,12 @@ def test_stretching_and_scans_come_back_to_the_unit_sphere(cloud):
 def test_a_scan_sees_one_side_of_a_sphere_and_a_cloud_of_few_points_is_repeated():
     points = rng().normal(size=(8192, 3)).astype(np.float32)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    seen = one_sided(points, rng(5))
+    seen = scan_one_side(points, rng(5))
     assert 0.3 * len(points) < len(seen) < 0.7 * len(points)
     towards = seen.mean(0) / np.linalg.norm(seen.mean(0))
     # Cells are wide enough that hardly any is empty in front and shows what lies behind.
     assert np.quantile(seen @ towards, 0.02) > -0.35
-    assert len(one_sided(points[:1], rng())) == 1
+    assert len(scan_one_side(points[:1], rng())) == 1
     assert augment(points[:5], AugmentationSettings(), 16, rng()).shape == (16, 3)
 
 

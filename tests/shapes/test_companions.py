@@ -34,7 +34,7 @@ def home(tmp_path):
 def test_neighbours_are_read(home, name):
     neighbours = Companions(home / "shape.obj")
     assert neighbours.read(name) == png()
-    texture = neighbours.texture(name)
+    texture = neighbours.read_texture(name)
     assert texture.shape == (2, 3, 3)
     assert texture.dtype == np.uint8
     assert texture[0, 0].tolist() == [1, 2, 3]
@@ -61,7 +61,7 @@ def test_neighbours_are_read(home, name):
 )
 def test_all_else_is_refused(home, name):
     assert Companions(home / "shape.obj").read(name) is None
-    assert Companions(home / "shape.obj").texture(name) is None
+    assert Companions(home / "shape.obj").read_texture(name) is None
 
 
 def test_absolute_paths_are_refused_even_to_neighbours(home):
@@ -84,19 +84,19 @@ def test_a_relative_path_knows_its_parent_folder(home, monkeypatch):
 
 def test_textures_are_decoded_once_and_damaged_ones_left_out(home):
     neighbours = Companions(home / "shape.obj")
-    assert neighbours.texture("../images/a.png") is neighbours.texture("../images/a.png")
-    assert neighbours.texture("broken.png") is None
-    assert neighbours.embedded_texture(0, b"%!PS-Adobe EPSF-3.0") is None
+    assert neighbours.read_texture("../images/a.png") is neighbours.texture("../images/a.png")
+    assert neighbours.read_texture("broken.png") is None
+    assert neighbours.decode_texture(0, b"%!PS-Adobe EPSF-3.0") is None
 
 
 def test_large_textures_are_left_out_before_they_are_decoded(home, monkeypatch):
     monkeypatch.setattr(companions, "MAX_TEXTURE_PIXELS", 100)
     monkeypatch.setattr(companions, "MAX_TOTAL_PIXELS", 150)
     neighbours = Companions(home / "shape.obj")
-    assert neighbours.embedded_texture(0, png(101, 1)) is None
-    assert neighbours.embedded_texture(1, png(10, 10)) is not None
-    assert neighbours.embedded_texture(2, png(10, 10)) is None  # the shape's budget is spent
-    assert neighbours.embedded_texture(3, png(5, 10)) is not None
+    assert neighbours.decode_texture(0, png(101, 1)) is None
+    assert neighbours.decode_texture(1, png(10, 10)) is not None
+    assert neighbours.decode_texture(2, png(10, 10)) is None  # the shape's budget is spent
+    assert neighbours.decode_texture(3, png(5, 10)) is not None
 
 
 def test_what_is_read_in_all_is_bounded(home, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from clip2point.core.errors import OptionError, ShapeError
 from clip2point.core.registries import FORMATS
 from clip2point.data import open_dataset, sample_dataset
-from clip2point.shapes import Parsed, find_shapes, format_up, load_shape, register_format, supported_extensions
+from clip2point.shapes import Parsed, find_shapes, format_up, list_extensions, load_shape, register_format
 from clip2point.shapes.format_registry import file_extension, find_format, format_code
 
 READER = """
@@ -50,7 +50,7 @@ def test_a_package_adds_a_format(plugins, cloud):
     assert (shape.points.shape, shape.up) == ((8, 3), "z")
     assert load_shape(cloud, up="x").up == "x"
     assert format_up(cloud) == "z"
-    assert ".f8" in supported_extensions()
+    assert ".f8" in list_extensions()
     packed = cloud.with_name("cloud.F8.gz")
     packed.write_bytes(gzip.compress(cloud.read_bytes()))
     assert np.array_equal(load_shape(packed).points, shape.points)

@@ -11,7 +11,7 @@ import pytest
 from sample_files import CLOUD, FACES, SAMPLES, VERTICES, write_off, write_sample
 
 from clip2point.core.errors import OptionError, ShapeError
-from clip2point.shapes import find_shapes, format_up, load_shape, sample_points, shape_from_points, supported_extensions
+from clip2point.shapes import find_shapes, format_up, list_extensions, load_shape, sample_points, shape_from_points
 from clip2point.shapes import shape_files as loading
 
 
@@ -103,7 +103,7 @@ def test_unknown_extensions_list_the_known_ones(tmp_path, name):
 
 def test_the_wrong_extension(tmp_path):
     path = write_sample("box.glb", tmp_path)
-    for extension in supported_extensions():
+    for extension in list_extensions():
         if extension not in (".glb", ".gltf"):
             assert refusal(path.rename(path.with_suffix(extension)))
             path = path.with_suffix(extension)

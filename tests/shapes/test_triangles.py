@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from clip2point.shapes.triangles import (
     fan_triangles,
+    find_used_vertices,
     split_corners,
     strip_triangles,
     triangle_areas,
-    used_vertices,
 )
 
 
@@ -32,13 +32,13 @@ def test_split_corners_lists_each_combination_once(corners):
     assert len(distinct[0]) == len(set(corners))
 
 
-def test_used_vertices_drops_only_a_surplus():
+def test_find_used_vertices_drops_only_a_surplus():
     faces = np.array([[7, 9, 7]])
-    used, places = used_vertices(faces, 10)
+    used, places = find_used_vertices(faces, 10)
     assert used.tolist() == [7, 9]
     assert places.tolist() == [[0, 1, 0]]
-    assert used_vertices(faces, 3)[0] == slice(None)  # out of range: left to be refused
-    assert used_vertices(np.array([[0, 1, 2]]), 3)[0] == slice(None)
+    assert find_used_vertices(faces, 3)[0] == slice(None)  # out of range: left to be refused
+    assert find_used_vertices(np.array([[0, 1, 2]]), 3)[0] == slice(None)
 
 
 def test_areas():

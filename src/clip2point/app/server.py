@@ -25,7 +25,7 @@ from clip2point.app.service import Service
 from clip2point.app.uploads import PHOTOS
 from clip2point.core.errors import Clip2PointError, DataError, OptionError, ShapeError
 from clip2point.core.version import __version__
-from clip2point.shapes import supported_extensions
+from clip2point.shapes import list_extensions
 
 #: Names under which a server that only this machine reaches may be called, against DNS rebinding.
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -131,7 +131,7 @@ def _page(service: Service, max_upload_mb: int) -> str:
         own_labels=None if adapted is None else adapted.classes,
         threshold=0.0 if adapted is None else adapted.threshold or 0.0,
         library=service.library,
-        extensions=supported_extensions(),
+        extensions=list_extensions(),
         photos=PHOTOS,
         max_upload_mb=max_upload_mb,
     )

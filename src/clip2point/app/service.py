@@ -15,7 +15,7 @@ from clip2point.app.viewer import to_glb
 from clip2point.core.errors import DataError, OptionError, ShapeError
 from clip2point.core.labels import check_labels
 from clip2point.model import Classification, Failure, Recogniser
-from clip2point.shapes import Shape, check_up, load_shape, supported_extensions
+from clip2point.shapes import Shape, check_up, list_extensions, load_shape
 
 if TYPE_CHECKING:
     from clip2point.search import Entry, Hit, Library, Query
@@ -161,7 +161,7 @@ class Service:
         """Read a shape under the user's name for it, or return its failure."""
         check_up(up, auto=True)
         if upload.path is None:
-            extensions = ", ".join(supported_extensions())
+            extensions = ", ".join(list_extensions())
             return Failure(
                 upload.name, f"{upload.name}: unknown extension: expected one of {extensions}, also with .gz"
             )
@@ -183,7 +183,7 @@ def _shape_files(uploads: Sequence[Upload]) -> list[Upload]:
     """Return the uploads to read as shapes: all but materials, buffers and textures."""
     chosen = [upload for upload in uploads if upload.is_shape or not upload.name.lower().endswith(COMPANIONS)]
     if not chosen:
-        raise OptionError(f"no shape file: expected one of {', '.join(supported_extensions())}, also with .gz")
+        raise OptionError(f"no shape file: expected one of {', '.join(list_extensions())}, also with .gz")
     return chosen
 
 

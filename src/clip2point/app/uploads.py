@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from clip2point.core.errors import Clip2PointError, OptionError
-from clip2point.shapes import supported_extensions
+from clip2point.shapes import list_extensions
 
 #: Extensions of photos.
 PHOTOS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -39,7 +39,7 @@ class Upload:
     @property
     def is_shape(self) -> bool:
         """True for the extension of a shape file."""
-        return _suffix(self.name) in supported_extensions()
+        return _suffix(self.name) in list_extensions()
 
     @property
     def is_photo(self) -> bool:
@@ -107,7 +107,7 @@ def _suffix(name: str) -> str:
 
 def _is_read(name: str) -> bool:
     """Return True if files of this name are ever opened."""
-    return _suffix(name) in (*supported_extensions(), *COMPANIONS)
+    return _suffix(name) in (*list_extensions(), *COMPANIONS)
 
 
 def _find_free_name(name: str, taken: set[str]) -> str:

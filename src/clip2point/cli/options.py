@@ -105,16 +105,14 @@ def expand_files(paths: list[Path]) -> list[Path]:
     Raises:
         OptionError: if a folder holds none.
     """
-    from clip2point.shapes import find_shapes, supported_extensions
+    from clip2point.shapes import find_shapes, list_extensions
 
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
             found = find_shapes(path)
             if not found:
-                raise OptionError(
-                    f"{path}: no shape files in this folder; expected {', '.join(supported_extensions())}"
-                )
+                raise OptionError(f"{path}: no shape files in this folder; expected {', '.join(list_extensions())}")
             files += found
         else:
             files.append(path)

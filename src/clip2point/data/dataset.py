@@ -1,4 +1,4 @@
-"""The Dataset: labelled shapes of one split, each read when it is asked for."""
+"""Labelled shapes of one split, each read when it is asked for."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ POINTS = 1024
 
 
 class Items(Protocol):
-    """Where the shapes of a data set lie."""
+    """Shapes of a data set, wherever they lie."""
 
     @property
     def stamps(self) -> tuple[str, ...]:
-        """One text for each item, another one once its content has changed."""
+        """Text for each item that is another one once its content has changed."""
         ...
 
     def read(self, index: int, name: str, up: str) -> Shape:
@@ -47,8 +47,8 @@ class FileItems:
     Of a format that a plug-in reads, the code of the reader is part of the stamp.
 
     Attributes:
-        paths: one file for each item.
-        stamps: see ``Items``.
+        paths: File of each item.
+        stamps: See ``Items``.
     """
 
     paths: tuple[Path, ...]
@@ -56,7 +56,7 @@ class FileItems:
 
     @classmethod
     def of(cls, paths: list[Path]) -> FileItems:
-        """Look at files; DataError if some are missing."""
+        """Make items of files; DataError if some are missing."""
         stamps, missing = [], []
         extensions = [file_extension(path) for path in paths]
         readers = {extension: format_code(extension) for extension in set(extensions)}
@@ -93,9 +93,9 @@ class ArrayItems:
     """Clouds of one array, which is loaded when the first of them is read.
 
     Attributes:
-        load: gives the array [M, P, 3], the same one each time.
-        rows: [N] the row of each item in it.
-        stamp: of the file or files that the array comes from.
+        load: Function that returns the array, [M, P, 3], the same one each time.
+        rows: Row of each item in the array, [N].
+        stamp: Fingerprint of the file or files that the array comes from.
     """
 
     load: Callable[[], NDArray[Any]]
@@ -121,14 +121,14 @@ class Dataset:
     """Labelled shapes of one split. Iterating gives (points [1024, 3] float32, label, name), see ``sample``.
 
     Attributes:
-        name: as given to ``clip2point.data.open_dataset``.
-        split: which part this is, for example "test".
-        classes: names of the C classes; one may have no shape in this split.
-        up: the axis that points up in all shapes, one of ``UP_AXES``, or "auto" where nobody says.
-        labels: [N] int64 indices into ``classes``.
-        names: unique, one for each shape: its path inside the data set, its model id, or its row.
-        items: where the shapes lie.
-        note: source and terms of use, and what is odd about this copy; for reports.
+        name: Name, as for ``clip2point.data.open_dataset``.
+        split: Name of the split, for example "test".
+        classes: Names of the C classes; one may have no shape in this split.
+        up: Axis that points up in all shapes, one of ``UP_AXES``, or "auto" where it is not known.
+        labels: Class of each shape as an index into ``classes``, [N] int64.
+        names: Unique name of each shape: its path inside the data set, its model id, or its row.
+        items: Shapes themselves, read when they are asked for.
+        note: Source, terms of use and peculiarities of this copy, for reports.
         code: Hash of the code of the plug-in that opened it; empty for data sets of clip2point's own.
     """
 
@@ -156,6 +156,7 @@ class Dataset:
             )
 
     def __len__(self) -> int:
+        """Number of shapes, N."""
         return len(self.labels)
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.float32], int, str]]:
@@ -176,7 +177,7 @@ class Dataset:
         """Read the shape at ``index``, in its own frame and unit, with the data set's up-axis declared.
 
         Raises:
-            ShapeError: if it is broken.
+            ShapeError: If it is broken.
         """
         return self.items.read(index, self.names[index], self.up)
 
@@ -184,16 +185,16 @@ class Dataset:
         """Draw points from the shape at ``index``, as ``clip2point.data.sample_dataset`` does.
 
         Args:
-            index: of the shape.
-            points: how many.
-            seed: of the draws; together with the name of the shape it fixes them, whatever the split.
+            index: Index of the shape.
+            points: Number of points.
+            seed: Seed of the draws; together with the name of the shape it fixes them, whatever the split.
 
         Returns:
             [points, 3] float32 in the shape's own frame and unit: by area from a mesh, by farthest point sampling
             from a cloud.
 
         Raises:
-            ShapeError: if the shape is broken.
+            ShapeError: If the shape is broken.
         """
         return sample_points(self.read(index), points, item_seed(seed, self.names[index]))
 
@@ -213,14 +214,14 @@ class Dataset:
         """Make sure that the data set says which axis points up.
 
         Raises:
-            OptionError: It does not.
+            OptionError: If it does not.
         """
         if self.up == "auto":
             raise OptionError(f"{self.name}: does not say which axis points up; give --up y or --up z")
 
 
 def item_seed(seed: int, name: str) -> int:
-    """The seed of one item: independent of its place, so a shape has the same points in every subset."""
+    """Return the seed of one item: independent of its place, so that a shape has the same points in every subset."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "little")
 
 
@@ -228,12 +229,16 @@ def check_labels(labels: NDArray[Any], classes: int, source: str | Path) -> NDAr
     """Return labels as [N] int64.
 
     Args:
-        labels: [N] or [N, 1] whole numbers.
-        classes: how many classes there are.
-        source: name of the file for messages.
+        labels: Whole numbers, [N] or [N, 1].
+        classes: Number of classes.
+        source: File that they come from, for messages.
 
     Raises:
-        DataError: if they are not that, or do not index the classes.
+        DataError: If they are not that, or do not index the classes.
+
+    Examples:
+        >>> check_labels(np.array([[0], [2]], dtype=np.uint8), 3, "labels.h5")
+        array([0, 2])
     """
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]

@@ -67,8 +67,8 @@ def label_shapes(shapes: Sequence[ShapeLike], labels: ArrayLike, up: str = "auto
         The data set; its classes are the labels that occur, sorted, as strings.
 
     Raises:
-        ShapeError: A file is missing, or broken where it has to be read for its up-axis.
-        OptionError: Shapes and labels do not belong together, or a shape does not declare its up-axis.
+        ShapeError: If a file is missing, or broken where it has to be read for its up-axis.
+        OptionError: If shapes and labels do not belong together, or a shape does not declare its up-axis.
 
     Examples:
         >>> cloud = np.random.default_rng(0).normal(size=(100, 3))
@@ -78,7 +78,7 @@ def label_shapes(shapes: Sequence[ShapeLike], labels: ArrayLike, up: str = "auto
     given = read_labels(labels, shapes)
     found, numbers = np.unique(given, return_inverse=True)
     classes = tuple(check_labels([str(label) for label in found]))
-    ups = [up if up != "auto" else _declared_up(shape) for shape in shapes]
+    ups = [up if up != "auto" else _find_up(shape) for shape in shapes]
     names = [_name_of(shape, classes[number]) for shape, number in zip(shapes, numbers, strict=True)]
     order = sorted(range(len(names)), key=lambda row: (numbers[row], PurePosixPath(names[row])))
     alike = len(set(ups)) == 1
@@ -101,7 +101,7 @@ def read_labels(labels: ArrayLike, shapes: Sequence[ShapeLike] | None) -> NDArra
         shapes: The N shapes that they belong to, or None for labels alone.
 
     Raises:
-        OptionError: They are neither, there are none, or as many as there are shapes.
+        OptionError: If they are neither, there are none, or not as many as there are shapes.
 
     Examples:
         >>> read_labels(["chair", "table"], None).shape
@@ -122,7 +122,7 @@ def check_list(shapes: Sequence[ShapeLike]) -> Sequence[ShapeLike]:
     """Return shapes, once it is known that they are several and not one.
 
     Raises:
-        OptionError: It is one file or Shape.
+        OptionError: If it is one file or Shape.
     """
     if isinstance(shapes, str | os.PathLike | Shape):
         raise OptionError(f"{shapes if not isinstance(shapes, Shape) else shapes.source}: expected a list of shapes")
@@ -134,7 +134,7 @@ def kind_of_labels(labels: NDArray[Any]) -> str:
     return WHOLE_NUMBERS if labels.dtype.kind in "iu" else STRINGS
 
 
-def _declared_up(shape: ShapeLike) -> str:
+def _find_up(shape: ShapeLike) -> str:
     """The up-axis that a shape or its file format declares."""
     if isinstance(shape, str | os.PathLike) and (up := format_up(shape)) != "auto":
         return up

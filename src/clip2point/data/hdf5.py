@@ -1,4 +1,4 @@
-"""HDF5 files of clouds with labels, as ModelNet and ScanObjectNN come in."""
+"""HDF5 files of clouds with labels, the layout of ModelNet and ScanObjectNN."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from clip2point.core.cache import key_of
 from clip2point.core.errors import DataError, reason
 from clip2point.data.dataset import ArrayItems, check_labels
-from clip2point.data.layouts import Origin, file_stamp
+from clip2point.data.layouts import Origin, fingerprint_file
 
 if TYPE_CHECKING:
     import h5py
@@ -27,26 +27,26 @@ _MAX_EXPANSION = 200
 def read_hdf5(
     paths: Sequence[Path], classes: int, origin: Origin
 ) -> tuple[ArrayItems, NDArray[np.int64], tuple[str, ...]]:
-    """Read clouds and labels from one or several files, one after the other; the clouds only when they are needed.
+    """Read the labels of clouds from one or several files, and the clouds once they are needed.
 
     Args:
-        paths: files with ``data`` [n, P, 3] and ``label`` [n] or [n, 1], with the same P in all.
-        classes: how many there are.
-        origin: of the data set, for messages.
+        paths: Files in order, each with ``data`` [n, P, 3] and ``label`` [n] or [n, 1], with the same P in all.
+        classes: Number of classes.
+        origin: Description of the data set, for messages.
 
     Returns:
         The clouds, labels [N], and a name for each: the file's and its row.
 
     Raises:
-        DataError: if a file is missing or holds anything else.
+        DataError: If a file is missing or holds anything else.
     """
     labels, names, points = [], [], set()
     for path in paths:
         if not path.is_file():
             raise origin.missing("no such file", path)
-        with _opened(path) as file:
-            shape = _array(file, "data", path).shape
-            label = check_labels(_array(file, "label", path)[()], classes, path)
+        with _open(path) as file:
+            shape = _find_array(file, "data", path).shape
+            label = check_labels(_find_array(file, "label", path)[()], classes, path)
         if len(shape) != 3 or shape[2] != 3:
             raise DataError(f"{path}: has data {list(shape)}: expected clouds [n, points, 3]")
         if len(label) != shape[0]:
@@ -58,22 +58,22 @@ def read_hdf5(
         sizes = " and ".join(map(str, sorted(points)))
         raise DataError(f"{paths[0]}: and the files beside it have clouds of {sizes} points: expected the same in all")
     load = functools.cache(functools.partial(_load, tuple(paths)))
-    stamp = key_of({"files": [file_stamp(path) for path in paths]})
+    stamp = key_of({"files": [fingerprint_file(path) for path in paths]})
     return ArrayItems(load, np.arange(len(names)), stamp), np.concatenate(labels), tuple(names)
 
 
 def _load(paths: tuple[Path, ...]) -> NDArray[Any]:
-    """All clouds [N, P, 3]."""
+    """Return all clouds, [N, P, 3]."""
     arrays = []
     for path in paths:
-        with _opened(path) as file:
-            arrays.append(_array(file, "data", path)[()])
+        with _open(path) as file:
+            arrays.append(_find_array(file, "data", path)[()])
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    """An open file; whatever HDF5 stumbles over in it is a DataError."""
+def _open(path: Path) -> Iterator[h5py.File]:
+    """Open a file; whatever HDF5 stumbles over in it is a DataError."""
     try:
         import h5py
     except ImportError:
@@ -88,8 +88,8 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         ) from error
 
 
-def _array(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
-    """A plain array of numbers that lies in this very file and is no larger than what is stored of it allows."""
+def _find_array(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
+    """Return a plain array of numbers that lies in this very file and is no larger than its stored bytes allow."""
     import h5py
 
     # A link or a virtual array could lead to any other file of this machine.

@@ -1,4 +1,4 @@
-"""What all data sets on disk share: finding folders, reading lists, counting shapes, hashing large files."""
+"""Folders, lists of names, official sizes and fingerprints, common to all data sets on disk."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ SAFE_NAME = re.compile(r"\w[\w.-]*")
 
 @dataclass(frozen=True)
 class Origin:
-    """What to tell somebody who lacks a data set.
+    """Description of a data set for somebody who lacks it.
 
     Attributes:
-        name: of the data set.
-        layout: of its files, in one line.
-        where: the official page, and how to get the data there.
-        terms: of use.
+        name: Name of the data set.
+        layout: Layout of its files, in one line.
+        where: Official page, and how to get the data there.
+        terms: Terms of use.
     """
 
     name: str
@@ -37,11 +37,11 @@ class Origin:
     terms: str
 
     def missing(self, what: str, path: str | Path) -> DataError:
-        """The error for a piece that is not where it should be."""
+        """Return the error for a piece that is not where it should be."""
         return DataError(f"{path}: {what}; expected {self.layout}. Get {self.name} from {self.where}")
 
     def note(self, odd: str = "") -> str:
-        """Text for ``Dataset.note``."""
+        """Return the text for ``Dataset.note``."""
         return ". ".join(part for part in (f"{self.name}, {self.where}", self.terms, odd) if part)
 
 
@@ -49,13 +49,13 @@ def find_root(origin: Origin, root: Path | None, folders: Sequence[str], fits: C
     """Find the folder of a data set: the given one, or one below it.
 
     Args:
-        origin: of the data set, for messages.
-        root: what the user gave.
-        folders: usual names of the data set's folder.
-        fits: whether a folder has the data set's layout.
+        origin: Description of the data set, for messages.
+        root: Folder that the user gave.
+        folders: Usual names of the data set's folder.
+        fits: Function that tells whether a folder has the data set's layout.
 
     Raises:
-        DataError: if there is none, or several.
+        DataError: If there is none, or several.
     """
     if root is None:
         raise DataError(
@@ -81,24 +81,24 @@ def read_list(path: Path, origin: Origin) -> list[str]:
     """Read the non-empty lines of a text file.
 
     Raises:
-        DataError: if it is missing, no text, too large or empty.
+        DataError: If it is missing, no text, too large or empty.
     """
     if not path.is_file():
         raise origin.missing("no such file", path)
     try:
         if path.stat().st_size > _MAX_LIST:
-            raise DataError(f"{path}: has more than {_MAX_LIST:,} bytes: expected a list of names, one a line")
+            raise DataError(f"{path}: has more than {_MAX_LIST:,} bytes: expected a list of names, one per line")
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise DataError(f"{path}: is not UTF-8 text: expected a list of names, one a line") from None
+        raise DataError(f"{path}: is not UTF-8 text: expected a list of names, one per line") from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}): change the file's rights") from None
+        raise DataError(f"{path}: cannot be read ({error.strerror}): change the file's permissions") from None
     lines = [line.strip() for line in text.splitlines()]
     return [line for line in lines if line]
 
 
 def check_size(name: str, split: str, size: int, official: int) -> str:
-    """Warn if a split has not its official number of shapes, and return the warning, else ""."""
+    """Warn if a split has another number of shapes than officially; return the warning, or ""."""
     if size == official:
         return ""
     odd = (
@@ -109,11 +109,11 @@ def check_size(name: str, split: str, size: int, official: int) -> str:
     return odd
 
 
-def file_stamp(path: Path) -> str:
-    """The sha256 of a file; of one above 1 GiB its size, its time of change and the sha256 of its first and last MiB.
+def fingerprint_file(path: Path) -> str:
+    """Return the sha256 of a file; of one above 1 GiB its size and time, and the sha256 of its first and last MiB.
 
     Raises:
-        DataError: if it cannot be read.
+        DataError: If it cannot be read.
     """
     digest = hashlib.sha256()
     try:
@@ -128,4 +128,4 @@ def file_stamp(path: Path) -> str:
             digest.update(file.read(_END))
         return f"{size} bytes at {path.stat().st_mtime_ns}, ends {digest.hexdigest()}"
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}): check the path and its rights") from None
+        raise DataError(f"{path}: cannot be read ({error.strerror}): check the path and its permissions") from None

@@ -36,21 +36,21 @@ def open_modelnet(name: str, root: Path | None, split: str) -> Dataset:
     folder, but only if that holds exactly as many shapes of the ten classes.
 
     Raises:
-        DataError: if it is missing or broken.
+        DataError: If it is missing or broken.
     """
-    origin = _origin(name)
+    origin = _describe(name)
     folders = _FOLDERS[name] if name == "modelnet40" else (*_FOLDERS["modelnet10"], *_FOLDERS["modelnet40"])
-    folder = find_root(origin, root, _preferred(root, folders), lambda path: _layout(path) is not None)
-    layout = _layout(folder)
+    folder = find_root(origin, root, _prefer_ten(root, folders), lambda path: _find_layout(path) is not None)
+    layout = _find_layout(folder)
     assert layout is not None
     if name == "modelnet10" and _holds_forty(folder, layout):
-        return replace(_ten_of_forty(folder, layout, split), note=origin.note())
+        return replace(_take_ten(folder, layout, split), note=origin.note())
     dataset = _READERS[layout](name, folder, split, _CLASSES[name])
     official = _HDF5_TRAIN if layout == "hdf5" and split == "train" else _SIZES[name][split]
     return replace(dataset, note=origin.note(check_size(_TITLES[name], split, len(dataset), official)))
 
 
-def _origin(name: str) -> Origin:
+def _describe(name: str) -> Origin:
     title = _TITLES[name]
     return Origin(
         title,
@@ -62,16 +62,16 @@ def _origin(name: str) -> Origin:
     )
 
 
-def _preferred(root: Path | None, folders: tuple[str, ...]) -> tuple[str, ...]:
-    """Below one root, a ModelNet10 folder goes before a ModelNet40 folder that holds the same shapes."""
+def _prefer_ten(root: Path | None, folders: tuple[str, ...]) -> tuple[str, ...]:
+    """Put a ModelNet10 folder below the root before a ModelNet40 folder that holds the same shapes."""
     ten = tuple(folder for folder in folders if folder in _FOLDERS["modelnet10"])
-    if root is not None and any(_layout(root.expanduser() / folder) for folder in ten):
+    if root is not None and any(_find_layout(root.expanduser() / folder) for folder in ten):
         return ten
     return folders
 
 
-def _layout(folder: Path) -> str | None:
-    """Which of the three layouts a folder has, if any."""
+def _find_layout(folder: Path) -> str | None:
+    """Return which of the three layouts a folder has, if any."""
     if (folder / "test_files.txt").is_file() or (folder / "train_files.txt").is_file():
         return "hdf5"
     if any((folder / f"{name}_shape_names.txt").is_file() for name in _TITLES):
@@ -82,14 +82,14 @@ def _layout(folder: Path) -> str | None:
 
 
 def _holds_forty(folder: Path, layout: str) -> bool:
-    """Whether a folder is ModelNet40's rather than ModelNet10's."""
+    """Tell whether a folder is ModelNet40's rather than ModelNet10's."""
     if layout == "off":
         return any((folder / name).is_dir() for name in set(MODELNET40) - set(MODELNET10))
     return layout == "hdf5" or not (folder / "modelnet10_shape_names.txt").is_file()
 
 
-def _ten_of_forty(folder: Path, layout: str, split: str) -> Dataset:
-    """ModelNet10 out of a ModelNet40 folder."""
+def _take_ten(folder: Path, layout: str, split: str) -> Dataset:
+    """Open ModelNet10 out of a ModelNet40 folder."""
     forty = MODELNET40
     sizes = {}
     for part in ("train", "test"):
@@ -108,12 +108,12 @@ def _ten_of_forty(folder: Path, layout: str, split: str) -> Dataset:
 
 
 def _read_off(name: str, folder: Path, split: str, classes: tuple[str, ...]) -> Dataset:
-    """Princeton's layout: CLASS/{train,test}/*.off, z up."""
+    """Read Princeton's layout: CLASS/{train,test}/*.off, z up."""
     paths, labels = [], []
     for label, class_name in enumerate(classes):
         part = folder / class_name / split
         if not part.is_dir():
-            raise _origin(name).missing(f"no such folder, so the class {class_name!r} is missing", part)
+            raise _describe(name).missing(f"no such folder, so the class {class_name!r} is missing", part)
         found = sorted(path for path in part.glob("*.off") if not path.name.startswith("."))
         paths += found
         labels += [label] * len(found)
@@ -122,9 +122,9 @@ def _read_off(name: str, folder: Path, split: str, classes: tuple[str, ...]) -> 
 
 
 def _read_txt(name: str, folder: Path, split: str, classes: tuple[str, ...]) -> Dataset:
-    """The layout of ``modelnet40_normal_resampled``: CLASS/CLASS_0001.txt and lists of their names, y up."""
+    """Read the layout of ``modelnet40_normal_resampled``: CLASS/CLASS_0001.txt and lists of their names, y up."""
     lists = "modelnet10" if len(classes) == len(MODELNET10) else "modelnet40"
-    origin = _origin(name)
+    origin = _describe(name)
     _check_names(folder / f"{lists}_shape_names.txt", classes, origin)
     path = folder / f"{lists}_{split}.txt"
     paths, labels = [], []
@@ -139,19 +139,19 @@ def _read_txt(name: str, folder: Path, split: str, classes: tuple[str, ...]) -> 
 
 
 def _read_hdf5(name: str, folder: Path, split: str, classes: tuple[str, ...]) -> Dataset:
-    """The layout of ``modelnet40_ply_hdf5_2048``: ply_data_train0.h5 and so on, listed under paths of their maker."""
-    origin = _origin(name)
+    """Read the layout of ``modelnet40_ply_hdf5_2048``: ply_data_train0.h5 ..., listed with paths of another machine."""
+    origin = _describe(name)
     _check_names(folder / "shape_names.txt", classes, origin)
     path = folder / f"{split}_files.txt"
     files = [folder / line.replace("\\", "/").rpartition("/")[2] for line in read_list(path, origin)]
     if not files:
-        raise DataError(f"{path}: names no files: expected the names of .h5 files, one a line")
+        raise DataError(f"{path}: names no files: expected the names of .h5 files, one per line")
     items, labels, names = read_hdf5(files, len(classes), origin)
     return Dataset(name, split, classes, "y", labels, names, items)
 
 
 def _check_names(path: Path, classes: tuple[str, ...], origin: Origin) -> None:
-    """Labels count in the order of this file, so it must be the official one."""
+    """Raise DataError if a file lists other classes, or in another order, than the one that labels count in."""
     if tuple(read_list(path, origin)) != classes:
         raise DataError(f"{path}: has other classes: expected {len(classes)}, from {classes[0]} to {classes[-1]}")
 

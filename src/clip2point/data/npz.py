@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import DataError, reason
 from clip2point.data.dataset import ArrayItems, Dataset, check_labels
-from clip2point.data.layouts import file_stamp
+from clip2point.data.layouts import fingerprint_file
 from clip2point.data.splits import WHOLE
 from clip2point.shapes import UP_AXES
 
@@ -28,18 +28,18 @@ _LAYOUT = "'points' [N, P, 3], 'labels' [N] and 'classes' [C], optionally 'split
 
 
 def read_npz(path: Path) -> dict[str, Dataset]:
-    """Read labels and names of an archive; its points only when they are needed, and nothing that is pickled.
+    """Read labels and names of an archive, its points once they are needed, and nothing that is pickled.
 
     ``labels`` (also ``label``) may hold the names of the classes; if ``classes`` is missing, they are these, sorted.
 
     Args:
-        path: the archive.
+        path: Archive to read.
 
     Returns:
-        By split: "all" alone, or those of "train" and "test" that the array ``split`` names.
+        Data sets by split: "all" alone, or those of "train" and "test" that the array ``split`` names.
 
     Raises:
-        DataError: if an array is missing or does not fit the others.
+        DataError: If an array is missing or does not fit the others.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file: expected an .npz archive with {_LAYOUT}; check the path")
@@ -47,14 +47,14 @@ def read_npz(path: Path) -> dict[str, Dataset]:
     shape, dtype = archive.layout("points")
     if len(shape) != 3 or shape[1] < 1 or shape[2] != 3 or dtype.kind not in "fiu":
         raise DataError(f"{path}: has points {list(shape)} {dtype}: expected numbers [N, P, 3]")
-    labels, classes = _labels(archive)
+    labels, classes = _read_labels(archive)
     if len(labels) != shape[0]:
         raise DataError(f"{path}: has {shape[0]} clouds and {len(labels)} labels: expected as many of each")
     count = len(labels)
     names = archive.texts("names", count) or tuple(f"{row:06d}" for row in range(count))
     load = functools.cache(functools.partial(archive.array, "points"))
-    items = ArrayItems(load, np.arange(count), file_stamp(path))
-    whole = Dataset(f"npz:{path}", WHOLE, classes, _up(archive), labels, names, items)
+    items = ArrayItems(load, np.arange(count), fingerprint_file(path))
+    whole = Dataset(f"npz:{path}", WHOLE, classes, _read_up(archive), labels, names, items)
     split = archive.texts("split", count)
     if split is None:
         return {WHOLE: whole}
@@ -65,7 +65,7 @@ def read_npz(path: Path) -> dict[str, Dataset]:
 
 
 class _Archive:
-    """The arrays of an .npz file; whatever is wrong with one of them is a DataError."""
+    """Arrays of an .npz file; a damaged or odd one is a DataError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -76,17 +76,17 @@ class _Archive:
             raise DataError(f"{path}: is not a whole NPZ archive ({reason(error)}): save it again") from None
 
     def layout(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        """Shape and type of an array."""
+        """Return shape and type of an array."""
         shape, _, dtype, _ = self._read(name, with_data=False)
         return shape, dtype
 
     def array(self, name: str) -> NDArray[Any]:
-        """One array."""
+        """Return an array."""
         shape, fortran, dtype, data = self._read(name, with_data=True)
         return np.ndarray(shape, dtype, data, order="F" if fortran else "C")
 
     def texts(self, name: str, count: int | None = None) -> tuple[str, ...] | None:
-        """An array [count] of texts, or None if there is none of that name."""
+        """Return an array of texts, [count], or None if there is none of that name."""
         if name not in self.names:
             return None
         array = self.array(name)
@@ -96,7 +96,7 @@ class _Archive:
         return tuple(array.tolist())
 
     def _read(self, name: str, with_data: bool) -> tuple[tuple[int, ...], bool, np.dtype[Any], bytes]:
-        """Shape, whether columns come first, type, and the numbers if they are wanted."""
+        """Return shape, True for column-major order, type, and the numbers if they are wanted."""
         if name not in self.names:
             found = ", ".join(sorted(self.names)[:8]) or "nothing"
             raise DataError(f"{self.path}: has no array {name!r} but {found}: expected {_LAYOUT}")
@@ -106,7 +106,7 @@ class _Archive:
                 header = npy.read_array_header_1_0 if npy.read_magic(member) == (1, 0) else npy.read_array_header_2_0
                 shape, fortran, dtype = header(member)
                 stored = min(info.compress_size, self.path.stat().st_size)
-                size = self._checked_size(name, shape, dtype, info.file_size - member.tell(), stored)
+                size = self._check_size(name, shape, dtype, info.file_size - member.tell(), stored)
                 data = member.read(size) if with_data else b""
                 if with_data and len(data) < size:
                     raise EOFError(f"it ends after {len(data):,} of {size:,} bytes")
@@ -114,8 +114,8 @@ class _Archive:
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, MemoryError) as error:
             raise DataError(f"{self.path}: the array {name!r} is damaged ({reason(error)}): save it again") from None
 
-    def _checked_size(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], unfolded: int, stored: int) -> int:
-        """The bytes of an array, if its header promises no other number than there are, and not too many."""
+    def _check_size(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], unfolded: int, stored: int) -> int:
+        """Return the bytes of an array, once they are as many as its header promises, and not too many."""
         if dtype.hasobject:
             raise DataError(
                 f"{self.path}: {name!r} holds pickled Python objects, which could run code: expected numbers, or texts "
@@ -135,8 +135,8 @@ class _Archive:
         return size
 
 
-def _labels(archive: _Archive) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Labels [N] and classes [C]."""
+def _read_labels(archive: _Archive) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return labels [N] and classes [C]."""
     path = archive.path
     labels = archive.array("label" if "labels" not in archive.names and "label" in archive.names else "labels")
     classes = archive.texts("classes")
@@ -152,8 +152,8 @@ def _labels(archive: _Archive) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     return check_labels(labels, len(classes), path), classes
 
 
-def _up(archive: _Archive) -> str:
-    """The declared up-axis."""
+def _read_up(archive: _Archive) -> str:
+    """Return the declared up-axis."""
     if "up" not in archive.names:
         return "auto"
     up = archive.array("up")

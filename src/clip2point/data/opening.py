@@ -1,4 +1,4 @@
-"""Opening a data set by its name."""
+"""Data sets, opened by name."""
 
 from __future__ import annotations
 
@@ -56,22 +56,22 @@ def open_dataset(
     """Open one split of a data set; shapes are read later, one by one.
 
     Args:
-        name: a benchmark; ``folder:PATH``, a folder with one sub-folder of shape files a class, or these below
+        name: A benchmark; ``folder:PATH``, a folder with a sub-folder of shape files for each class, or these below
             or above folders "train" and "test"; or ``npz:PATH``, an archive with ``points`` [N, P, 3], ``labels`` [N],
             ``classes`` [C] and optionally ``split`` ("train" or "test") [N], ``names`` [N] and ``up``; or the name of
             a plug-in's data set, with or without ``:PATH``.
-        root: where a benchmark lies: its folder or the one above.
-        split: one of ``SPLITS``, or "all" for a data set without splits. Validation shapes come from train. If not
+        root: Folder of a benchmark, or the one above it.
+        split: One of ``SPLITS``, or "all" for a data set without splits. Validation shapes come from train. If not
             given, "test", or "all" where that is all there is.
-        up: the axis that points up, if the data set declares none or a wrong one.
-        limit: at most this many shapes, spread evenly over the split's order.
+        up: Axis that points up, if the data set declares none or a wrong one.
+        limit: Largest number of shapes, spread evenly over the split's order.
 
     Returns:
         The data set.
 
     Raises:
-        DataError: if it is missing or broken; the message says what was looked for, where, and where to get it.
-        OptionError: if an argument makes no sense.
+        DataError: If it is missing or broken; the message says what was looked for, where, and where to get it.
+        OptionError: If an argument is out of range, or there is no such data set or split.
     """
     if up is not None:
         check_up(up, auto=True)
@@ -83,10 +83,10 @@ def open_dataset(
 
 
 def thin_out(dataset: Dataset, limit: int | None) -> Dataset:
-    """At most so many shapes of a data set, spread evenly over its order; all of them if there is no limit.
+    """Return at most so many shapes of a data set, spread evenly over its order; all of them without a limit.
 
     Raises:
-        OptionError: if the limit is below 1.
+        OptionError: If the limit is below 1.
     """
     if limit is not None and limit < 1:
         raise OptionError(f"limit {limit}: expected at least 1 shape")
@@ -96,7 +96,7 @@ def thin_out(dataset: Dataset, limit: int | None) -> Dataset:
 
 
 def _open(name: str, root: Path | None, split: str | None) -> Dataset:
-    """The whole split."""
+    """Open the whole split."""
     kind, colon, path = name.partition(":")
     root = None if root is None else Path(root)
     if name in DATASETS.built_in:

@@ -1,4 +1,4 @@
-"""The parts of a data set that learning needs: shapes to learn from, shapes to choose by, and shapes to measure on."""
+"""The three parts of a data set that learning needs: train, validation and test."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Parts:
     """A data set in three parts that share no shape.
 
     Attributes:
-        train: to learn from: the official train split less the validation split.
-        validation: for every choice.
-        test: for the figures.
-        note: what a reader of the figures must know about the test split; empty if it is the official one.
+        train: Shapes to learn from: the official train split less the validation split.
+        validation: Shapes that every choice is made by.
+        test: Shapes that figures are measured on.
+        note: Peculiarity of the test split that a reader of the figures must know; empty if it is the official one.
     """
 
     train: Dataset
@@ -34,14 +34,14 @@ def open_parts(name: str, *, root: Path | None = None, up: str | None = None, li
     another fifth is the validation split. Both are chosen by name: the same shapes every time.
 
     Args:
-        name: see ``clip2point.data.open_dataset``, as for the other arguments.
-        root: where a benchmark lies.
-        up: the axis that points up.
-        limit: at most this many shapes of the test split, spread evenly over its order.
+        name: Name of the data set, see ``clip2point.data.open_dataset``.
+        root: Folder of a benchmark, or the one above it.
+        up: Axis that points up, if the data set declares none or a wrong one.
+        limit: Largest number of shapes of the test split, spread evenly over its order.
 
     Raises:
-        DataError: if it is missing, broken, or too small to be parted.
-        OptionError: if an argument makes no sense.
+        DataError: If it is missing, broken, or too small for three parts.
+        OptionError: If an argument is out of range, or there is no such data set.
     """
     found, note = open_dataset(name, root=root, up=up), ""
     if found.split == WHOLE:

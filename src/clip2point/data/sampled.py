@@ -1,4 +1,4 @@
-"""Points of a whole data set: drawn once, in parallel, then found in the cache."""
+"""Points of a whole data set, drawn once, in parallel, and kept in the cache."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ _VERSION = 1
 _FILES_PER_PROCESS = 128
 _CHUNK = 8
 
-#: Points of one shape, or why there are none.
+#: Points of one shape, or the error of one that cannot be read.
 Drawn = NDArray[np.float32] | str
 
 
 @dataclass(frozen=True, eq=False)
 class SampledDataset:
-    """A data set of which every shape that can be read has the same number of points.
+    """Data set of which every shape that can be read has the same number of points.
 
     Attributes:
-        name: of the data set.
-        split: of it.
-        classes: names of the C classes.
-        up: the declared up-axis, or "auto".
-        points: [N, P, 3] float32, memory-mapped and read-only, in the frame and unit of the files.
-        labels: [N] int64 indices into ``classes``.
-        names: one for each shape.
-        failures: name and error of each shape that is left out because it cannot be read.
-        fingerprint: hash of what the points depend on. The up-axis has no part in it.
+        name: Name of the data set.
+        split: Name of the split.
+        classes: Names of the C classes.
+        up: Up-axis that the data set declares, or "auto".
+        points: Points of each shape, [N, P, 3] float32, memory-mapped and read-only, in the files' frame and unit.
+        labels: Class of each shape as an index into ``classes``, [N] int64.
+        names: Name of each shape.
+        failures: Name and error of each shape that is left out because it cannot be read.
+        fingerprint: Hash of everything that the points depend on. The up-axis has no part in it.
     """
 
     name: str
@@ -59,6 +59,7 @@ class SampledDataset:
     fingerprint: str
 
     def __len__(self) -> int:
+        """Number of shapes, N."""
         return len(self.labels)
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.float32], int, str]]:
@@ -76,21 +77,21 @@ def sample_dataset(
     """Draw points from every shape of a data set, or find those of an earlier call in the cache.
 
     Args:
-        dataset: any.
-        points: how many from each shape; see ``Dataset.sample`` for how.
-        seed: of the draws. The points of a shape depend on the seed and its name alone, not on the split or the
+        dataset: Data set to draw from.
+        points: Number of points of each shape, drawn as ``Dataset.sample`` does.
+        seed: Seed of the draws. The points of a shape depend on the seed and its name alone, not on the split or the
             workers.
-        workers: processes that read files (threads, for clouds of an array); by default one a processor, as far as
-            there is work for them. A script that uses several needs ``if __name__ == "__main__":``.
-        progress: wraps an iterable, given its length, to show how far it is.
+        workers: Number of processes that read files (threads, for clouds of an array); by default one per processor,
+            as far as there is work for them. A script that uses several needs ``if __name__ == "__main__":``.
+        progress: Wrapper of an iterable of a given length, to show how far it is.
 
     Returns:
         The points; shapes that cannot be read are in ``failures``.
 
     Raises:
-        DataError: if no shape can be read, or a worker dies.
-        CacheError: if the cache cannot be written to.
-        OptionError: if an argument makes no sense.
+        DataError: If no shape can be read, or a worker dies.
+        CacheError: If the cache cannot be written to.
+        OptionError: If an argument is out of range.
     """
     if points < 1 or seed < 0 or (workers is not None and workers < 1):
         raise OptionError(f"got points={points}, seed={seed}, workers={workers}: expected at least 1, 0 and 1")
@@ -98,7 +99,7 @@ def sample_dataset(
     found = load_arrays("points", parts)
     if found is None:
         drawn = _draw_all(dataset, points, seed, workers, progress)
-        clouds, kept, errors = _gathered(dataset, drawn)
+        clouds, kept, errors = _part_outcomes(dataset, drawn)
         found = store_arrays("points", parts, {"points": clouds, "kept": kept})
     else:
         found, errors = _try_again(dataset, found, points, seed)
@@ -116,8 +117,10 @@ def sample_dataset(
     )
 
 
-def _gathered(dataset: Dataset, drawn: list[Drawn]) -> tuple[NDArray[np.float32], NDArray[np.int64], dict[int, str]]:
-    """The clouds [N, P, 3] that there are, their rows [N], and the errors of the others."""
+def _part_outcomes(
+    dataset: Dataset, drawn: list[Drawn]
+) -> tuple[NDArray[np.float32], NDArray[np.int64], dict[int, str]]:
+    """Return the clouds that there are, [N, P, 3], their rows, [N], and the errors of the others by row."""
     errors = {row: outcome for row, outcome in enumerate(drawn) if isinstance(outcome, str)}
     clouds = [outcome for outcome in drawn if not isinstance(outcome, str)]
     if not clouds:
@@ -129,7 +132,7 @@ def _gathered(dataset: Dataset, drawn: list[Drawn]) -> tuple[NDArray[np.float32]
 def _try_again(
     dataset: Dataset, found: dict[str, NDArray[Any]], points: int, seed: int
 ) -> tuple[dict[str, NDArray[Any]], dict[int, str]]:
-    """Read what could not be read before: rights or a disk that was away leave no trace in the fingerprint."""
+    """Read what could not be read before: permissions or a disk that was away leave no trace in the fingerprint."""
     missing = sorted(set(range(len(dataset))) - set(found["kept"].tolist()))
     drawn = {row: _attempt(dataset, points, seed, row) for row in missing}
     errors = {row: outcome for row, outcome in drawn.items() if isinstance(outcome, str)}
@@ -143,7 +146,7 @@ def _try_again(
 
 
 def _draw_all(dataset: Dataset, points: int, seed: int, workers: int | None, progress: Progress | None) -> list[Drawn]:
-    """Points or an error for each shape, in order."""
+    """Return points or an error for each shape, in order."""
     rows = range(len(dataset))
     workers = workers or max(1, min(available_cores(), len(dataset) // _FILES_PER_PROCESS))
     progress = progress or (lambda outcomes, total: outcomes)
@@ -151,12 +154,12 @@ def _draw_all(dataset: Dataset, points: int, seed: int, workers: int | None, pro
     if workers == 1:
         return list(progress(map(attempt, rows), len(rows)))
     if not (isinstance(dataset.items, FileItems) and dataset.items.readable_by_workers):
-        with _cancelled(ThreadPoolExecutor(workers)) as pool:
+        with _cancel_rest(ThreadPoolExecutor(workers)) as pool:
             return list(progress(pool.map(attempt, rows), len(rows)))
     seeds = [item_seed(seed, name) for name in dataset.names]
     try:
         # Spawned, because a fork of a process with the threads of torch may hang.
-        with _cancelled(ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))) as pool:
+        with _cancel_rest(ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))) as pool:
             outcomes = pool.map(partial(_attempt_file, points), dataset.items.paths, seeds, chunksize=_CHUNK)
             return list(progress(outcomes, len(rows)))
     except BrokenProcessPool:
@@ -167,8 +170,8 @@ def _draw_all(dataset: Dataset, points: int, seed: int, workers: int | None, pro
 
 
 @contextmanager
-def _cancelled(pool: Executor) -> Iterator[Executor]:
-    """A pool that, when left by an error, drops what it has not begun."""
+def _cancel_rest(pool: Executor) -> Iterator[Executor]:
+    """Give a pool that drops what it has not begun when the block is left by an error."""
     try:
         yield pool
     finally:
@@ -183,7 +186,7 @@ def _attempt(dataset: Dataset, points: int, seed: int, row: int) -> Drawn:
 
 
 def _attempt_file(points: int, path: Path, seed: int) -> Drawn:
-    """Like ``_attempt``, with what can be sent to another process."""
+    """Do the same as ``_attempt`` with arguments that can be sent to another process."""
     try:
         return sample_points(load_shape(path), points, seed)
     except ShapeError as error:

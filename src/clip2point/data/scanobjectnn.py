@@ -35,7 +35,7 @@ def open_scanobjectnn(name: str, root: Path | None, split: str) -> Dataset:
     its train split shares objects with the rest of train (never with test): choose settings on the other variants.
 
     Raises:
-        DataError: if it is missing or broken.
+        DataError: If it is missing or broken.
     """
     folder_name, ending = _FILES[name]
     file_name = f"{_PREFIXES[split]}_{ending}"

@@ -86,10 +86,10 @@ _ORIGIN = Origin(
 def open_shapenet55(name: str, root: Path | None, split: str) -> Dataset:
     """Open ShapeNet-55, official split "train" or "test"; y-up, 8,192 points.
 
-    Model ids in ``excluded.txt`` beside the lists, one a line, are left out.
+    Model ids in ``excluded.txt`` beside the lists, one per line, are left out.
 
     Raises:
-        DataError: if it is missing or broken.
+        DataError: If it is missing or broken.
     """
     folder = find_root(_ORIGIN, root, ("ShapeNet55-34", "ShapeNet55"), lambda path: (path / "shapenet_pc").is_dir())
     lists = folder if (folder / f"{split}.txt").is_file() else folder / "ShapeNet-55"
@@ -108,14 +108,14 @@ def shapenet_mesh(root: Path, name: str) -> Path | None:
     """Find the mesh that a cloud of ShapeNet-55 was drawn from.
 
     Args:
-        root: as given to ``clip2point.data.open_dataset``, with ``ShapeNetCore.v2`` in it, or that folder itself.
-        name: of the shape in the data set, SYNSET-MODEL.
+        root: Folder with ``ShapeNetCore.v2`` in it, as for ``clip2point.data.open_dataset``, or that folder itself.
+        name: Name of the shape in the data set, SYNSET-MODEL.
 
     Returns:
-        ``SYNSET/MODEL/models/model_normalized.obj`` below ShapeNetCore.v2, or None if there is none.
+        Path ``SYNSET/MODEL/models/model_normalized.obj`` below ShapeNetCore.v2, or None if there is none.
 
     Raises:
-        DataError: if the name is not of that kind.
+        DataError: If the name is not of that kind.
     """
     match = _LINE.fullmatch(name)
     if match is None:
@@ -126,7 +126,7 @@ def shapenet_mesh(root: Path, name: str) -> Path | None:
 
 
 def _read_models(path: Path) -> list[tuple[str, str]]:
-    """Synset and model id of each line of a list."""
+    """Return synset and model id of each line of a list."""
     models = []
     for line in read_list(path, _ORIGIN):
         match = _LINE.fullmatch(line)
@@ -137,13 +137,13 @@ def _read_models(path: Path) -> list[tuple[str, str]]:
 
 
 def _read_excluded(path: Path, parts: dict[str, list[tuple[str, str]]]) -> set[str]:
-    """Model ids to leave out; each must be in one of the lists."""
+    """Return model ids to leave out; each must be in one of the lists."""
     if not path.exists():
         return set()
     excluded = set(read_list(path, _ORIGIN))
     unknown = sorted(excluded - {model for models in parts.values() for _, model in models})
     if unknown:
-        raise DataError(f"{path}: names {unknown[0]!r}: expected model ids of train.txt or test.txt, one a line")
+        raise DataError(f"{path}: names {unknown[0]!r}: expected model ids of train.txt or test.txt, one per line")
     return excluded
 
 

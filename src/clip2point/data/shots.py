@@ -12,16 +12,16 @@ from clip2point.data.dataset import item_seed
 
 
 class Labelled(Protocol):
-    """What shots can be drawn from: a data set, sampled or not."""
+    """Data set, sampled or not, that shots can be drawn from."""
 
     @property
     def name(self) -> str:
-        """Of the data set."""
+        """Name of the data set."""
         ...
 
     @property
     def split(self) -> str:
-        """Which part of it this is."""
+        """Name of the split."""
         ...
 
     @property
@@ -31,34 +31,34 @@ class Labelled(Protocol):
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """[N] indices into the classes."""
+        """Class of each shape as an index into the classes, [N]."""
         ...
 
     @property
     def names(self) -> tuple[str, ...]:
-        """N different names of shapes."""
+        """Names of the N shapes, all different."""
         ...
 
 
 def draw_shots(dataset: Labelled, shots: int, seed: int, *, fewer: bool = False) -> NDArray[np.int64]:
-    """Draw as many shapes of each class.
+    """Draw the same number of shapes of each class.
 
     Each seed puts the names in an order of its own, which is that of a hash, and takes the first of each class. So
     the shots of a seed are nested (its 4 are the first 4 of its 16), and neither the place of a shape in its file nor
     what other shapes there are changes its turn.
 
     Args:
-        dataset: N shapes of C classes.
-        shots: how many of each class.
-        seed: of the order.
-        fewer: whether a class may have fewer; all that it has are then taken.
+        dataset: Data set of N shapes of C classes.
+        shots: Number of shapes of each class.
+        seed: Seed of the order.
+        fewer: Take all shapes of a class that has fewer, instead of an error.
 
     Returns:
         Rows of the data set: the first shot of every class in turn, then the second, and so on.
 
     Raises:
-        OptionError: if ``shots`` is not at least 1.
-        DataError: if a class has too few shapes.
+        OptionError: If ``shots`` is not at least 1.
+        DataError: If a class has too few shapes.
     """
     if shots < 1:
         raise OptionError(f"{shots} shots: expected at least 1 of each class")

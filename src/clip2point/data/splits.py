@@ -17,23 +17,27 @@ SPLITS: tuple[str, ...] = ("train", "test", "validation", "train-minus-validatio
 WHOLE = "all"
 
 _OFFICIAL = {"train": "train", "test": "test", "validation": "train", "train-minus-validation": "train", WHOLE: WHOLE}
-_SHARE = 0.2
+_FRACTION = 0.2
 _SEED = 0
 
 
 def choose_split(name: str, split: str | None, official: Collection[str]) -> tuple[str, str]:
-    """Find which official split to read.
+    """Find the official split to read.
 
     Args:
-        name: of the data set, for messages.
-        split: what is wanted: one of ``SPLITS``, "all" for a data set without splits, or None for "test" or "all".
-        official: the splits that the data set comes with.
+        name: Name of the data set, for messages.
+        split: Split to read: one of ``SPLITS``, "all" for a data set without splits, or None for "test" or "all".
+        official: Splits that the data set comes with.
 
     Returns:
         The wanted split, and the official one that it is or is carved from.
 
     Raises:
-        OptionError: if there is no such split.
+        OptionError: If there is no such split.
+
+    Examples:
+        >>> choose_split("modelnet40", "validation", ("train", "test"))
+        ('validation', 'train')
     """
     wanted = split or (WHOLE if WHOLE in official else "test")
     part = _OFFICIAL.get(wanted, "")
@@ -50,26 +54,31 @@ def carve(train: Dataset, split: str) -> Dataset:
     names: the same shapes on every machine, whatever the order of the files.
 
     Args:
-        train: the official train split.
-        split: "validation" or "train-minus-validation".
+        train: Official train split.
+        split: Part to return, "validation" or "train-minus-validation".
 
     Raises:
-        DataError: if no class has two shapes.
+        DataError: If no class has two shapes.
     """
     chosen = np.zeros(len(train), dtype=bool)
     for label, name in enumerate(train.classes):
-        chosen[_drawn(train, label, name)] = True
+        chosen[_draw_rows(train, label, name)] = True
     if not chosen.any():
         raise DataError(f"{train.name}: no class has two train shapes: expected some to carve a validation split from")
     return train.take(np.flatnonzero(chosen == (split == "validation")), split=split)
 
 
-def _drawn(train: Dataset, label: int, class_name: str) -> NDArray[np.int64]:
-    """Rows of one class for validation."""
+def _draw_rows(train: Dataset, label: int, class_name: str) -> NDArray[np.int64]:
+    """Draw the rows of one class for validation."""
     rows = np.array(sorted(np.flatnonzero(train.labels == label), key=lambda row: train.names[row]), dtype=np.int64)
     return draw_fifth(rows, np.random.default_rng((_SEED, zlib.crc32(class_name.encode()))))
 
 
 def draw_fifth(rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw what is held out of one class: a fifth of its rows, at least one of two or more, and none of fewer."""
-    return rng.permutation(rows)[: max(1, round(_SHARE * len(rows)))] if len(rows) > 1 else rows[:0]
+    """Draw the rows that are held out of one class: a fifth, at least one of two or more, and none of fewer.
+
+    Examples:
+        >>> len(draw_fifth(np.arange(20), np.random.default_rng(0)))
+        4
+    """
+    return rng.permutation(rows)[: max(1, round(_FRACTION * len(rows)))] if len(rows) > 1 else rows[:0]

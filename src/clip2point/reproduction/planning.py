@@ -187,12 +187,12 @@ class RecipePlanner:
 
     def _file_hash(self, path: Path) -> str:
         """Return the hash of a file, which is read again only after it has changed."""
-        from clip2point.data.layouts import file_stamp
+        from clip2point.data.layouts import fingerprint_file
 
         status = path.stat()
         key = (str(path), status.st_size, status.st_mtime_ns)
         if key not in self._hashes:
-            self._hashes[key] = file_stamp(path)
+            self._hashes[key] = fingerprint_file(path)
         return self._hashes[key]
 
     # --- the data

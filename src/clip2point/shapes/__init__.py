@@ -1,7 +1,7 @@
 """Shapes: files and arrays into checked, sampled, normalised point clouds and meshes."""
 
 from clip2point.shapes.companions import Companions
-from clip2point.shapes.format_registry import Format, format_up, register_format, supported_extensions
+from clip2point.shapes.format_registry import Format, format_up, list_extensions, register_format
 from clip2point.shapes.normalise import to_unit_sphere
 from clip2point.shapes.orientation import UP_AXES, check_up, to_y_up
 from clip2point.shapes.parsed import Parsed
@@ -24,13 +24,13 @@ __all__ = [
     "farthest_points",
     "find_shapes",
     "format_up",
+    "list_extensions",
     "load_shape",
     "place_points",
     "prepare_points",
     "register_format",
     "sample_points",
     "shape_from_points",
-    "supported_extensions",
     "to_unit_sphere",
     "to_y_up",
 ]

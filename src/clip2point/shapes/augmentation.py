@@ -19,16 +19,16 @@ _SCAN_DEPTH = 0.1
 
 @dataclass(frozen=True)
 class AugmentationSettings:
-    """How training clouds are changed; the paper changes nothing but the camera's distance.
+    """Strength of the changes to training clouds; the paper changes nothing but the camera's distance.
 
     Attributes:
-        yaw: largest turn about the vertical axis, either way, in degrees; the pictures do not turn along.
-        tilt: largest turn about a random horizontal axis, in degrees.
-        stretch: largest factor along each axis, and its inverse; 1 for none.
-        noise: standard deviation of the points' positions, in radii of the unit sphere.
-        scans: share of the clouds that are cut down to what one camera sees of them.
-        independent: whether the two depth maps of a pair show points, turns and noise of their own; if not, they
-            differ in the camera's distance alone, as in the paper.
+        yaw: Largest rotation about the vertical axis, either way, in degrees; images do not rotate along.
+        tilt: Largest rotation about a random horizontal axis, in degrees.
+        stretch: Largest factor along each axis, and its inverse; 1 for none.
+        noise: Standard deviation of the points' positions, in radii of the unit sphere.
+        scans: Fraction of the clouds that are cut down to what one camera sees of them, in [0, 1].
+        independent: Points, rotations and noise of their own for the two depth maps of a pair; otherwise they differ
+            in the camera's distance alone, as in the paper.
     """
 
     yaw: float = 0.0
@@ -54,22 +54,27 @@ def augment(points: Float32, settings: AugmentationSettings, count: int, rng: np
     """Draw points of a cloud and change them.
 
     Args:
-        points: [P, 3] float32 in the unit sphere, y up.
-        settings: how far changes go.
-        count: N, how many points to draw; with repetition if there are fewer.
-        rng: of every draw.
+        points: Cloud, [P, 3] float32 in the unit sphere, y up.
+        settings: Strength of the changes.
+        count: Number N of points to draw; with repetition if there are fewer.
+        rng: Generator of every draw.
 
     Returns:
-        [N, 3] float32; in the unit sphere again if the shape itself was changed.
+        Changed cloud, [N, 3] float32; in the unit sphere again if the shape itself was changed.
+
+    Examples:
+        >>> cloud = np.eye(3, dtype=np.float32)
+        >>> augment(cloud, AugmentationSettings(yaw=180, noise=0.01), 5, np.random.default_rng(0)).shape
+        (5, 3)
     """
     changed = settings.stretch > 1 or settings.scans > 0
     if settings.stretch > 1:
-        points = points * _stretch(settings.stretch, rng)
-    turn = _turn(settings, rng)
-    if turn is not None:
-        points = points @ turn
+        points = points * _draw_stretch(settings.stretch, rng)
+    rotation = _draw_rotation(settings, rng)
+    if rotation is not None:
+        points = points @ rotation
     if settings.scans > 0 and rng.random() < settings.scans:
-        points = one_sided(to_unit_sphere(points), rng)
+        points = scan_one_side(to_unit_sphere(points), rng)
     chosen = rng.choice(len(points), count, replace=len(points) < count)
     drawn = points[chosen]
     if settings.noise > 0:
@@ -83,7 +88,7 @@ def augment_subset(points: Float32, settings: AugmentationSettings, least: float
     Args:
         points: [P, 3] float32 in the unit sphere, y up.
         settings: Strength of the changes.
-        least: Smallest fraction of the points that is kept, in (0, 1].
+        least: Smallest fraction of the points that remains, in (0, 1].
         rng: Generator of every draw.
 
     Returns:
@@ -98,15 +103,15 @@ def augment_subset(points: Float32, settings: AugmentationSettings, least: float
     return augment(points, settings, count, rng)[np.resize(np.arange(count), len(points))]
 
 
-def one_sided(points: Float32, rng: np.random.Generator) -> Float32:
-    """The points that a depth camera sees from a random side, up to 60 degrees above the horizon.
+def scan_one_side(points: Float32, rng: np.random.Generator) -> Float32:
+    """Return the points that a depth camera sees from a random side, up to 60 degrees above the horizon.
 
     Args:
-        points: [P, 3] in the unit sphere, y up.
-        rng: of the side.
+        points: Cloud, [P, 3] in the unit sphere, y up.
+        rng: Generator of the side.
 
     Returns:
-        [Q, 3], the points that lie within a small depth of the nearest one of their image cell; at least one.
+        Points, [Q, 3], that lie within a small depth of the nearest one of their image cell; at least one.
     """
     azimuth, elevation = rng.uniform(0, 2 * np.pi), rng.uniform(0, np.pi / 3)
     towards = np.array(
@@ -122,23 +127,23 @@ def one_sided(points: Float32, rng: np.random.Generator) -> Float32:
     return points[nearness >= nearest[cell] - _SCAN_DEPTH]
 
 
-def _stretch(largest: float, rng: np.random.Generator) -> Float32:
-    """Three factors, evenly spread on a logarithmic scale."""
+def _draw_stretch(largest: float, rng: np.random.Generator) -> Float32:
+    """Draw three factors, evenly spread on a logarithmic scale."""
     return np.exp(rng.uniform(-1, 1, 3) * np.log(largest)).astype(np.float32)
 
 
-def _turn(settings: AugmentationSettings, rng: np.random.Generator) -> Float32 | None:
-    """A random turn, to be multiplied from the right; None if none is asked for."""
+def _draw_rotation(settings: AugmentationSettings, rng: np.random.Generator) -> Float32 | None:
+    """Draw a rotation, to be multiplied from the right; None if the settings ask for none."""
     if settings.yaw == settings.tilt == 0:
         return None
     yaw, heading = np.radians(settings.yaw) * rng.uniform(-1, 1), rng.uniform(0, 2 * np.pi)
     tilt = np.radians(settings.tilt) * rng.uniform()
-    about_y = _rotation(np.array([0.0, 1.0, 0.0]), yaw)
-    return (about_y @ _rotation(np.array([np.cos(heading), 0.0, np.sin(heading)]), tilt)).astype(np.float32)
+    about_y = _rotate_about(np.array([0.0, 1.0, 0.0]), yaw)
+    return (about_y @ _rotate_about(np.array([np.cos(heading), 0.0, np.sin(heading)]), tilt)).astype(np.float32)
 
 
-def _rotation(axis: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
-    """Rodrigues' formula, for a unit axis."""
+def _rotate_about(axis: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
+    """Return the rotation about a unit axis (Rodrigues' formula)."""
     x, y, z = axis
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     rotation: NDArray[np.float64] = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)

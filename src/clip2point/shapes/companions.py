@@ -1,4 +1,4 @@
-"""The files that a shape file names: materials, textures, buffers. Only neighbours are ever read."""
+"""Files that a shape file names: materials, textures, buffers. Only neighbours are ever read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tga", ".tif", ".tiff", ".g
 
 
 class Companions:
-    """Reads what lies beside one shape file, and decodes each texture once.
+    """Reader of the files beside one shape file, which decodes each texture once.
 
     A name is looked up in the shape file's own folder and below. Absolute paths, URLs, ``..`` and links that lead
     out are refused, with one exception: an image may lie below the *parent* of that folder, because
@@ -48,14 +48,14 @@ class Companions:
         self._bytes_left -= len(data)
         return data
 
-    def texture(self, name: str) -> NDArray[np.uint8] | None:
+    def read_texture(self, name: str) -> NDArray[np.uint8] | None:
         """Return the image file ``name`` as [H, W, 3] uint8, or None if it cannot be had."""
         if name not in self._textures:
             data = self.read(name) if name.lower().endswith(_IMAGE_SUFFIXES) else None
             self._textures[name] = self._decode(data) if data else None
         return self._textures[name]
 
-    def embedded_texture(self, key: int, data: bytes) -> NDArray[np.uint8] | None:
+    def decode_texture(self, key: int, data: bytes) -> NDArray[np.uint8] | None:
         """Return image number ``key`` of the shape file itself as [H, W, 3] uint8, or None if it is damaged."""
         if key not in self._textures:
             self._textures[key] = self._decode(data)

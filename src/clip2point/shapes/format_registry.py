@@ -15,7 +15,7 @@ from clip2point.shapes.companions import Companions
 from clip2point.shapes.orientation import check_up
 from clip2point.shapes.parsed import Parsed
 
-#: From the bytes of a file, decompressed, and what lies beside it to arrays that nothing but the layout is known of.
+#: From the decompressed bytes of a file, and the files beside it, to arrays of which only the layout is known.
 #: A reader raises ShapeError with what is wrong; any other error counts as a damaged file.
 Reader = Callable[[bytes, Companions], Parsed]
 
@@ -25,7 +25,7 @@ class Format:
     """A file format.
 
     Attributes:
-        read: Its reader.
+        read: Reader of the format.
         up: Axis that points up in every file of the format, one of ``UP_AXES``, or "auto" if the format leaves it open.
 
     Raises:
@@ -98,7 +98,7 @@ def format_code(extension: str) -> str | None:
         return None
 
 
-def supported_extensions() -> tuple[str, ...]:
+def list_extensions() -> tuple[str, ...]:
     """Return the extensions that ``load_shape`` reads, each also with ``.gz`` behind it."""
     return FORMATS.names()
 

@@ -18,13 +18,13 @@ def pack_glb(
     chunks: Sequence[bytes],
     materials: Sequence[Mapping[str, Any]] = (),
 ) -> bytes:
-    """The content of a GLB file (glTF 2.0, section 4.4.1).
+    """Return the content of a GLB file (glTF 2.0, section 4.4.1).
 
     Args:
-        primitives: of the mesh, as in glTF's JSON.
-        accessors: what the numbers are; each names one of the chunks as its ``bufferView``.
-        chunks: the numbers, little-endian, each a multiple of 4 bytes long.
-        materials: that the primitives name.
+        primitives: Primitives of the mesh, as in glTF's JSON.
+        accessors: Descriptions of the numbers; each names one of the chunks as its ``bufferView``.
+        chunks: Numbers, little-endian, each chunk a multiple of 4 bytes long.
+        materials: Materials that the primitives name.
     """
     *starts, length = accumulate(map(len, chunks), initial=0)
     scene = {

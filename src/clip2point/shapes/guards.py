@@ -47,7 +47,7 @@ def read_file(path: Path) -> bytes:
     except FileNotFoundError:
         raise ShapeError("no such file: check the path") from None
     except PermissionError:
-        raise ShapeError("no permission to read it: change the file's rights or copy it") from None
+        raise ShapeError("no permission to read it: change the file's permissions or copy it") from None
     except OSError as error:
         raise ShapeError(f"cannot be opened ({error.strerror}): check the path and the disk") from None
     except ValueError as error:  # a NUL in the path
@@ -58,7 +58,12 @@ def read_file(path: Path) -> bytes:
 
 
 def expansion_limit(compressed: int) -> int:
-    """Return how many bytes ``compressed`` bytes may unfold to."""
+    """Return the number of bytes that ``compressed`` bytes may unfold to.
+
+    Examples:
+        >>> expansion_limit(1_000) // 1024**2, expansion_limit(1024**2) // 1024**2
+        (64, 200)
+    """
     return min(MAX_BYTES, max(FREE_BYTES, MAX_EXPANSION * compressed))
 
 
@@ -66,7 +71,7 @@ def gunzip(data: bytes) -> bytes:
     """Decompress gzip data, also of several members, within ``expansion_limit``.
 
     Raises:
-        ShapeError: if the data is not gzip, is cut off, or unfolds beyond the limit.
+        ShapeError: If the data is not gzip, is cut off, or unfolds beyond the limit.
     """
     limit = expansion_limit(len(data))
     pieces: list[bytes] = []
@@ -96,7 +101,7 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     """Read one member of a zip archive, at most ``limit`` bytes whatever its header promises.
 
     Raises:
-        ShapeError: if the member unfolds beyond the limit or is damaged.
+        ShapeError: If the member unfolds beyond the limit or is damaged.
     """
     try:
         with archive.open(name) as member:
@@ -118,13 +123,13 @@ def check_promise(what: str, count: int, least: int, available: int) -> None:
     """Check a header's promise against the bytes that are there, before anything is allocated.
 
     Args:
-        what: plural noun for the message.
-        count: how many the header promises.
-        least: the fewest bytes that one of them takes.
-        available: the bytes that are left.
+        what: Plural noun for the message.
+        count: Number that the header promises.
+        least: Fewest bytes that one of them takes.
+        available: Number of bytes that are left.
 
     Raises:
-        ShapeError: if the promise cannot be kept or is beyond MAX_ELEMENTS.
+        ShapeError: If the promise cannot be kept or is beyond MAX_ELEMENTS.
     """
     if count < 0 or count * least > available:
         raise ShapeError(
@@ -152,7 +157,7 @@ def parse_xml(data: bytes) -> Element:
     a file that declares any is refused before the parser sees it. That search is on bytes, hence the encodings.
 
     Raises:
-        ShapeError: if the data is not well-formed XML or declares a document type.
+        ShapeError: If the data is not well-formed XML or declares a document type.
     """
     from xml.etree import ElementTree
 

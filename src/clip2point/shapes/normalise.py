@@ -1,4 +1,4 @@
-"""Bringing clouds to a common place and size."""
+"""Clouds in a common place and size: the unit sphere around the origin."""
 
 from __future__ import annotations
 
@@ -21,21 +21,25 @@ def to_unit_sphere(points: Points) -> Points:
     """Move clouds so that their mean is the origin, and scale them so that the farthest point is at distance 1.
 
     Args:
-        points: [..., N, 3] float32 of any unit, a NumPy array or a torch tensor; every cloud is treated on its own.
+        points: Clouds, [..., N, 3] float32 in any unit, a NumPy array or a torch tensor, each treated on its own.
 
     Returns:
-        Same type, shape, dtype and device. Computed in float64, so any unit and offset is fine; a cloud that is
-        normalised already, to within float32 rounding, comes back bit for bit: normalising twice changes nothing.
+        Clouds of the same type, shape, dtype and device, computed in float64, so that any unit and offset is fine. A
+        cloud that is normalised already, to within float32 rounding, comes back bit for bit.
 
     Raises:
-        ShapeError: if the points of a cloud are all equal or not finite.
+        ShapeError: If the points of a cloud are all equal or not finite.
+
+    Examples:
+        >>> to_unit_sphere(np.array([[1, 0, 0], [3, 0, 0]], dtype=np.float32)).tolist()
+        [[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
     """
     if points.ndim < 2 or points.shape[-1] != 3 or 0 in points.shape:
         raise ShapeError(f"got an array {list(points.shape)}: expected clouds [..., N, 3] that are not empty")
-    return _numpy(points) if isinstance(points, np.ndarray) else _torch(points)
+    return _scale_array(points) if isinstance(points, np.ndarray) else _scale_tensor(points)
 
 
-def _numpy(points: np.ndarray) -> np.ndarray:
+def _scale_array(points: np.ndarray) -> np.ndarray:
     exact = points.astype(np.float64)
     with np.errstate(invalid="ignore"):  # infinite coordinates are refused below
         mean = exact.mean(axis=-2, keepdims=True)  # [..., 1, 3]
@@ -46,7 +50,7 @@ def _numpy(points: np.ndarray) -> np.ndarray:
     return np.where(done, points, (exact / radius).astype(points.dtype))
 
 
-def _torch(points: torch.Tensor) -> torch.Tensor:
+def _scale_tensor(points: torch.Tensor) -> torch.Tensor:
     exact = points.double()
     mean = exact.mean(dim=-2, keepdim=True)  # [..., 1, 3]
     exact = exact - mean

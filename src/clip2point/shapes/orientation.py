@@ -1,4 +1,4 @@
-"""Up-axes: bringing a shape with any declared up-axis into the y-up frame in which all views are defined."""
+"""Up-axes, and rotations between them and the y-up frame in which all views are defined."""
 
 from __future__ import annotations
 
@@ -33,7 +33,19 @@ UP_AXES: tuple[str, ...] = tuple(_ROTATIONS)
 
 
 def check_up(up: str, *, auto: bool = False) -> str:
-    """Return ``up`` if it names an up-axis (or is "auto" and that is allowed), else raise OptionError."""
+    """Return ``up`` if it names an up-axis.
+
+    Args:
+        up: Name to check.
+        auto: Allow "auto" beside the axes.
+
+    Raises:
+        OptionError: If it names none.
+
+    Examples:
+        >>> check_up("-z"), check_up("auto", auto=True)
+        ('-z', 'auto')
+    """
     allowed = (*UP_AXES, "auto") if auto else UP_AXES
     if up not in allowed:
         raise OptionError(f"unknown up-axis {up!r}: expected one of {', '.join(allowed)}")
@@ -44,27 +56,31 @@ def to_y_up(points: Points, up: str) -> Points:
     """Rotate points with the given up-axis into the y-up frame.
 
     Args:
-        points: [..., 3], a NumPy array or a torch tensor, any unit.
-        up: one of ``UP_AXES``.
+        points: Points, [..., 3] in any unit, a NumPy array or a torch tensor.
+        up: Axis that points up, one of ``UP_AXES``.
 
     Returns:
-        [..., 3], same type, dtype and unit: coordinates are permuted and negated, never rounded.
+        Points of the same shape, type, dtype and unit: coordinates are permuted and negated, never rounded.
 
     Raises:
-        OptionError: if ``up`` is not an axis.
+        OptionError: If ``up`` is not an axis.
+
+    Examples:
+        >>> to_y_up(np.array([1.0, 2.0, 3.0]), "z").tolist()
+        [-2.0, 3.0, -1.0]
     """
-    return points if up == "y" else _permuted(points, _ROTATIONS[check_up(up)])
+    return points if up == "y" else _permute(points, _ROTATIONS[check_up(up)])
 
 
 def from_y_up(points: Points, up: str) -> Points:
     """Rotate points from the y-up frame into one with the given up-axis: the inverse of ``to_y_up``."""
     rows = _ROTATIONS[check_up(up)]
     inverse = sorted((source, axis, sign) for axis, (source, sign) in enumerate(rows))
-    return _permuted(points, [(axis, sign) for _, axis, sign in inverse])
+    return _permute(points, [(axis, sign) for _, axis, sign in inverse])
 
 
-def _permuted(points: Points, rows: Sequence[tuple[int, float]]) -> Points:
-    """New coordinates from (source axis, sign) of each."""
+def _permute(points: Points, rows: Sequence[tuple[int, float]]) -> Points:
+    """Return coordinates anew, each from its (source axis, sign)."""
     rotated = points[..., [source for source, _ in rows]]
     for axis, (_, sign) in enumerate(rows):
         if sign < 0:

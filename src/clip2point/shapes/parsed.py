@@ -1,4 +1,4 @@
-"""What a reader hands over, and the checks that every file passes on its way to a Shape."""
+"""Raw arrays of a file, and the checks that every file passes on its way to a Shape."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Parsed:
     """Raw arrays of one file, in the file's own number type; nothing but their layout has been checked.
 
     Attributes:
-        vertices: [N, 3] numbers.
-        faces: [F, 3] integers, or None for a cloud.
-        materials: at least one.
-        face_materials: [F] indices into ``materials``, or None if all faces have the first.
-        uv: [N, 2] texture coordinates, v up, or None.
-        vertex_colors: [N, 3] uint8, or None.
-        up: the axis that the format or the file declares, else "auto".
+        vertices: Positions, [N, 3] numbers.
+        faces: Corners of each triangle, [F, 3] whole numbers, or None for a cloud.
+        materials: Materials, one or more.
+        face_materials: Material of each face, [F] indices into ``materials``, or None if all faces have the first.
+        uv: Texture coordinates, [N, 2] with v up, or None.
+        vertex_colors: Colours, [N, 3] uint8, or None.
+        up: Axis that points up, as the file declares it, or "auto".
     """
 
     vertices: NDArray[Any]
@@ -47,17 +47,21 @@ class Parsed:
 
 @dataclass
 class Scene:
-    """Collects the parts of a scene, each moved to its place, and joins them into one Parsed."""
+    """Collector of the parts of a scene, each moved to its place, which joins them into one Parsed."""
 
     _parts: list[Parsed] = field(default_factory=list)
     _vertices: int = 0
     _faces: int = 0
 
     def add(self, part: Parsed, transform: NDArray[np.float64] | None = None) -> None:
-        """Add a part, moved by a [4, 4] matrix on column vectors.
+        """Add a part, moved to its place.
+
+        Args:
+            part: Part of the scene.
+            transform: Matrix on column vectors, [4, 4], or None for the identity.
 
         Raises:
-            ShapeError: if the scene grows beyond MAX_ELEMENTS.
+            ShapeError: If the scene grows beyond MAX_ELEMENTS.
         """
         faces = part.faces
         self._vertices += len(part.vertices)
@@ -75,7 +79,7 @@ class Scene:
         """Return all parts as one; if any part has faces, points and lines beside them are left out.
 
         Raises:
-            ShapeError: if there is no part at all.
+            ShapeError: If there is no part at all.
         """
         parts = [part for part in self._parts if part.faces is not None and len(part.faces)] or self._parts
         if not parts:
@@ -135,7 +139,12 @@ def _join_optional(parts: list[Parsed], name: str, fill: int, columns: int) -> N
 
 
 def colors_to_uint8(colors: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return colours [N, >=3] as [N, 3] uint8: values that never exceed 1 are fractions, others levels to 255."""
+    """Return colours [N, 3 or more] as [N, 3] uint8: values that never exceed 1 are fractions, others levels to 255.
+
+    Examples:
+        >>> colors_to_uint8(np.array([[0.0, 0.5, 1.0]])).tolist()
+        [[0, 128, 255]]
+    """
     colors = np.nan_to_num(np.asarray(colors)[:, :3].astype(np.float64))
     if colors.max(initial=0) <= 1:
         colors = colors * 255
@@ -147,14 +156,14 @@ def to_shape(parsed: Parsed, source: str, up: str = "auto") -> Shape:
     """Check raw arrays and store them as a Shape.
 
     Args:
-        parsed: what a reader found.
-        source: name for the Shape; messages here do not repeat it.
-        up: the user's up-axis; "auto" takes the file's.
+        parsed: Arrays that a reader found.
+        source: Name for the Shape; messages here do not repeat it.
+        up: Axis that the user says points up; "auto" takes the file's.
 
     Raises:
-        ShapeError: if the arrays hold no shape.
+        ShapeError: If the arrays hold no shape.
     """
-    points, faces = _checked_points(parsed.vertices), None
+    points, faces = _check_points(parsed.vertices), None
     if parsed.faces is not None and len(parsed.faces):
         check_count("faces", len(parsed.faces))
         faces = _faces(parsed).astype(np.int32)
@@ -176,7 +185,7 @@ def to_shape(parsed: Parsed, source: str, up: str = "auto") -> Shape:
     return Shape(points, mesh, source, up)
 
 
-def _checked_points(points: NDArray[Any]) -> NDArray[np.float32]:
+def _check_points(points: NDArray[Any]) -> NDArray[np.float32]:
     """Return points [N, 3] as finite float32 of usable size, moved to the origin if they are far from it."""
     if points.ndim != 2 or points.shape[1] != 3:
         raise ShapeError(f"has an array {list(points.shape)}: expected points [N, 3]")

@@ -1,4 +1,4 @@
-"""Drawing a fixed number of points from a shape."""
+"""A fixed number of points of a shape, drawn with a seed."""
 
 from __future__ import annotations
 
@@ -23,21 +23,28 @@ def sample_points(shape: Shape, count: int = 1024, seed: int = 0, method: str = 
     """Draw points from a shape; the same seed draws the same points.
 
     Args:
-        shape: a mesh or a cloud.
-        count: how many points, at least 1.
-        seed: of the random draws, at least 0.
-        method: "surface" draws uniformly by area from the triangles of a mesh; "fps" takes points of the cloud (or
-            vertices) by farthest point sampling from a random start, and for clouds of more than 16 * ``count``
-            points from a random subset of that size, so that a scan of millions does not take minutes; "random"
-            takes points of the cloud at random. "auto" is "surface" for meshes and "fps" for clouds.
+        shape: Mesh or cloud.
+        count: Number of points, at least 1.
+        seed: Seed of the random draws, at least 0.
+        method: Way of drawing. "surface" draws uniformly by area from the triangles of a mesh; "fps" takes points of
+            the cloud (or vertices) by farthest point sampling from a random start, and for clouds of more than
+            16 * ``count`` points from a random subset of that size, so that a scan of millions does not take minutes;
+            "random" takes points of the cloud at random. "auto" is "surface" for meshes and "fps" for clouds.
 
     Returns:
         [count, 3] float32 in the shape's unit and axes. "fps" and "random" return a cloud of exactly ``count`` points
         as it is, in its order, and fill up a smaller one with repeated draws from it.
 
     Raises:
-        OptionError: if an argument makes no sense.
-        ShapeError: if "surface" is asked of a shape that has none.
+        OptionError: If an argument is out of range.
+        ShapeError: If "surface" is asked of a shape that has none.
+
+    Examples:
+        >>> from clip2point.shapes import Mesh, Shape
+        >>> mesh = Mesh.plain(np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2]]))
+        >>> points = sample_points(Shape(mesh.vertices, mesh), 100, seed=0)
+        >>> points.shape, bool((points.sum(axis=1) <= 1).all())
+        ((100, 3), True)
     """
     if count < 1 or seed < 0:
         raise OptionError(f"got count={count}, seed={seed}: expected count >= 1 and seed >= 0")
@@ -68,15 +75,20 @@ def farthest_points(points: NDArray[np.floating], count: int, start: int = 0) ->
     """Choose points one after the other, each as far as possible from all chosen before.
 
     Args:
-        points: [N, 3], finite.
-        count: how many, 1 to N.
-        start: the index of the first.
+        points: Finite points, [N, 3].
+        count: Number of points to choose, 1 to N.
+        start: Index of the first.
 
     Returns:
-        [count] indices in the order of choice; of equally far points the first, so the answer is unique.
+        Indices in the order of choice, [count]; of equally far points the first, so that the answer is unique.
 
     Raises:
-        OptionError: if ``count`` or ``start`` does not fit ``points``.
+        OptionError: If ``count`` or ``start`` does not fit ``points``.
+
+    Examples:
+        >>> line = np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0], [10, 0, 0]], dtype=np.float32)
+        >>> farthest_points(line, 3).tolist()
+        [0, 3, 2]
     """
     if points.ndim != 2 or points.shape[1] != 3:
         raise OptionError(f"got points {list(points.shape)}: expected [N, 3]")

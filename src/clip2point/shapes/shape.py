@@ -1,4 +1,4 @@
-"""The Shape: what every reader returns and every later stage takes."""
+"""Shapes and meshes: results of every reader, arguments of every later stage."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """How a set of faces looks: a base colour, and optionally an image that it multiplies.
+    """Look of a set of faces: a base colour, and optionally an image that it multiplies.
 
     Attributes:
-        color: red, green, blue, alpha in [0, 1].
-        texture: [H, W, 3] uint8 image, row 0 at v = 1 (as image files store it), or None.
+        color: Red, green, blue, alpha in [0, 1].
+        texture: Image, [H, W, 3] uint8, row 0 at v = 1 (as image files store it), or None.
     """
 
     color: tuple[float, float, float, float] = (0.7, 0.7, 0.7, 1.0)
@@ -29,15 +29,15 @@ class Material:
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Triangles with their looks; parts of a scene are already moved to their places and joined.
+    """Triangles with their materials; parts of a scene are moved to their places and joined.
 
     Attributes:
-        vertices: [M, 3] float32.
-        faces: [F, 3] int32 indices into ``vertices``.
-        materials: at least one material.
-        face_materials: [F] int32 indices into ``materials``.
-        uv: [M, 2] float32 texture coordinates (v up), or None if no material has a texture.
-        vertex_colors: [M, 3] uint8, or None. Where present they multiply the material's colour.
+        vertices: Positions, [M, 3] float32.
+        faces: Corners of each triangle, [F, 3] int32 indices into ``vertices``.
+        materials: Materials, one or more.
+        face_materials: Material of each face, [F] int32 indices into ``materials``.
+        uv: Texture coordinates, [M, 2] float32 with v up, or None if no material has a texture.
+        vertex_colors: Colours, [M, 3] uint8, which multiply the material's, or None.
     """
 
     vertices: Float32
@@ -49,7 +49,16 @@ class Mesh:
 
     @classmethod
     def plain(cls, vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> Mesh:
-        """Make a mesh of one grey material from vertices [M, 3] and faces [F, 3]."""
+        """Make a mesh of one gray material.
+
+        Args:
+            vertices: Positions, [M, 3].
+            faces: Corners of each triangle, [F, 3] indices into ``vertices``.
+
+        Examples:
+            >>> Mesh.plain(np.eye(3), np.array([[0, 1, 2]])).faces.shape
+            (1, 3)
+        """
         return cls(
             vertices=np.ascontiguousarray(vertices, dtype=np.float32),
             faces=np.ascontiguousarray(faces, dtype=np.int32),
@@ -63,10 +72,10 @@ class Shape(NotebookDisplay):
     """A 3D shape: a point cloud, or a mesh whose surface can be sampled.
 
     Attributes:
-        points: [N, 3] float32 in any unit: the cloud, or the mesh's vertices.
-        mesh: the triangles, if there are any.
-        source: where it came from, usually the path of a file; used in messages.
-        up: the axis that points up, one of ``UP_AXES``, or "auto" when neither the file nor the user says.
+        points: Points of the cloud or vertices of the mesh, [N, 3] float32 in any unit.
+        mesh: Triangles, or None for a cloud.
+        source: Origin for messages, usually the path of a file.
+        up: Axis that points up, one of ``UP_AXES``, or "auto" when neither the file nor the user says.
     """
 
     points: Float32
@@ -90,18 +99,26 @@ class Shape(NotebookDisplay):
         """Return the shape rotated from its declared up-axis into the y-up frame.
 
         Raises:
-            OptionError: if the up-axis is still "auto".
+            OptionError: If the up-axis is still "auto".
+
+        Examples:
+            >>> Shape(np.array([[1, 2, 3]], np.float32), up="z").upright().points.tolist()
+            [[-2.0, 3.0, -1.0]]
         """
         if self.up == "y":
             return self
         mesh = self.mesh and replace(self.mesh, vertices=to_y_up(self.mesh.vertices, self.up))
         return replace(self, points=to_y_up(self.points, self.up), mesh=mesh, up="y")
 
-    def turned(self, matrix: NDArray[np.float64]) -> Shape:
-        """Return the shape with a rotation [3, 3] applied to every point; its declared up-axis stays."""
+    def rotate(self, matrix: NDArray[np.float64]) -> Shape:
+        """Return the shape with a rotation applied to every point; its declared up-axis stays.
 
-        def turn(points: NDArray[np.float32]) -> NDArray[np.float32]:
+        Args:
+            matrix: Rotation on column vectors, [3, 3].
+        """
+
+        def rotate(points: NDArray[np.float32]) -> NDArray[np.float32]:
             return (points @ matrix.T).astype(np.float32)
 
-        mesh = self.mesh and replace(self.mesh, vertices=turn(self.mesh.vertices))
-        return replace(self, points=turn(self.points), mesh=mesh)
+        mesh = self.mesh and replace(self.mesh, vertices=rotate(self.mesh.vertices))
+        return replace(self, points=rotate(self.points), mesh=mesh)

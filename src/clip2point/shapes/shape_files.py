@@ -1,4 +1,4 @@
-"""Reading shape files: which reader takes which file, and one kind of error whatever goes wrong."""
+"""Shape files: found in folders, read by their extension, with one kind of error whatever goes wrong."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from clip2point.shapes.orientation import check_up
 from clip2point.shapes.parsed import Parsed, to_shape
 from clip2point.shapes.shape import Shape
 
-#: Extensions that notes and tables have as well as clouds, and how much of such a file tells which it is, in bytes.
+#: Extensions that notes and tables have as well as clouds, and the bytes of such a file that tell which it is.
 _AMBIGUOUS, _TELLING = (".txt", ".csv"), 65_536
 
 
@@ -28,21 +28,30 @@ def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
     """Find the shape files in a folder and its sub-folders.
 
     Args:
-        path: a folder; links to folders in it are not followed.
+        path: A folder; links to folders in it are not followed.
 
     Returns:
         The files with a supported extension, sorted. Hidden files are passed over, and so are notes and tables: text
         in .txt and .csv without a line of three numbers where a cloud would begin.
 
     Raises:
-        ShapeError: if the folder is missing or cannot be listed.
+        ShapeError: If the folder is missing or cannot be listed.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> folder = Path(mkdtemp())
+        >>> for name in ("chair.obj", "notes.txt", "scan.xyz.gz"):
+        ...     _ = (folder / name).write_text("some words")
+        >>> [path.name for path in find_shapes(folder)]
+        ['chair.obj', 'scan.xyz.gz']
     """
     folder = Path(path)
     if not folder.is_dir():
         raise ShapeError(f"{folder}: no such folder: expected one with shape files; check the path")
 
     def refuse(error: OSError) -> None:
-        raise ShapeError(f"{folder}: cannot be listed ({error}): change the folder's rights") from None
+        raise ShapeError(f"{folder}: cannot be listed ({error}): change the folder's permissions") from None
 
     found = [
         Path(parent, name)
@@ -54,7 +63,7 @@ def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
 
 
 def _may_be_cloud(path: Path) -> bool:
-    """Whether a text file holds points, or its reader has to explain why it does not: it is empty or unreadable."""
+    """Tell whether a text file holds points, or its reader has to explain why not: it is empty or unreadable."""
     from clip2point.shapes.formats.delimited import holds_points
 
     try:
@@ -66,7 +75,7 @@ def _may_be_cloud(path: Path) -> bool:
 
 
 def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:
-    """Read a mesh or a point cloud from a file.
+    r"""Read a mesh or a point cloud from a file.
 
     Meshes: OFF, OBJ (with MTL and textures), PLY, STL, GLB, glTF, DAE, AC3D, 3MF. Clouds: PLY, PCD, XYZ, TXT, CSV, PTS,
     NPY, NPZ, LAS, LAZ. Plug-ins add others (``register_format``). Any of them gzip-compressed, with ``.gz`` behind its
@@ -78,16 +87,25 @@ def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:
     a file runs; of other files only its neighbours are read.
 
     Args:
-        path: the file; its extension says the format.
-        up: the axis that points up, one of ``UP_AXES``. "auto" takes the format's convention (y for GLB, glTF and
+        path: File whose extension says the format.
+        up: Axis that points up, one of ``UP_AXES``. "auto" takes the format's convention (y for GLB, glTF and
             AC3D, z for 3MF, LAS and LAZ, the declared one for DAE) and stays "auto" where there is none.
 
     Returns:
-        A checked Shape, its ``source`` being the path; nothing is rotated or scaled.
+        Checked Shape, whose ``source`` is the path; nothing is rotated or scaled.
 
     Raises:
-        ShapeError: if the file cannot be read as a shape; the message names it and says what to do.
-        OptionError: if ``up`` is not an axis.
+        ShapeError: If the file cannot be read as a shape; the message names it and says what to do.
+        OptionError: If ``up`` is not an axis.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> path = Path(mkdtemp(), "triangle.obj")
+        >>> _ = path.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+        >>> shape = load_shape(path, up="y")
+        >>> shape.points.shape, shape.mesh.faces.tolist()
+        ((3, 3), [[0, 1, 2]])
     """
     check_up(up, auto=True)
     path = Path(path)
@@ -114,7 +132,7 @@ def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:
             raise
         kind = extension.removeprefix(".").upper()
         raise ShapeError(
-            f"{path}: is damaged or not really {kind} ({_in_words(error)}): expected a whole {kind} file; "
+            f"{path}: is damaged or not really {kind} ({_describe_error(error)}): expected a whole {kind} file; "
             "export or download it again"
         ) from error
 
@@ -129,7 +147,7 @@ def _read(path: Path, file_format: Format) -> Parsed:
     return replace(parsed, up=file_format.up) if parsed.up == "auto" else parsed
 
 
-def _in_words(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     """Say in a few words what a reader stumbled over."""
     if isinstance(error, MemoryError):
         return "it asks for more memory than there is"
@@ -145,14 +163,18 @@ def shape_from_points(points: ArrayLike | Any, up: str = "y", source: str = "arr
     """Make a checked cloud from an array.
 
     Args:
-        points: [N, >=3] numbers, N >= 2; only the first three columns are used. They are checked, and moved if far
-            from the origin, as ``load_shape`` does.
-        up: the axis that points up, or "auto".
-        source: name for messages.
+        points: Numbers, [N, 3 or more] with N >= 2, of which the first three columns are used. They are checked, and
+            moved if far from the origin, as ``load_shape`` does.
+        up: Axis that points up, or "auto".
+        source: Name for messages.
 
     Raises:
-        ShapeError: if the array holds no cloud; the message begins with ``source``.
-        OptionError: if ``up`` is not an axis.
+        ShapeError: If the array holds no cloud; the message begins with ``source``.
+        OptionError: If ``up`` is not an axis.
+
+    Examples:
+        >>> shape_from_points([[0, 0, 0], [0, 0, 1]], up="z").points.dtype
+        dtype('float32')
     """
     from clip2point.shapes.formats.numpy_files import to_points
 

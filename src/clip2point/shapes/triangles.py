@@ -1,4 +1,4 @@
-"""Small geometry of index arrays: polygons and strips into triangles, areas, corners with several indices."""
+"""Geometry of index arrays: polygons and strips into triangles, areas, corners with several indices."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ def fan_triangles(sizes: NDArray[np.integer]) -> tuple[Int, Int]:
     """Cut polygons, whose corners lie one after the other in a flat list, into fans of triangles.
 
     Args:
-        sizes: [P] corners of each polygon; those with fewer than 3 vanish. Fans are exact for convex polygons.
+        sizes: Number of corners of each polygon, [P]; those with fewer than 3 vanish. Fans are exact for convex
+            polygons.
 
     Returns:
-        [T, 3] positions in the flat list, and [T] the polygon of each triangle.
+        Positions of the corners in the flat list, [T, 3], and the polygon of each triangle, [T].
+
+    Examples:
+        >>> positions, polygon = fan_triangles(np.array([4, 3]))
+        >>> positions.tolist(), polygon.tolist()
+        ([[0, 1, 2], [0, 2, 3], [4, 5, 6]], [0, 0, 1])
     """
     sizes = sizes.astype(np.int64)
     triangles = np.maximum(sizes - 2, 0)
@@ -38,10 +44,10 @@ def split_corners(*indices: NDArray[np.integer]) -> tuple[tuple[Int, ...], Int]:
     """Find the distinct combinations of several indices per corner (say position and texture coordinate).
 
     Args:
-        indices: arrays [C], all of one length, values >= 0.
+        indices: Arrays of one length, [C], with values >= 0.
 
     Returns:
-        The distinct combinations as arrays [U], one for each argument, and [C] the combination of every corner.
+        Distinct combinations as arrays [U], one for each argument, and the combination of every corner, [C].
     """
     key = indices[0].astype(np.int64)
     for index in indices[1:]:
@@ -51,14 +57,14 @@ def split_corners(*indices: NDArray[np.integer]) -> tuple[tuple[Int, ...], Int]:
     return tuple(index[first].astype(np.int64) for index in indices), combination.astype(np.int64)
 
 
-def used_vertices(faces: NDArray[np.integer], vertices: int) -> tuple[slice | Int, NDArray[np.integer]]:
+def find_used_vertices(faces: NDArray[np.integer], vertices: int) -> tuple[slice | Int, NDArray[np.integer]]:
     """Find the vertices that faces [F, 3] name, where those are far fewer than there are.
 
     Several parts of a scene may share one long list of vertices; a copy of it in each part would multiply it.
 
     Returns:
-        What to keep of arrays over the vertices (everything, unless there are more vertices than corners), and the
-        faces that fit. Faces that name vertices outside come back as they are, to be refused later.
+        Selection from arrays over the vertices (everything, unless there are more vertices than corners), and the
+        faces that fit it. Faces that name vertices outside come back as they are, to be refused later.
     """
     if vertices <= faces.size or (faces.size and not 0 <= int(faces.min()) <= int(faces.max()) < vertices):
         return slice(None), faces
@@ -67,7 +73,7 @@ def used_vertices(faces: NDArray[np.integer], vertices: int) -> tuple[slice | In
 
 
 def triangle_areas(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the areas [F], in float64, of faces [F, 3] over vertices [M, 3]."""
+    """Return the areas of faces [F, 3] over vertices [M, 3], as [F] float64."""
     a, b, c = (vertices[faces[:, corner]].astype(np.float64) for corner in range(3))
     areas: NDArray[np.float64] = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
     return areas
@@ -82,7 +88,7 @@ def draw_on_surface(
         Points [count, 3] in float64, and the face [count] on which each lies, never one without area.
 
     Raises:
-        ShapeError: if no face has any area.
+        ShapeError: If no face has any area.
     """
     cumulative = np.cumsum(triangle_areas(vertices, faces))
     if not len(cumulative) or not cumulative[-1] > 0:

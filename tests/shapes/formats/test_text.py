@@ -5,7 +5,7 @@ import pytest
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes.formats import text
-from clip2point.shapes.formats.text import parse_integers, parse_numbers, whole
+from clip2point.shapes.formats.text import parse_integers, parse_numbers, to_integers
 
 
 def test_numbers():
@@ -26,12 +26,12 @@ def test_anything_else_is_refused(bad):
 def test_fractions_are_no_whole_numbers():
     with pytest.raises(ShapeError, match="has text where whole numbers were expected"):
         parse_integers("1 2.5")
-    assert whole(np.array([1.0, 2.0])).tolist() == [1, 2]
+    assert to_integers(np.array([1.0, 2.0])).tolist() == [1, 2]
     with pytest.raises(ShapeError, match="has a fraction"):
-        whole(np.array([1.5]))
+        to_integers(np.array([1.5]))
     for value in (1e300, np.nan, np.inf):
         with pytest.raises(ShapeError, match=r"beyond 2\^53"):
-            whole(np.array([value]))
+            to_integers(np.array([value]))
 
 
 def test_too_many_numbers_are_refused_before_they_are_parsed(monkeypatch):

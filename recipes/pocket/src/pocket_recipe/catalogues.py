@@ -150,7 +150,7 @@ def open_model(catalogue: Path, member: str, rotation: str) -> Shape:
             shape = load_shape(path, up="y")
         except ShapeError as error:
             raise ShapeError(str(error).replace(str(path), name, 1)) from None
-    return replace(shape.turned(matrix), source=name)
+    return replace(shape.rotate(matrix), source=name)
 
 
 def _parse_matrix(text: str, name: str) -> np.ndarray:

@@ -176,4 +176,4 @@ def open_model(path: Path, up: str, front: str) -> Shape:
     Raises:
         ShapeError: If it cannot be read.
     """
-    return load_shape(path, up=up).upright().turned(_TO_FRONT[front])
+    return load_shape(path, up=up).upright().rotate(_TO_FRONT[front])

@@ -137,7 +137,7 @@ def read_shard(path: Path) -> Iterator[StoredPair]:
         path: A tar file that is not compressed.
 
     Yields:
-        Its pairs, in the order of the shard.
+        Pairs in the order of the shard.
 
     Raises:
         DataError: If the shard is missing, cut off or no shard.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
-from clip2point.shapes.formats.text import parse_numbers, whole
+from clip2point.shapes.formats.text import parse_numbers, to_integers
 from clip2point.shapes.guards import MAX_INSTANCES, check_lines, check_promise
 from clip2point.shapes.parsed import Parsed, Scene
 from clip2point.shapes.shape import Material
@@ -25,11 +25,11 @@ def read(data: bytes, companions: Companions) -> Parsed:
     if not data.startswith(b"AC3D"):
         raise ShapeError("does not begin with AC3D: this is no AC3D file; check its ending or export it again")
     check_lines(data)
-    return _File(data, companions).scene().join(up="y")
+    return _File(data, companions).read().join(up="y")
 
 
 class _Object:
-    """What is said of one object between its line OBJECT and its line kids."""
+    """Lines of one object, from OBJECT to kids."""
 
     def __init__(self) -> None:
         self.vertices: NDArray[np.float64] = np.zeros((0, 3))
@@ -55,7 +55,7 @@ class _Object:
 
 
 class _File:
-    """Walks through the lines of a file; an object is at its place once those around it are known."""
+    """Reader of the lines of a file; an object is at its place once those around it are known."""
 
     def __init__(self, data: bytes, companions: Companions) -> None:
         self._data = data
@@ -65,7 +65,7 @@ class _File:
         self._materials: dict[tuple[int, bytes | None], Material] = {}
         self._scene = Scene()
 
-    def scene(self) -> Scene:
+    def read(self) -> Scene:
         """Read all objects."""
         # For each object that encloses the next one: how many of its kids are to come, and where they are placed.
         open_objects: list[tuple[int, NDArray[np.float64]]] = []
@@ -146,7 +146,7 @@ class _File:
         if not len(positions):
             return
         table = _table(found.corners)
-        corners = whole(table[:, 0])
+        corners = to_integers(table[:, 0])
         if (corners < 0).any() or (corners >= len(found.vertices)).any():
             raise ShapeError(
                 f"has a surface that names vertices beyond the {len(found.vertices):,} of its object: "
@@ -168,12 +168,12 @@ class _File:
     def _material(self, number: int, texture: bytes | None) -> Material:
         if (number, texture) not in self._materials:
             color = self._palette[number] if number < len(self._palette) else Material().color
-            image = None if texture is None else self._companions.texture(texture.decode("utf-8", "replace"))
+            image = None if texture is None else self._companions.read_texture(texture.decode("utf-8", "replace"))
             self._materials[number, texture] = Material(color, image)
         return self._materials[number, texture]
 
     def _line(self) -> tuple[bytes, bytes]:
-        """The next line: its first word, and the rest."""
+        """Return the first word and the rest of the next line."""
         end = self._data.find(b"\n", self._place)
         end = len(self._data) if end < 0 else end
         key, _, rest = self._data[self._place : end].strip().replace(b"\t", b" ").partition(b" ")
@@ -181,7 +181,7 @@ class _File:
         return key, rest
 
     def _lines(self, count: int) -> list[bytes]:
-        """The next lines that are not blank; some programs put blank ones between those of numbers."""
+        """Return the next lines that are not blank; some programs put blank ones between those of numbers."""
         lines: list[bytes] = []
         while len(lines) < count and self._place < len(self._data):
             end = self._data.find(b"\n", self._place)

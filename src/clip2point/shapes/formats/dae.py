@@ -13,7 +13,7 @@ from clip2point.shapes.formats.text import parse_integers, parse_numbers
 from clip2point.shapes.guards import MAX_INSTANCES, parse_xml
 from clip2point.shapes.parsed import WHITE, Parsed, Scene, colors_to_uint8
 from clip2point.shapes.shape import Material
-from clip2point.shapes.triangles import fan_triangles, split_corners, strip_triangles, used_vertices
+from clip2point.shapes.triangles import fan_triangles, find_used_vertices, split_corners, strip_triangles
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -52,20 +52,20 @@ class _Reader:
 
     def read(self) -> Parsed:
         scene = Scene()
-        for instance, transform in self._placed_geometries():
+        for instance, transform in self._place_geometries():
             symbols = {
                 str(binding.get("symbol")): str(binding.get("target"))
                 for binding in instance.iterfind("{*}bind_material/{*}technique_common/{*}instance_material")
             }
             for symbol, part in self._geometry(str(instance.get("url"))):
-                scene.add(self._dressed(part, symbols.get(symbol, "#" + symbol)), transform)
+                scene.add(self._apply_material(part, symbols.get(symbol, "#" + symbol)), transform)
         up = _text(self._root.find("{*}asset/{*}up_axis")) or "Y_UP"
         return scene.join(up=_UP_AXES.get(up, "auto"))
 
     def _target(self, url: str) -> Element | None:
         return self._by_id.get(url.removeprefix("#"))
 
-    def _placed_geometries(self) -> list[tuple[Element, NDArray[np.float64]]]:
+    def _place_geometries(self) -> list[tuple[Element, NDArray[np.float64]]]:
         """Walk the nodes of the scene; return every instance of a geometry or controller with its place."""
         url = next((str(e.get("url")) for e in self._root.iterfind("{*}scene/{*}instance_visual_scene")), None)
         top = self._target(url) if url else self._root.find("{*}library_visual_scenes/{*}visual_scene")
@@ -123,7 +123,7 @@ class _Reader:
         if extras:
             self._split(parsed, corners, offset, {name: inputs[name] for name in extras})
         else:
-            used, parsed.faces = used_vertices(corners[:, :, offset], len(vertices))
+            used, parsed.faces = find_used_vertices(corners[:, :, offset], len(vertices))
             parsed.vertices = parsed.vertices[used]
         return parsed
 
@@ -197,7 +197,7 @@ class _Reader:
             pieces.append(corners[positions])
         return np.concatenate(pieces) if pieces else np.zeros((0, 3, stride), dtype=np.int64)
 
-    def _dressed(self, part: Parsed, url: str) -> Parsed:
+    def _apply_material(self, part: Parsed, url: str) -> Parsed:
         """Return a part with the material that its scene binds."""
         if url not in self._materials:
             self._materials[url] = self._material(self._target(url))
@@ -219,7 +219,7 @@ class _Reader:
             texture = diffuse.find("{*}texture")
             if texture is not None:
                 name = self._image_name(effect, str(texture.get("texture")))
-                image = self._companions.texture(name) if name else None
+                image = self._companions.read_texture(name) if name else None
                 return Material() if image is None else Material(WHITE.color, image)
             color = np.clip(np.nan_to_num(parse_numbers(_text(diffuse.find("{*}color")))), 0, 1)
             if len(color) >= 3:

@@ -17,7 +17,7 @@ _MAX_HEADER_LINES = 100
 
 
 def read(data: bytes, companions: Companions) -> Parsed:
-    """Read one point a line: x, y, z, then anything (normals, colours), which is passed over.
+    """Read one point per line: x, y, z, then anything (normals, colours), which is passed over.
 
     Columns are parted by spaces, tabs, commas or semicolons. Lines before the first point (a header, the count of
     a PTS file) and comments after ``#`` or ``//`` are skipped; a header that names x, y and z says where they are.
@@ -46,7 +46,7 @@ def read(data: bytes, companions: Companions) -> Parsed:
 
 
 def holds_points(data: bytes) -> bool:
-    """Whether the beginning of a file has a point where ``read`` looks for the first one."""
+    """Tell whether the beginning of a file has a point where ``read`` looks for the first one."""
     try:
         _header(_plain(data))
     except ShapeError:
@@ -55,7 +55,7 @@ def holds_points(data: bytes) -> bool:
 
 
 def _plain(data: bytes) -> bytes:
-    """Text with spaces between columns."""
+    """Return the text with spaces between columns."""
     return data.removeprefix(b"\xef\xbb\xbf").translate(_DELIMITERS)
 
 
@@ -72,7 +72,7 @@ def _header(text: bytes) -> tuple[int, str]:
         place = end + 1
         if place >= len(text):
             break
-    raise ShapeError("has no line with three numbers: expected a cloud, one point 'x y z' a line")
+    raise ShapeError("has no line with three numbers: expected a cloud, one point 'x y z' per line")
 
 
 def _is_point(line: str) -> bool:

@@ -16,7 +16,7 @@ from clip2point.shapes.companions import Companions
 from clip2point.shapes.guards import MAX_ELEMENTS, check_nodes, check_promise
 from clip2point.shapes.parsed import WHITE, Parsed, Scene, colors_to_uint8
 from clip2point.shapes.shape import Material
-from clip2point.shapes.triangles import strip_triangles, used_vertices
+from clip2point.shapes.triangles import find_used_vertices, strip_triangles
 
 _COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
@@ -69,7 +69,7 @@ def _unpack_glb(data: bytes) -> tuple[bytes, bytes | None]:
 
 
 class _Reader:
-    """Reads one parsed glTF tree; buffers and accessors are read once, when they are needed."""
+    """Reader of one parsed glTF tree; buffers and accessors are read once, when they are needed."""
 
     def __init__(self, tree: dict[str, Any], chunk: bytes | None, companions: Companions) -> None:
         self._tree = tree
@@ -82,13 +82,13 @@ class _Reader:
 
     def read(self) -> Parsed:
         scene = Scene()
-        for mesh, transform in self._placed_meshes():
+        for mesh, transform in self._place_meshes():
             for primitive in self._tree["meshes"][mesh]["primitives"]:
                 if part := self._primitive(primitive):
                     scene.add(part, transform)
         return scene.join(up="y")
 
-    def _placed_meshes(self) -> list[tuple[int, NDArray[np.float64]]]:
+    def _place_meshes(self) -> list[tuple[int, NDArray[np.float64]]]:
         """Walk the tree of nodes; return every mesh with its place."""
         nodes = self._tree.get("nodes", [])
         if not nodes:
@@ -128,7 +128,7 @@ class _Reader:
         faces: NDArray[Any] | None = None
         used: slice | NDArray[np.int64] = slice(None)
         if mode != _POINTS:
-            used, faces = used_vertices(self._faces(primitive, mode, len(vertices)), len(vertices))
+            used, faces = find_used_vertices(self._faces(primitive, mode, len(vertices)), len(vertices))
         colors = self._attribute(attributes, "COLOR_0", len(vertices))
         material = self._material(primitive["material"]) if "material" in primitive else None
         uv = self._attribute(attributes, f"TEXCOORD_{self._texture_set(primitive)}", len(vertices))
@@ -260,11 +260,11 @@ class _Reader:
             image = self._tree["images"][index]
             uri = image.get("uri")
             if uri is not None and not uri.startswith("data:"):
-                return self._companions.texture(uri)
+                return self._companions.read_texture(uri)
             data = self._view(image["bufferView"]) if uri is None else self._fetch(uri)
         except (KeyError, IndexError, TypeError, AttributeError, ShapeError):
             return None
-        return self._companions.embedded_texture(index, data or b"")
+        return self._companions.decode_texture(index, data or b"")
 
 
 def _base_color(material: dict[str, Any]) -> tuple[tuple[float, float, float, float], dict[str, Any] | None]:

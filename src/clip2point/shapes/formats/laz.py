@@ -28,7 +28,7 @@ def decompress(data: bytes, count: int, size: int) -> NDArray[np.float64]:
     """Return the coordinates [count, 3] of a LAZ file whose records have ``size`` bytes once unfolded.
 
     Raises:
-        ShapeError: if the data is damaged, or there are more or fewer points than promised.
+        ShapeError: If the data is damaged, or there are more or fewer points than promised.
     """
     memory = _BASE_BYTES + 3 * len(data) + min(count, 2 * _CHUNK) * (size + 4 * _POINT_BYTES)
     try:

@@ -190,7 +190,7 @@ def _read_mtl(data: bytes, companions: Companions) -> dict[bytes, Material]:
             (opaque,) = _fractions(rest, 1) or (alpha if key == b"d" else 1 - alpha,)
             alpha = opaque if key == b"d" else 1 - opaque
         elif key == b"map_kd":
-            texture = companions.texture(_map_name(rest.decode("utf-8", "replace")))
+            texture = companions.read_texture(_map_name(rest.decode("utf-8", "replace")))
         else:
             continue
         # Some exporters write a black diffuse colour beside a texture, which would hide it.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
-from clip2point.shapes.formats.text import parse_integers, parse_numbers, whole
+from clip2point.shapes.formats.text import parse_integers, parse_numbers, to_integers
 from clip2point.shapes.guards import check_lines, check_promise
 from clip2point.shapes.parsed import WHITE, Parsed, colors_to_uint8
 from clip2point.shapes.shape import Material
@@ -85,7 +85,7 @@ def _faces(numbers: NDArray[Any], faces: int, body: bytes) -> NDArray[np.int64]:
     # Nearly always every face is a triangle, without or with the same number of colour values.
     columns, rest = divmod(len(numbers), faces)
     if not rest and columns >= 4 and (numbers[::columns] == 3).all():
-        return whole(numbers.reshape(faces, columns)[:, 1:4].ravel()).reshape(-1, 3)
+        return to_integers(numbers.reshape(faces, columns)[:, 1:4].ravel()).reshape(-1, 3)
     sizes, corners = _polygons(numbers, faces, body)
     positions, _ = fan_triangles(sizes)
     return corners[positions]
@@ -108,4 +108,4 @@ def _polygons(numbers: NDArray[np.float64], faces: int, body: bytes) -> tuple[ND
         sizes.append(size)
         corners.append(row)
         place += lengths[face] if by_line else size + 1
-    return np.array(sizes), whole(np.concatenate(corners))
+    return np.array(sizes), to_integers(np.concatenate(corners))

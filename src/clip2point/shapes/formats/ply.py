@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
-from clip2point.shapes.formats.text import parse_numbers, whole
+from clip2point.shapes.formats.text import parse_numbers, to_integers
 from clip2point.shapes.guards import MAX_ELEMENTS, check_promise
 from clip2point.shapes.parsed import WHITE, Parsed, colors_to_uint8
 from clip2point.shapes.shape import Material
@@ -175,10 +175,10 @@ def _read_lists(element: _Element, data: bytes, place: int, order: str) -> tuple
 
 def _interpret(found: dict[str, Columns], texture_name: str | None, companions: Companions) -> Parsed:
     rows = found.get("vertex", {})
-    vertices = _stacked(rows, (("x", "y", "z"),))
+    vertices = _stack_columns(rows, (("x", "y", "z"),))
     if vertices is None:
         raise ShapeError("has no vertices with x, y, z: expected a PLY element 'vertex'; export it again")
-    colors = _stacked(rows, _COLOR_NAMES)
+    colors = _stack_columns(rows, _COLOR_NAMES)
     parsed = Parsed(
         vertices,
         vertex_colors=None if colors is None else _colors(colors),
@@ -188,13 +188,13 @@ def _interpret(found: dict[str, Columns], texture_name: str | None, companions: 
     polygons = face_rows.get("vertex_indices", face_rows.get("vertex_index"))
     if isinstance(polygons, Lists):
         positions, polygon = fan_triangles(polygons.sizes)
-        parsed.faces = _whole(polygons.values)[positions]
+        parsed.faces = _to_whole(polygons.values)[positions]
         _paint(parsed, face_rows, polygons.sizes, positions, polygon)
     elif isinstance(strips := found.get("tristrips", {}).get("vertex_indices"), Lists):
-        parsed.faces = _strips(_whole(strips.values))
-    texture = companions.texture(texture_name) if texture_name else None
+        parsed.faces = _strips(_to_whole(strips.values))
+    texture = companions.read_texture(texture_name) if texture_name else None
     if texture is not None:
-        parsed.uv = _stacked(rows, _UV_NAMES) if parsed.uv is None else parsed.uv
+        parsed.uv = _stack_columns(rows, _UV_NAMES) if parsed.uv is None else parsed.uv
         if parsed.uv is not None:
             parsed.materials = tuple(Material((1.0, 1.0, 1.0, 1.0), texture) for _ in parsed.materials)
     return parsed
@@ -219,7 +219,7 @@ def _paint(
         parsed.vertices = parsed.vertices[corners]
         parsed.vertex_colors = None if parsed.vertex_colors is None else parsed.vertex_colors[corners]
         parsed.faces = np.arange(len(corners)).reshape(-1, 3)
-    colors = _stacked(rows, _COLOR_NAMES)
+    colors = _stack_columns(rows, _COLOR_NAMES)
     if colors is not None and parsed.vertex_colors is None:
         palette, index = np.unique(_colors(colors), axis=0, return_inverse=True)
         if len(palette) <= _MAX_FACE_COLORS:
@@ -227,7 +227,7 @@ def _paint(
             parsed.face_materials = index.ravel()[polygon]
 
 
-def _stacked(columns: Columns, choices: tuple[tuple[str, ...], ...]) -> NDArray[Any] | None:
+def _stack_columns(columns: Columns, choices: tuple[tuple[str, ...], ...]) -> NDArray[Any] | None:
     """Return the first complete choice of columns as [N, len(choice)], or None."""
     for names in choices:
         arrays = [columns[name] for name in names if isinstance(columns.get(name), np.ndarray)]
@@ -240,8 +240,8 @@ def _colors(colors: NDArray[Any]) -> NDArray[np.uint8]:
     return colors if colors.dtype == np.uint8 else colors_to_uint8(colors)
 
 
-def _whole(values: NDArray[Any]) -> NDArray[np.int64]:
-    return whole(values) if values.dtype == np.float64 else values.astype(np.int64)
+def _to_whole(values: NDArray[Any]) -> NDArray[np.int64]:
+    return to_integers(values) if values.dtype == np.float64 else values.astype(np.int64)
 
 
 def _strips(corners: NDArray[np.int64]) -> NDArray[np.int64]:

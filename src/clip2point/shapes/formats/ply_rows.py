@@ -16,15 +16,15 @@ def walk(
     """Find the values of every property of every row.
 
     Args:
-        data: the file.
-        place: where the first row begins.
-        rows: how many rows there are.
-        counts: [P] for a list the type of the count before its values, for a single value None.
-        widths: [P] bytes of one value.
+        data: Content of the file.
+        place: Offset of the first row.
+        rows: Number of rows.
+        counts: Type of the count before the values of each list property, None for a property of one value, [P].
+        widths: Bytes of one value of each property, [P].
 
     Returns:
-        [rows, P] where the values begin, [rows, P] how many there are, and where the last row ends: -1 if that is
-        beyond the data, or if a count is negative or no whole number.
+        Offsets and numbers of the values, both [rows, P], and the end of the last row: -1 if that is beyond the data,
+        or if a count is negative or no whole number.
     """
     kinds = np.zeros((len(counts), 3), dtype=np.int64)
     for kind, count in zip(kinds, counts, strict=True):

@@ -1,4 +1,4 @@
-"""Numbers in text, quickly: shared by the formats whose bodies are plain text."""
+"""Fast parsing of numbers, for formats whose bodies are plain text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def parse_numbers(text: bytes | str) -> NDArray[np.float64]:
     """Return all numbers of a text, separated by white space, as float64 [N].
 
     Raises:
-        ShapeError: if something in the text is not a number.
+        ShapeError: If something in the text is not a number.
     """
     return _parse(text, np.float64)
 
@@ -25,7 +25,7 @@ def parse_integers(text: bytes | str) -> NDArray[np.int64]:
     """Return all whole numbers of a text as int64 [N], in a fraction of the time that parse_numbers needs.
 
     Raises:
-        ShapeError: if something in the text is not a whole number.
+        ShapeError: If something in the text is not a whole number.
     """
     return _parse(text, np.int64)
 
@@ -51,7 +51,7 @@ def _spaces(text: bytes | str) -> int:
     return sum(raw.count(space) for space in (b" ", b"\n", b"\r", b"\t", b"\v", b"\f"))
 
 
-def whole(numbers: NDArray[Any]) -> NDArray[np.int64]:
+def to_integers(numbers: NDArray[Any]) -> NDArray[np.int64]:
     """Return numbers as int64; ShapeError if one is not whole or beyond 2**53, where float64 skips integers."""
     if len(numbers) and not (np.abs(numbers) < 2.0**53).all():
         raise ShapeError("has indices or counts beyond 2^53: the file is damaged; export it again")

@@ -84,7 +84,7 @@ def test_a_relative_path_knows_its_parent_folder(home, monkeypatch):
 
 def test_textures_are_decoded_once_and_damaged_ones_left_out(home):
     neighbours = Companions(home / "shape.obj")
-    assert neighbours.read_texture("../images/a.png") is neighbours.texture("../images/a.png")
+    assert neighbours.read_texture("../images/a.png") is neighbours.read_texture("../images/a.png")
     assert neighbours.read_texture("broken.png") is None
     assert neighbours.decode_texture(0, b"%!PS-Adobe EPSF-3.0") is None
 

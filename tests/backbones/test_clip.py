@@ -187,6 +187,14 @@ def test_depth_towers_can_be_trained_further_and_saved(backbone, train_one_step,
         backbone.with_depth_tower({k: v for k, v in tower.state_dict().items() if k != "projection.weight"})
 
 
+def test_a_training_that_0_1_began_is_refused_in_words(backbone):
+    state = {"tower.vision.conv1.weight": torch.zeros(64, 3, 16, 16)}
+    with pytest.raises(
+        ModelError, match=r"that clip2point 0\.1 began with a converted CLIP.*finish it with clip2point 0"
+    ):
+        torch.nn.ModuleDict({"tower": backbone.depth_tower()}).load_state_dict(state)
+
+
 def test_without_training_both_paths_are_one(tmp_path):
     clip2point.convert(DATA / "openai_clip_tiny.pth", tmp_path)
     backbone = clip2point.load(tmp_path, dtype="fp32").backbone

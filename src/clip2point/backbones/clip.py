@@ -58,6 +58,15 @@ class ClipDepthTower(VisionTower):
         """Return features [N, D] of depth maps [N, 1, S, S] in [0, 1]."""
         return super().forward((images - self.mean) / self.std)
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Refuse the state of a training of 0.1, whose optimizer knows other tensors; exported models are read."""
+        if f"{prefix}vision.conv1.weight" in state_dict:
+            raise ModelError(
+                "a training that clip2point 0.1 began with a converted CLIP, whose towers have other tensors now: "
+                "finish it with clip2point 0.1, or begin anew in another folder"
+            )
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
 
 class _VisionPath(NamedTuple):
     """A vision tower in three forms.

@@ -53,7 +53,7 @@ def test_processes_share_a_batch(pairs):
     assert torch.equal(torch.cat([part.caption for part in parts]), whole.caption)
 
 
-def test_each_round_shows_each_model_once_and_balance_evens_names_out(pairs):
+def test_each_epoch_shows_each_model_once_and_balance_evens_names_out(pairs):
     one_by_one = batches(pairs, batch_size=1)
     names = [info.captions[0] for info in pairs.infos]
     shown = [one_by_one.batch(step).caption.item() for step in range(5)]
@@ -82,7 +82,7 @@ def test_the_papers_batch_shows_one_view_at_two_distances(pairs):
         assert np.array_equal(batch.depth[:, row].numpy(), expected)
 
 
-def test_pictures_are_those_of_the_view_or_any_if_views_differ(pairs):
+def test_images_are_those_of_the_view_or_any_if_views_differ(pairs):
     features = lambda model, view: np.array([model, view], np.float32)  # noqa: E731
     same = batches(pairs, images=features, batch_size=5).batch(0).image
     views = [int(np.random.default_rng((0, 1, 0, place)).integers(10)) for place in range(5)]
@@ -92,13 +92,13 @@ def test_pictures_are_those_of_the_view_or_any_if_views_differ(pairs):
     assert other[:, 1].max() <= 9
 
 
-def test_without_pictures_and_captions_there_are_none(pairs):
+def test_without_images_and_captions_there_are_none(pairs):
     batch = batches(pairs, vocabulary=None).batch(0)
     assert batch.image is None
     assert batch.caption is None
 
 
-def test_settings_that_make_no_sense_are_refused(pairs):
+def test_invalid_settings_are_refused(pairs):
     with pytest.raises(OptionError, match="multiple of the number of processes, 3"):
         batches(pairs, process=Process(0, 3))
     with pytest.raises(OptionError, match="at most the number of models, 5"):

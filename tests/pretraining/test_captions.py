@@ -11,16 +11,16 @@ SETTINGS = CaptionSettings(
 )
 
 
-def drawn(vocabulary, model, times=200):
+def draw_texts(vocabulary, model, times=200):
     rng = np.random.default_rng(0)
     return {vocabulary.texts[vocabulary.draw(model, rng)] for _ in range(times)}
 
 
 def test_names_tags_and_synonyms_become_captions_and_noise_does_not():
     vocabulary = Vocabulary([["Bedside table", "Default"], ["Corner sofa", "Seat"], ["Oak_Table"]], SETTINGS)
-    assert drawn(vocabulary, 0) == {"bedside table", "night stand"}
-    assert drawn(vocabulary, 1) == {"corner sofa", "seat", "sofa", "couch"}
-    assert drawn(vocabulary, 2) == {"oak table", "table", "dining table"}
+    assert draw_texts(vocabulary, 0) == {"bedside table", "night stand"}
+    assert draw_texts(vocabulary, 1) == {"corner sofa", "seat", "sofa", "couch"}
+    assert draw_texts(vocabulary, 2) == {"oak table", "table", "dining table"}
     assert list(vocabulary.texts) == sorted(set(vocabulary.texts))
 
 
@@ -55,7 +55,7 @@ def test_features_are_the_mean_of_the_prompts(tiny_clip):
     assert torch.allclose(features[1:], expected, atol=1e-5)
 
 
-def test_settings_that_make_no_sense_are_refused():
+def test_invalid_settings_are_refused():
     with pytest.raises(OptionError, match="name_probability is 0: expected above 0"):
         CaptionSettings(name_probability=0)
     with pytest.raises(OptionError, match="sentences with one {} each"):

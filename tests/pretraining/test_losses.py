@@ -35,7 +35,7 @@ def test_equal_to_the_formula_written_out():
     torch.testing.assert_close(nt_xent(a, b), total / 12)
 
 
-def test_lengths_and_order_do_not_matter():
+def test_norms_and_order_do_not_matter():
     a, b, _ = features()
     order = torch.tensor([3, 1, 0, 5, 4, 2])
     torch.testing.assert_close(nt_xent(3 * a, b / 7), nt_xent(a, b))
@@ -43,7 +43,7 @@ def test_lengths_and_order_do_not_matter():
     torch.testing.assert_close(nt_xent(b, a), nt_xent(a, b))
 
 
-def test_partners_that_agree_cost_less():
+def test_similar_partners_have_a_lower_loss():
     a, b, _ = features()
     assert nt_xent(a, a) < nt_xent(a, b)
     assert nt_xent(a, a) < nt_xent(a, a.roll(1, 0))
@@ -58,6 +58,6 @@ def test_the_weight_is_learned():
     torch.testing.assert_close(sigma.grad, -2 * loss.intra + 0.5)
 
 
-def test_other_shapes_are_refused():
+def test_features_of_different_shapes_are_refused():
     with pytest.raises(OptionError, match=r"got \[3, 4\] and \[2, 4\]"):
         nt_xent(torch.ones(3, 4), torch.ones(2, 4))

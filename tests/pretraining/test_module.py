@@ -94,7 +94,7 @@ def test_sigma_is_fixed_where_nothing_is_to_be_weighed():
     assert not PretrainingModel(Tower(), LossSettings(cross=False)).sigma.requires_grad
 
 
-def test_settings_that_make_no_sense_are_refused():
+def test_invalid_settings_are_refused():
     with pytest.raises(OptionError, match="no loss is asked for"):
         LossSettings(cross=False, intra=False)
     with pytest.raises(OptionError, match="temperature is 0: expected above 0"):

@@ -47,10 +47,12 @@ def test_cameras_of_a_recipe_are_read_and_written(tmp_path):
 
 
 def test_a_key_of_release_0_1_0_is_read(tmp_path):
-    assert read_recipe(write(tmp_path, "captions: {name_share: 0.4}")).captions.name_probability == 0.4
+    path = write(tmp_path, "captions: {name_share: 0.4}")
+    with pytest.warns(UserWarning, match="recipe.yaml: captions.name_share is now captions.name_probability"):
+        assert read_recipe(path).captions.name_probability == 0.4
 
 
-def test_what_is_left_out_has_the_default(tmp_path):
+def test_missing_keys_have_their_defaults(tmp_path):
     assert read_recipe(write(tmp_path, "")) == Recipe()
     changed = read_recipe(
         write(tmp_path, "optimizer: {lr: 1e-2, betas: [0.9, 0.98]}\nvalidation: {dataset: npz:a.npz}")

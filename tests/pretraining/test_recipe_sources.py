@@ -14,7 +14,7 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "cache"))
 
 
-def test_folders_that_are_given_are_taken_as_they_are(pair_folder, tmp_path):
+def test_given_folders_are_used_unchanged(pair_folder, tmp_path):
     data = DataSettings(pairs=(str(pair_folder),), sources=(SourceSettings("never", "no/such/folder"),))
     assert pair_folders(data, tmp_path, tmp_path) == [pair_folder]
 

@@ -59,13 +59,13 @@ def recipe(tiny_clip, pairs, shapes, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(recipe, tmp_path_factory):
-    """The folder of a run that nothing interrupted."""
+    """The folder of an uninterrupted run."""
     out = tmp_path_factory.mktemp("whole") / "out"
     assert main(["pretrain", str(recipe), "--out", str(out)]) == 0
     return out
 
 
-def test_the_model_can_be_loaded_and_says_what_made_it(whole, tiny_clip, recipe):
+def test_the_model_can_be_loaded_and_has_its_recipe(whole, tiny_clip, recipe):
     config = json.loads((whole / "model" / "config.json").read_text())
     assert config["recipe"]["optimizer"]["name"] == "lamb"
     assert config["recipe"] == json.loads((whole / "recipe.json").read_text())
@@ -91,7 +91,7 @@ def test_metrics_and_curve_are_written(whole):
     assert (whole / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_killed_run_ends_with_the_same_bits(whole, recipe, tmp_path):
+def test_a_killed_run_resumes_to_the_same_bits(whole, recipe, tmp_path):
     out = tmp_path / "out"
     command = ["pretrain", str(recipe), "--out", str(out)]
     process = subprocess.Popen([sys.executable, "-m", "clip2point.cli.main", *command], stderr=subprocess.DEVNULL)
@@ -131,7 +131,7 @@ def test_without_a_recipe_the_defaults_train(tiny_clip, pairs, tmp_path, capsys)
         ("schedule: {{min_lr: 0.5}}", "schedule.min_lr 0.5 is above optimizer.lr"),
     ],
 )
-def test_what_cannot_be_done_is_one_error(change, message, meshes, shapes, tiny_clip, pairs, tmp_path, capsys):
+def test_an_impossible_training_is_one_error(change, message, meshes, shapes, tiny_clip, pairs, tmp_path, capsys):
     defaults = {"backbone": tiny_clip, "data": f"{{pairs: [{pairs}]}}", "training": "{batch_size: 4}"}
     key = change.partition(":")[0]
     lines = [f"{name}: {value}" for name, value in defaults.items() if name != key]
@@ -149,13 +149,13 @@ def test_neither_recipe_nor_pairs(tmp_path, capsys):
     assert "give a RECIPE, or --pairs" in capsys.readouterr().err
 
 
-def test_nothing_to_go_on_from(recipe, tmp_path, capsys):
+def test_resuming_needs_a_checkpoint(recipe, tmp_path, capsys):
     assert main(["pretrain", str(recipe), "--out", str(tmp_path), "--resume"]) == 2
     assert "holds no checkpoint to resume from" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
-def test_a_recipe_renders_its_sources_and_chooses_by_what_it_leaves_out(
+def test_a_recipe_renders_its_sources_and_validates_on_held_out_models(
     meshes, tiny_clip, in_threads, tmp_path, monkeypatch, capsys
 ):
     """Relative sources count from the recipe's folder; the model has the recipe's settings, and half the size."""

@@ -38,7 +38,7 @@ def recipes(capsys):
     return {recipe["name"]: recipe for recipe in json.loads(capsys.readouterr().out)["recipes"]}
 
 
-def test_a_list_of_nothing_names_what_is_missing_and_fetches_nothing(tmp_path, capsys, monkeypatch):
+def test_a_list_names_missing_inputs_and_fetches_nothing(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["reproduce"]) == 0
     captured = capsys.readouterr()
@@ -49,7 +49,7 @@ def test_a_list_of_nothing_names_what_is_missing_and_fetches_nothing(tmp_path, c
     assert list(tmp_path.iterdir()) == []
 
 
-def test_measured_stands_beside_quoted(measured, places, capsys):
+def test_measured_figures_stand_beside_quoted_ones(measured, places, capsys):
     assert main(["reproduce", *places, "--json"]) == 0
     found = recipes(capsys)
     assert list(found) == list(RECIPES)
@@ -63,7 +63,7 @@ def test_measured_stands_beside_quoted(measured, places, capsys):
 
 
 @pytest.mark.parametrize("ending", ["md", "html"])
-def test_tables_say_what_made_each_figure(measured, places, ending, tmp_path, tiny_clip, capsys):
+def test_tables_have_the_commands_and_sources_of_each_figure(measured, places, ending, tmp_path, tiny_clip, capsys):
     path = tmp_path / f"table.{ending}"
     assert main(["reproduce", *places, "--report", str(path)]) == 0
     text = path.read_text()
@@ -82,7 +82,7 @@ def test_tables_say_what_made_each_figure(measured, places, ending, tmp_path, ti
     assert "66.63" in text
 
 
-def test_another_model_makes_another_result(measured, places, tiny_siglip, capsys):
+def test_another_model_outdates_a_result(measured, places, tiny_siglip, capsys):
     other = [*places, "--model", str(tiny_siglip)]
     assert main(["reproduce", ZERO_SHOT, *other, "--dry-run", "--json"]) == 0
     assert recipes(capsys)[ZERO_SHOT]["state"] == "outdated result; ready"
@@ -90,7 +90,7 @@ def test_another_model_makes_another_result(measured, places, tiny_siglip, capsy
     assert recipes(capsys)[UNTRAINED]["state"] == "done"
 
 
-def test_again_measures_again(measured, places, capsys):
+def test_again_repeats_a_recipe(measured, places, capsys):
     assert main(["reproduce", UNTRAINED, *places, "--again"]) == 0
     assert "$ clip2point evaluate scanobjectnn-obj-bg" in capsys.readouterr().err
 
@@ -151,7 +151,7 @@ def test_shapes_that_cannot_be_read_are_counted(places, root, tmp_path, capsys):
     assert "bad.glb" in captured.err
 
 
-def test_a_damaged_result_is_named_and_made_again(places, tmp_path, capsys):
+def test_a_damaged_result_is_named_and_replaced(places, tmp_path, capsys):
     path = tmp_path / "out" / f"{UNTRAINED}.json"
     path.parent.mkdir()
     path.write_text("{")
@@ -161,7 +161,7 @@ def test_a_damaged_result_is_named_and_made_again(places, tmp_path, capsys):
     assert main(["reproduce", UNTRAINED, *words]) == 0
 
 
-def test_a_dry_run_tells_all_and_runs_nothing(places, tmp_path, capsys):
+def test_a_dry_run_describes_recipes_and_runs_nothing(places, tmp_path, capsys):
     words = [*places, "--out", str(tmp_path / "out")]
     assert main(["reproduce", "pretrain", "ablation-loss-cross-only", *words, "--dry-run"]) == 0
     printed = capsys.readouterr().out
@@ -182,6 +182,6 @@ def test_a_dry_run_tells_all_and_runs_nothing(places, tmp_path, capsys):
         (["--report", "table.pdf"], "error: --report table.pdf: expected a file that ends in .html or .md"),
     ],
 )
-def test_senseless_words_are_refused(words, message, capsys):
+def test_invalid_options_are_refused(words, message, capsys):
     assert main(["reproduce", *words]) == 2
     assert capsys.readouterr().err.startswith(message)

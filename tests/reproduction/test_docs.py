@@ -58,7 +58,7 @@ def test_commands_run(command, place, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
-def test_nothing_is_left_out():
+def test_every_recipe_is_documented():
     assert len(COMMANDS) == 9
     patterns = [name for line in TEXT.splitlines() if line.startswith("| `") for name in re.findall(r"`([^`]+)`", line)]
     for name in RECIPES:
@@ -67,7 +67,7 @@ def test_nothing_is_left_out():
         assert any(fnmatchcase(name, pattern) for name in RECIPES), pattern
 
 
-def test_its_figures_are_those_of_the_recipes():
+def test_the_figures_are_those_of_the_recipes():
     stated = {published.accuracy for recipe in RECIPES.values() for _, published in recipe.published}
     lines = [line.split("|")[3] for line in TEXT.splitlines() if line.startswith("| `")]
     quoted = {float(number) for line in lines for number in re.findall(r"\d+\.\d+", line)}

@@ -14,7 +14,7 @@ LEARNING = {name for name, recipe in RECIPES.items() if recipe.protocol != "zero
 
 @pytest.fixture(scope="module")
 def reproduced(root, weights, tmp_path_factory):
-    """All of them, run by one command; the folder of the results."""
+    """Folder of the results of all recipes, run by one command."""
     out = tmp_path_factory.mktemp("out")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLIP2POINT_CACHE", str(tmp_path_factory.mktemp("cache")))
@@ -26,7 +26,7 @@ def reproduced(root, weights, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_it_runs_from_its_file_to_its_figures(name, reproduced):
+def test_a_recipe_runs_from_its_file_to_its_figures(name, reproduced):
     recipe, result = RECIPES[name], read_result(reproduced / "quick", name)
     assert all(0 <= row.accuracy <= 1 for row in result.rows)
     assert result.failures == 0
@@ -42,7 +42,7 @@ def test_it_runs_from_its_file_to_its_figures(name, reproduced):
 
 
 @pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.pretraining is not None])
-def test_it_trains_what_it_measures(name, reproduced):
+def test_a_recipe_measures_the_model_that_it_trains(name, reproduced):
     recipe, result = RECIPES[name], read_result(reproduced / "quick", name)
     folder = reproduced / "quick" / name
     assert [line.split()[1] for line in result.commands] == ["pairs", "pretrain", "evaluate"]
@@ -55,19 +55,19 @@ def test_it_trains_what_it_measures(name, reproduced):
 
 
 @pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.model == "pretrain"])
-def test_it_measures_the_model_of_the_paper(name, reproduced):
+def test_a_recipe_measures_the_model_of_the_paper(name, reproduced):
     assert read_result(reproduced / "quick", name).model == str(reproduced / "quick" / "pretrain" / "model")
 
 
 @pytest.mark.parametrize("name", sorted(LEARNING))
-def test_every_head_that_it_names_is_a_row(name, reproduced):
+def test_every_head_of_a_recipe_is_a_row(name, reproduced):
     words = RECIPES[name].words
     heads = words[words.index("--heads") + 1].split(",")
     measured = [row.name.partition(", ")[0] for row in read_result(reproduced / "quick", name).rows]
     assert measured == ["class names alone", *(f"{head}:epochs=3" for head in heads)]
 
 
-def test_what_is_done_is_not_done_again(root, weights, reproduced, monkeypatch, capsys):
+def test_a_finished_recipe_is_not_run_again(root, weights, reproduced, monkeypatch, capsys):
     monkeypatch.chdir(root)  # from elsewhere, with relative paths
     places = ["--root", ".", "--weights", str(weights), "--out", str(reproduced)]
     assert main(["reproduce", "all", "--quick", *places, "--json"]) == 0

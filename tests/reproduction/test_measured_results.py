@@ -61,7 +61,7 @@ def test_figures_are_in_percent_with_their_deviation():
     assert str(ResultRow("", 0.49381, 0.0123, 3)) == "49.38 ± 1.2"
 
 
-def test_what_is_written_is_read(result, tmp_path):
+def test_a_written_result_is_read(result, tmp_path):
     assert read_result(tmp_path, "zero-shot-x") is None
     write_result(tmp_path / "new", result)
     assert read_result(tmp_path / "new", "zero-shot-x") == result
@@ -70,7 +70,7 @@ def test_what_is_written_is_read(result, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"rows": [{}]}', '{"rows": 3}', "[" * 5000])
-def test_other_files_are_named(text, tmp_path):
+def test_files_of_other_formats_are_named(text, tmp_path):
     (tmp_path / "zero-shot-x.json").write_text(text)
     with pytest.raises(DataError, match=r"zero-shot-x.json: is no result of clip2point reproduce: remove it"):
         read_result(tmp_path, "zero-shot-x")

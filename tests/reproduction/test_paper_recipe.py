@@ -51,7 +51,7 @@ def test_every_stated_result_has_a_recipe(name):
     assert (system, accuracy) in figures
 
 
-def test_there_is_one_for_each_thing_that_the_paper_and_we_vary():
+def test_each_variant_of_the_paper_has_a_recipe():
     data = ("modelnet10", "modelnet40", "scanobjectnn-obj-only", "scanobjectnn-obj-bg", "scanobjectnn-pb-t50-rs")
     assert {f"zero-shot-{name}-{views}-views" for name in data for views in (6, 10)} < set(RECIPES)
     assert [recipe.pretraining for recipe in RECIPES.values() if recipe.name.startswith("ablation-loss")] == [
@@ -64,7 +64,7 @@ def test_there_is_one_for_each_thing_that_the_paper_and_we_vary():
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_its_command_is_one_of_ours_and_its_figures_have_a_row(name):
+def test_the_command_exists_and_the_figures_have_a_row(name):
     recipe = RECIPES[name]
     arguments = build_parser().parse_args(recipe.fill(FILLED))
     assert arguments.model == "some-model"
@@ -81,14 +81,14 @@ def test_its_command_is_one_of_ours_and_its_figures_have_a_row(name):
     assert "estimate" in recipe.time
 
 
-def test_what_makes_models_comes_first():
+def test_recipes_of_models_come_first():
     names = list(RECIPES)
     assert names[0] == "pretrain"
     for name, recipe in RECIPES.items():
         assert recipe.model not in RECIPES or names.index(recipe.model) < names.index(name)
 
 
-def test_a_checkout_and_an_installed_package_have_them(tmp_path, monkeypatch):
+def test_a_checkout_and_an_installed_package_have_the_recipes(tmp_path, monkeypatch):
     assert (recipe_folder() / "paper-vit-b-32.yaml").is_file()
     package = tmp_path / "clip2point"
     shutil.copytree(recipe_folder() / "paper", package / "recipes" / "paper")
@@ -99,7 +99,7 @@ def test_a_checkout_and_an_installed_package_have_them(tmp_path, monkeypatch):
         paper_recipes()
 
 
-def test_a_good_one_is_read(tmp_path):
+def test_a_valid_recipe_is_read(tmp_path):
     recipe = read_paper_recipe(write(tmp_path, GOOD))
     assert (recipe.name, recipe.dataset, recipe.protocol, recipe.pretraining) == (
         *("zero-shot-mine", "modelnet40", "zero-shot"),
@@ -126,7 +126,7 @@ def test_a_good_one_is_read(tmp_path):
         (GOOD + "a: &x [1]\nb: *x", "references"),
     ],
 )
-def test_broken_ones_are_one_clear_sentence(tmp_path, text, message):
+def test_an_invalid_recipe_is_one_clear_sentence(tmp_path, text, message):
     path = write(tmp_path, text)
     with pytest.raises(OptionError, match=message) as caught:
         read_paper_recipe(path)
@@ -134,7 +134,7 @@ def test_broken_ones_are_one_clear_sentence(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
-def test_the_name_says_what_kind_it_is(tmp_path):
+def test_the_name_begins_with_the_kind(tmp_path):
     with pytest.raises(OptionError, match="a recipe's name begins with pretrain, .* or pointclip; rename the file"):
         read_paper_recipe(write(tmp_path, GOOD, "mine.yaml"))
 

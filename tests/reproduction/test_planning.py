@@ -14,7 +14,7 @@ ZERO_SHOT, PRETRAIN = RECIPES["zero-shot-modelnet40-6-views"], RECIPES["pretrain
 
 @pytest.fixture
 def place(root, weights, tmp_path):
-    """With everything but a trained model."""
+    """Settings with all inputs but a trained model."""
     return {"root": root, "out": tmp_path / "results", "weights": weights}
 
 
@@ -27,7 +27,7 @@ def words_after(line, option):
     return words[words.index(option) + 1]
 
 
-def test_with_everything_there_it_is_plain_commands(place, root, tiny_clip):
+def test_a_plan_without_missing_inputs_is_plain_commands(place, root, tiny_clip):
     found = plan(ZERO_SHOT, **place, model=str(tiny_clip), device="cuda:1")
     assert found.missing == found.downloads == ()
     assert found.training is None
@@ -37,7 +37,7 @@ def test_with_everything_there_it_is_plain_commands(place, root, tiny_clip):
     ]
 
 
-def test_pre_training_is_the_papers_with_the_changes(place, root, weights):
+def test_pretraining_is_the_papers_with_the_changes(place, root, weights):
     found = plan(RECIPES["ablation-loss-cross-only"], **place)
     assert found.missing == ()
     folder = place["out"] / "ablation-loss-cross-only"
@@ -64,7 +64,7 @@ def test_a_list_of_excluded_models_is_used(place, tmp_path):
     assert pairs.endswith(f"--excluded {data}/excluded.txt")
 
 
-def test_a_training_that_was_begun_goes_on(place):
+def test_a_started_training_is_resumed(place):
     folder = place["out"] / "pretrain" / "checkpoints"
     folder.mkdir(parents=True)
     (folder / "last.pt").write_bytes(b"state")
@@ -110,7 +110,7 @@ def test_rendered_pairs_do_without_the_meshes(place, tmp_path, root):
         ("zero-shot-objaverse-lvis", "objaverse-lvis: .*Objaverse-LVIS, 46,832 shapes"),
     ],
 )
-def test_missing_data_say_what_and_where_from(name, message, place, tmp_path, tiny_clip):
+def test_missing_data_are_named_with_their_source(name, message, place, tmp_path, tiny_clip):
     (tmp_path / "empty").mkdir()
     (missing,) = plan(RECIPES[name], **{**place, "root": tmp_path / "empty"}, model=str(tiny_clip)).missing
     assert missing.kind == "data"
@@ -164,7 +164,7 @@ def test_a_model_that_does_not_exist(place):
     assert missing.why.startswith("models/none: no such folder or model: expected a folder, hf:")
 
 
-def test_the_model_given_stands_for_the_papers_alone(place, tiny_siglip, weights):
+def test_the_given_model_replaces_the_papers_alone(place, tiny_siglip, weights):
     line = plan(RECIPES["untrained-vit-l-14"], **place, model=str(tiny_siglip)).lines[0]
     assert words_after(line, "--model") == str(weights / "clip-vit-l-14")
 
@@ -187,7 +187,7 @@ def test_the_fingerprint_of_a_model_is_that_of_its_files(place, tiny_clip, tiny_
     assert fingerprint(root=place["root"].relative_to(place["root"])) == first
 
 
-def test_changes_that_make_no_sense_are_named(place):
+def test_invalid_changes_are_named(place):
     recipe = PaperRecipe("t", "clip-vit-b-32", PRETRAIN.command, "d", "t", name="larger-x", pretraining={"los": {}})
     with pytest.raises(OptionError, match="recipe larger-x, pretraining: unexpected key los"):
         plan(recipe, **place)

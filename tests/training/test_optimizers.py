@@ -40,7 +40,7 @@ def plain_lamb(weights, gradients, lr, betas, eps, decay):
     return weights
 
 
-def stepped(optimizer, parameters, gradients):
+def take_steps(optimizer, parameters, gradients):
     for of_step in gradients:
         for parameter, gradient in zip(parameters, of_step, strict=True):
             parameter.grad = torch.from_numpy(gradient).clone()
@@ -52,8 +52,17 @@ def test_lamb_follows_the_paper():
     weights, gradients = weights_and_gradients(6)
     parameters = [torch.nn.Parameter(torch.from_numpy(weight).clone()) for weight in weights]
     settings = {"lr": 0.02, "betas": (0.8, 0.95), "eps": 1e-6, "weight_decay": 0.1}
-    found = stepped(Lamb(parameters, **settings), parameters, gradients)
+    found = take_steps(Lamb(parameters, **settings), parameters, gradients)
     expected = plain_lamb(weights, gradients, 0.02, (0.8, 0.95), 1e-6, 0.1)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours.detach().numpy(), theirs, rtol=1e-10)
+
+
+def test_lamb_decays_nothing_by_default():
+    weights, gradients = weights_and_gradients(3)
+    parameters = [torch.nn.Parameter(torch.from_numpy(weight).clone()) for weight in weights]
+    found = take_steps(Lamb(parameters), parameters, gradients)
+    expected = plain_lamb(weights, gradients, 1e-3, (0.9, 0.999), 1e-6, 0.0)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours.detach().numpy(), theirs, rtol=1e-10)
 
@@ -63,7 +72,7 @@ def test_lamb_with_ratios_of_one_is_adamw(monkeypatch):
     weights, gradients = weights_and_gradients(5)
     settings = {"lr": 0.01, "betas": (0.9, 0.99), "eps": 1e-6, "weight_decay": 0.05}
     ours, theirs = (
-        stepped(kind(parameters, **settings), parameters, gradients)
+        take_steps(kind(parameters, **settings), parameters, gradients)
         for kind, parameters in (
             (kind, [torch.nn.Parameter(torch.from_numpy(weight).clone()) for weight in weights])
             for kind in (Lamb, torch.optim.AdamW)
@@ -80,16 +89,16 @@ def test_lamb_moves_a_tensor_of_zeros():
     torch.testing.assert_close(weight.detach(), torch.full((3,), -0.1), rtol=1e-4, atol=0)
 
 
-def test_lamb_goes_on_from_its_state():
+def test_lamb_continues_from_its_state():
     weights, gradients = weights_and_gradients(6)
     whole = [torch.nn.Parameter(torch.from_numpy(weight).clone()) for weight in weights]
-    stepped(Lamb(whole, lr=0.01), whole, gradients)
+    take_steps(Lamb(whole, lr=0.01), whole, gradients)
     parts = [torch.nn.Parameter(torch.from_numpy(weight).clone()) for weight in weights]
     first = Lamb(parts, lr=0.01)
-    stepped(first, parts, gradients[:3])
+    take_steps(first, parts, gradients[:3])
     second = Lamb(parts, lr=0.5)
     second.load_state_dict(copy.deepcopy(first.state_dict()))
-    stepped(second, parts, gradients[3:])
+    take_steps(second, parts, gradients[3:])
     assert all(torch.equal(a, b) for a, b in zip(whole, parts, strict=True))
 
 
@@ -112,19 +121,26 @@ def test_restarts_equal_those_of_torch():
         reference.step()
 
 
-def test_warm_up_then_a_cosine_to_the_end():
+def test_a_linear_warm_up_and_a_cosine_to_the_end():
     rates = [warmup_cosine(step, 1.0, 0.1, 4, 20) for step in range(21)]
     assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
     assert rates[4] == 1.0
     assert rates[4:] == sorted(rates[4:], reverse=True)
-    assert rates[-1] == pytest.approx(0.1)
+    assert rates[-1] == warmup_cosine(30, 1.0, 0.1, 4, 20) == pytest.approx(0.1)
+    assert rates[12] == pytest.approx(0.55)  # halfway down
+    assert [warmup_cosine(step, 1.0, 0.1, 4, 4) for step in (3, 4, 5)] == pytest.approx([1.0, 1.0, 0.1])
 
 
-def test_the_recipe_of_the_paper_restarts_every_two_epochs():
+def test_the_schedule_of_the_paper_restarts_every_two_epochs():
     schedule = ScheduleSettings(name="cosine-restarts", restart_epochs=2, min_lr=1e-5)
     rate = learning_rate(schedule, 0.006, steps_per_epoch=5, epochs=100)
     assert rate(0) == rate(10) == 0.006
     assert rate(9) < rate(8) < rate(1)
+
+
+def test_epochs_of_a_schedule_are_counted_in_steps():
+    rate = learning_rate(ScheduleSettings(warmup_epochs=1.5, min_lr=0.0), 0.1, steps_per_epoch=4, epochs=3)
+    assert [rate(step) for step in range(13)] == [warmup_cosine(step, 0.1, 0.0, 6, 12) for step in range(13)]
 
 
 def test_a_lowest_rate_above_the_highest_is_refused():
@@ -132,7 +148,7 @@ def test_a_lowest_rate_above_the_highest_is_refused():
         learning_rate(ScheduleSettings(min_lr=0.1), 0.01, steps_per_epoch=1, epochs=1)
 
 
-def test_the_average_follows_weights_and_statistics():
+def test_the_moving_average_follows_weights_and_statistics():
     model = torch.nn.BatchNorm1d(2)
     average = copy.deepcopy(model)
     with torch.no_grad():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,6 +179,10 @@ def recipe_from_dict(values: Any, source: str) -> Recipe:
         clip2point.core.errors.OptionError: my.yaml: training.epochs is 0: expected 1 to 1000000
     """
     if isinstance(values, Mapping):
+        for former, present in RENAMED_KEYS.items():
+            section, _, key = former.partition(".")
+            if isinstance(inside := values.get(section), Mapping) and key in inside:
+                warnings.warn(f"{source}: {former} is now {present}; rename the key", stacklevel=2)
         values = rename_keys(values, RENAMED_KEYS)
     return read_section(Recipe, {} if values is None else values, source)
 

@@ -37,6 +37,7 @@ docs: $(VENV)/installed
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIN)/python tools/write_schema.py
 
 $(VENV)/installed: pyproject.toml packages/clip2point-shapes/pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -48,7 +48,7 @@ def test_a_batch_depends_on_its_number_alone(pairs):
 def test_processes_share_a_batch(pairs):
     whole = batches(pairs).batch(2)
     parts = [batches(pairs, process=Process(rank, 2)).batch(2) for rank in range(2)]
-    # A view's number of points and discs belong to the step, so that a share is rendered as in the whole.
+    # A view's number of points and discs belong to the step, so that a part is rendered as in the whole.
     assert torch.equal(torch.cat([part.depth for part in parts], dim=1), whole.depth)
     assert torch.equal(torch.cat([part.caption for part in parts]), whole.caption)
 

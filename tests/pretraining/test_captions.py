@@ -37,8 +37,8 @@ def test_a_name_is_kept_even_if_it_would_be_noise_as_a_tag():
 def test_the_name_is_drawn_as_often_as_asked_for():
     vocabulary = Vocabulary([["lamp", "light", "lantern"]], CaptionSettings(name_probability=0.7))
     rng = np.random.default_rng(1)
-    share = np.mean([vocabulary.draw(0, rng) == vocabulary.texts.index("lamp") for _ in range(2000)])
-    assert share == pytest.approx(0.7, abs=0.05)
+    fraction = np.mean([vocabulary.draw(0, rng) == vocabulary.texts.index("lamp") for _ in range(2000)])
+    assert fraction == pytest.approx(0.7, abs=0.05)
 
 
 def test_features_are_the_mean_of_the_prompts(tiny_clip):

@@ -26,7 +26,7 @@ def test_every_recipe_can_be_read_and_written(path):
 def test_the_schema_for_editors_is_that_of_the_settings():
     expected = json.dumps(recipe_schema(), indent=1) + "\n"
     path = FOLDER / "schema.json"
-    assert path.read_text() == expected, f"write recipe_schema() to {path} again: json.dumps(..., indent=1)"
+    assert path.read_text() == expected, f"{path}: differs from the settings; run tools/write_schema.py"
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

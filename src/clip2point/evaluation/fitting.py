@@ -16,6 +16,7 @@ from torch import Tensor
 from clip2point.backbones import PATHS
 from clip2point.backbones.protocol import hash_tensors
 from clip2point.core.cache import load_or_compute
+from clip2point.core.errors import InterruptedTrainingError
 from clip2point.core.progress import Progress
 from clip2point.data import SampledDataset
 from clip2point.evaluation.comparison import ZERO_SHOT, Fit
@@ -150,7 +151,7 @@ class Task:
         validation, test = self.validation.sampled, self.test.sampled
         trained = train_point_network(name, self.train.sampled, validation, POINT_TRAINING[name], seed, progress)
         if not trained.finished:
-            raise KeyboardInterrupt  # nothing half-trained is measured or kept
+            raise InterruptedTrainingError(f"{name}: nothing half-trained is measured or stored")
         known, scores = (
             torch.from_numpy(trained.probabilities(shapes.points, shapes.up)).clamp_min(_LEAST).log()
             for shapes in (validation, test)

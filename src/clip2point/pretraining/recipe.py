@@ -60,7 +60,7 @@ class DataSettings:
         without: Models to leave out, as patterns for SOURCE/CATEGORY/KEY ("sweethome3d:*", "*/vehicles/*"); the
             validation data set "held-out" is made of them.
         balance: 0 to show each model once an epoch; up to 1 to show each name equally often, for which models are
-            drawn anew each time and may come twice in a batch.
+            drawn again each time and may come twice in a batch.
     """
 
     pairs: tuple[str, ...] = ()

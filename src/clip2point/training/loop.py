@@ -220,7 +220,7 @@ class Training:
 
     def _advance(self, batch: Any, began: float) -> StepMetrics:
         """Take one step of the optimiser."""
-        # Dropout draws from the global generator: seeded anew, so that it does not matter where a run began.
+        # Dropout draws from the global generator: seeded at each step, so that it does not matter where a run began.
         torch.manual_seed(_step_seed(self._settings.seed, self.step, self._fabric.global_rank))
         lr = self._rate(self.step)
         set_lr(self._optimizer, lr)

@@ -1,12 +1,15 @@
+import itertools
 import os
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from clip2point.core.errors import InterruptedTrainingError, ModelError, OptionError
 from clip2point.pretraining.recipe import Recipe, ValidationSettings
+from clip2point.training import loop
 from clip2point.training.checkpoints import CheckpointFolder
 from clip2point.training.distributed import make_fabric
 from clip2point.training.loop import Training
@@ -71,10 +74,10 @@ def crash():
     raise RuntimeError("crash")
 
 
-def train(folder, recipe=RECIPE, *, callback=None, resume=False, batches=None, validate=None, pairs="p"):
+def train(folder, recipe=RECIPE, *, callback=None, resume=False, batches=None, validate=None, pairs="p", model=None):
     fabric = make_fabric()
     checkpoints = CheckpointFolder(folder, recipe.to_dict(), pairs)
-    training = Training(fabric, Model(), batches or Batches(), recipe, checkpoints, validate, resume=resume)
+    training = Training(fabric, model or Model(), batches or Batches(), recipe, checkpoints, validate, resume=resume)
     log = MetricsLog(folder, training.step)
     try:
         return training, training.run(log, callback)
@@ -134,12 +137,80 @@ def test_a_loss_that_is_not_finite_never_reaches_the_weights(tmp_path):
     assert all(tensor.isfinite().all() for tensor in state["model"].values())
 
 
+class Record:
+    """Callback that copies the tower after each step."""
+
+    def __init__(self, model):
+        self.model, self.towers = model, []
+
+    def on_start(self, step, total):
+        self.on_step(None)
+
+    def on_step(self, metrics):
+        self.towers.append({name: tensor.clone() for name, tensor in self.model.tower.state_dict().items()})
+
+
 def test_the_moving_average_is_exported(tmp_path):
-    training, _ = train(tmp_path / "a")
-    plain, _ = train(tmp_path / "b", replace(RECIPE, training=replace(RECIPE.training, average_decay=0.0)))
-    last = CheckpointFolder(tmp_path / "a", RECIPE.to_dict(), "p").load()["model"]
-    assert torch.equal(plain.tower_state()["0.weight"], last["tower.0.weight"])
-    assert not torch.equal(training.tower_state()["0.weight"], last["tower.0.weight"])
+    model = Model()
+    record = Record(model)
+    training, _ = train(tmp_path / "average", model=model, callback=record)
+    average = record.towers[0]["0.weight"]
+    for step, tower in enumerate(record.towers[1:]):
+        decay = min(0.9, (step + 1) / (step + 10))
+        average = decay * average + (1 - decay) * tower["0.weight"]
+    torch.testing.assert_close(training.tower_state()["0.weight"], average)
+    plain, _ = train(tmp_path / "plain", replace(RECIPE, training=replace(RECIPE.training, average_decay=0.0)))
+    assert torch.equal(plain.tower_state()["0.weight"], record.towers[-1]["0.weight"])
+
+
+def test_each_batch_is_learned_from_once_and_in_its_order(tmp_path):
+    seen = []
+
+    class Watched(Model):
+        def forward(self, batch):
+            seen.append(batch)
+            return super().forward(batch)
+
+    train(tmp_path, model=Watched())
+    assert len(seen) == 15
+    assert all(torch.equal(batch, Batches().batch(step)) for step, batch in enumerate(seen))
+
+
+def test_metrics_of_a_step_are_those_of_its_loss_and_gradient(tmp_path):
+    model = Model()
+    optimizer = replace(RECIPE.optimizer, lr=0.1, clip=0.05)
+    schedule = replace(RECIPE.schedule, warmup_epochs=0.4)
+    train(tmp_path, replace(RECIPE, optimizer=optimizer, schedule=schedule), model=model)
+    first, *_ = rows = read_metrics(tmp_path)
+    assert first["lr"] == pytest.approx(0.05)
+    assert rows[1]["lr"] == pytest.approx(0.1)
+    assert [row["epoch"] for row in rows] == pytest.approx([step / 5 for step in range(1, 16)])
+    assert first["loss"] == pytest.approx(first["part"] + 1, rel=1e-5)  # sigma is 1 at the start
+    assert first["gradient_norm"] > 0.05  # before clipping
+
+
+def test_a_long_gradient_is_scaled_down(tmp_path):
+    def first_step(clip, lr):
+        model = Model()
+        record = Record(model)
+        optimizer = replace(RECIPE.optimizer, lr=lr, eps=0.9, weight_decay=0.0, clip=clip)
+        train(tmp_path / f"{clip}", replace(RECIPE, optimizer=optimizer), model=model, callback=record)
+        return (record.towers[1]["3.weight"] - record.towers[0]["3.weight"]).norm()
+
+    # With an eps that dwarfs the gradients, a step of Adam is about proportional to the gradient.
+    assert first_step(1e-3, 0.1) < 0.1 * first_step(0.0, 0.1)
+
+
+def test_checkpoints_come_by_time_too(tmp_path, monkeypatch):
+    clock = itertools.count(0, 25)  # seconds that pass from one look at the clock to the next
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    saved = []
+    monkeypatch.setattr(CheckpointFolder, "save", lambda folder, state: saved.append(state["step"]))
+    by_time = replace(RECIPE.training, checkpoint_steps=0, checkpoint_minutes=4.0)
+    train(tmp_path, replace(RECIPE, training=by_time))
+    assert 2 < len(saved) < 8
+    assert saved[-1] == 15
+    assert len({after - before for before, after in itertools.pairwise(saved[:-1])}) == 1
 
 
 def test_the_best_weights_are_saved_over_resumed_runs(tmp_path):

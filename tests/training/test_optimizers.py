@@ -89,6 +89,13 @@ def test_lamb_moves_a_tensor_of_zeros():
     torch.testing.assert_close(weight.detach(), torch.full((3,), -0.1), rtol=1e-4, atol=0)
 
 
+def test_lamb_leaves_a_tensor_without_gradient_where_it_is():
+    weight = torch.nn.Parameter(torch.ones(3))
+    weight.grad = torch.zeros(3)
+    Lamb([weight], lr=0.1).step()
+    assert weight.tolist() == [1.0, 1.0, 1.0]
+
+
 def test_lamb_continues_from_its_state():
     weights, gradients = weights_and_gradients(6)
     whole = [torch.nn.Parameter(torch.from_numpy(weight).clone()) for weight in weights]

@@ -8,11 +8,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import grey, zbuffer
+from reference import dense_depth, grey, mean_depth, zbuffer
 
 from clip2point.core.errors import OptionError
 from clip2point.core.registries import STYLES
-from clip2point.rendering import render_depth, render_zbuffer, rotate_modelnet, view_set
+from clip2point.rendering import (
+    discs_numba,
+    discs_torch,
+    pointclip,
+    render_depth,
+    render_zbuffer,
+    rotate_modelnet,
+    view_set,
+)
 
 #: Two generated clouds (a chair of boxes, a torus) rendered by the authors' renderer, PyTorch3D 0.7.9 on the CPU.
 GOLDEN = np.load(Path(__file__).parent.parent / "data" / "depth_generated.npz")
@@ -190,3 +198,56 @@ def test_senseless_arguments_are_refused(changes, message):
     arguments = {"points": ball(), "views": "clip2point-6", **changes}
     with pytest.raises(OptionError, match=message):
         render_depth(arguments.pop("points"), arguments.pop("views"), **arguments)
+
+
+def draw_points(backend, points, size, radius):
+    """Z-buffer [S, S] of points [N, 3] under a camera at the origin that looks along z, one unit behind them."""
+    rotation, translation = np.eye(3, dtype=np.float32), np.array([0, 0, 1], dtype=np.float32)
+    centers = ((size - 1 - 2 * np.arange(size)) / size).astype(np.float32)
+    arrays = (
+        np.array([points], np.float32),
+        rotation[None, None],
+        translation[None, None],
+        np.ones((1, 1), np.float32),
+    )
+    if backend == "numba":
+        return discs_numba.rasterize(*arrays, centers, radius, False)[0, 0]
+    return discs_torch.rasterize(*map(torch.from_numpy, (*arrays, centers)), radius, False)[0, 0].numpy()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_pixel_at_exactly_the_radius_is_not_on_the_disc(backend):
+    image = draw_points(backend, [[0.25, 0.25, 0]], 4, 0.5)  # pixel centres at +-0.25 and +-0.75
+    assert np.argwhere(image > 0).tolist() == [[1, 1]]
+    wider = draw_points(backend, [[0.25, 0.25, 0]], 4, 0.5001)
+    assert np.argwhere(wider > 0).tolist() == [[0, 1], [1, 0], [1, 1], [1, 2], [2, 1]]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_point_in_the_plane_of_the_camera_is_drawn_and_one_behind_it_is_not(backend):
+    assert draw_points(backend, [[0.25, 0.25, -1]], 4, 0.4)[1, 1] == 0
+    assert (draw_points(backend, [[0.25, 0.25, -1.001]], 4, 0.4) == -1).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pointclip_equals_its_plain_reference(seed):
+    points = ball(1, 300, seed) * np.float32([1, 0.8, 0.5])
+    image = pointclip.mean_depth(torch.from_numpy(points), 128)[0]
+    np.testing.assert_allclose(image, mean_depth(points[0]), atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pointclip_v2_equals_its_plain_reference(seed):
+    points = ball(1, 150, seed) * np.float32([1, 0.8, 0.5])
+    image = pointclip.dense_depth(torch.from_numpy(points), 110)[0]
+    np.testing.assert_allclose(image, dense_depth(points[0]), atol=1e-6)
+
+
+@pytest.mark.parametrize("style", ["pointclip", "pointclip-v2"])
+def test_coarse_styles_are_enlarged_by_bilinear_interpolation(style):
+    coarse = {"pointclip": 128, "pointclip-v2": 110}[style]
+    points = ball(1)
+    small = torch.from_numpy(render_depth(points, "ring-2", image_size=coarse, style=style))
+    large = render_depth(points, "ring-2", image_size=200, style=style)
+    expected = torch.nn.functional.interpolate(small, (200, 200), mode="bilinear", align_corners=False)
+    np.testing.assert_allclose(large, expected, atol=1e-6)

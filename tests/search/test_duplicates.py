@@ -49,6 +49,24 @@ def test_shapes_within_the_threshold_are_grouped_and_others_not(filled):
     assert groups[0].copies == ()
 
 
+def test_a_pair_exactly_at_the_threshold_is_one_and_boxes_exactly_apart_are(filled):
+    shapes = {
+        "a": ([1, 0], (1.0, 2.0, 4.0)),
+        "b": ([0.5, 0.75**0.5], (1.0, 2.0, 4.0)),
+        "c": ([0.5, -(0.75**0.5)], (2.0, 2.0, 4.0)),
+    }
+    library = filled(
+        [
+            Entry(path=f"/{name}", hash=name, bytes=1, vector=np.pad(np.float32(vector), (0, 14)), extent=extent)
+            for name, (vector, extent) in shapes.items()
+        ]
+    )
+    cosine = float(np.float32(0.5))
+    assert names(find_duplicates(library, cosine, proportions=0.25)) == [["/a", "/b", "/c"]]
+    assert names(find_duplicates(library, cosine, proportions=0.24)) == [["/a", "/b"]]
+    assert names(find_duplicates(library, cosine + 1e-6, proportions=1)) == []
+
+
 def test_proportions_tell_alike_shapes_apart_but_not_sizes_and_axes(filled):
     library = filled(
         [

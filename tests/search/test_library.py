@@ -123,6 +123,13 @@ def test_the_nearest_are_exact_and_ordered(full):
     assert tables == [names[index] for index in np.argsort(-cosines) if index % 3 == 0][:3]
 
 
+def test_equally_near_entries_are_ordered_by_path(library):
+    vector = np.eye(DIM, dtype=np.float32)[0]
+    with library.writing():
+        library.put([Entry(path=path, hash=path, bytes=1, vector=vector) for path in ("/c", "/a", "/d", "/b")])
+    assert [entry.path for entry, _ in library.nearest(vector, 4)] == ["/a", "/b", "/c", "/d"]
+
+
 @pytest.mark.parametrize(
     ("vector", "top"), [(np.ones(DIM - 1), 3), (np.zeros(DIM), 3), (np.full(DIM, np.nan), 3), (np.ones(DIM), 0)]
 )

@@ -81,6 +81,12 @@ def test_classify_prints_json_and_goes_past_broken_files(shapes, tiny_clip, tmp_
     assert "Traceback" not in captured.err
 
 
+def test_files_may_stand_between_options(shapes, tiny_clip, capsys):
+    chair, lamp = str(shapes / "chair.off"), str(shapes / "lamp.glb")
+    assert main(["classify", chair, "--labels", "chair,lamp", lamp, "--json", "--model", str(tiny_clip)]) == 0
+    assert [result["source"] for result in json.loads(capsys.readouterr().out)["results"]] == [chair, lamp]
+
+
 def test_classify_saves_what_the_model_saw(shapes, tiny_clip, tmp_path, capsys):
     arguments = ["classify", str(shapes), "--labels", "chair,lamp", "--model", str(tiny_clip), "--views", "ring-3"]
     assert main([*arguments, "--save-views", str(tmp_path / "views")]) == 0
@@ -136,14 +142,14 @@ def test_labels_from_a_file(shapes, tiny_clip, tmp_path, capsys):
         (["--device", "abacus"], "error: device 'abacus' cannot be used"),
     ],
 )
-def test_senseless_options_give_one_line_and_exit_2(shapes, arguments, message, capsys):
+def test_invalid_options_give_one_line_and_exit_2(shapes, arguments, message, capsys):
     assert main(["classify", str(shapes / "chair.off"), *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith(message)
     assert error.count("\n") == 1
 
 
-def test_an_empty_folder_is_said(tmp_path, capsys):
+def test_an_empty_folder_is_an_error(tmp_path, capsys):
     assert main(["classify", str(tmp_path)]) == 2
     assert "no shape files in this folder; expected .off" in capsys.readouterr().err
 
@@ -154,18 +160,18 @@ def test_render(shapes, tmp_path, capsys):
     files = [str(shapes / "chair.off"), str(broken)]
     assert main(["render", *files, "--out", str(tmp_path / "out"), "--up", "z", "--image-size", "64"]) == 1
     captured = capsys.readouterr()
-    assert "1 shapes in 10 views" in captured.out
+    assert "1 shape in 10 views" in captured.out
     assert "broken.stl" in captured.err
     assert np.load(tmp_path / "out" / "chair" / "depth.npy").shape == (10, 64, 64)
     assert np.asarray(Image.open(tmp_path / "out" / "chair" / "color_09.png")).shape == (64, 64, 3)
     assert (tmp_path / "out" / "contact_sheet.png").is_file()
 
 
-def test_demo_writes_shapes_pictures_and_a_page(tiny_clip, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("clip2point.evaluation.verification.CLASSES", ("bottle", "chair", "table"))
+def test_demo_writes_shapes_a_contact_sheet_and_a_page(tiny_clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("clip2point.report.demo_page.DEMO_CLASSES", ("bottle", "chair", "table"))
     assert main(["demo", "--out", str(tmp_path), "--model", str(tiny_clip)]) == 0
     printed = capsys.readouterr().out
-    assert "named rightly among 3 labels" in printed
+    assert "of 3 correct among 3 labels, by the model" in printed
     assert {path.name for path in tmp_path.iterdir()} == {"shapes", "contact_sheet.png", "report.html"}
     assert {path.name for path in (tmp_path / "shapes").iterdir()} == {"bottle.glb", "chair.glb", "table.glb"}
 
@@ -177,7 +183,7 @@ def test_verify_passes_for_pocket(capsys):
     assert all(check["passed"] for check in record["checks"])
 
 
-def test_verify_fails_loudly(tiny_clip, monkeypatch, capsys):
+def test_verify_names_the_first_failed_check(tiny_clip, monkeypatch, capsys):
     from clip2point.evaluation import verification
     from clip2point.model import folders
 
@@ -191,11 +197,11 @@ def test_verify_fails_loudly(tiny_clip, monkeypatch, capsys):
     assert "VERIFICATION FAILED, first at: weights. The weight files are not those" in captured.err
 
 
-def test_verify_says_when_there_is_nothing_to_compare_with(tiny_clip, monkeypatch, capsys):
+def test_verify_of_a_model_without_a_record(tiny_clip, monkeypatch, capsys):
     monkeypatch.setattr("clip2point.evaluation.verification.CLASSES", ("bottle", "cup"))
     assert main(["verify", "--model", str(tiny_clip)]) == 0
     captured = capsys.readouterr()
-    assert "demo shapes, 2 labels" in captured.out
+    assert "of 2 demo shapes correct" in captured.out
     assert "nothing could be compared" in captured.err
 
 
@@ -207,13 +213,25 @@ def test_bench(tiny_clip, monkeypatch, capsys):
     arguments = ["bench", "--model", str(tiny_clip), "--views", "ring-2", "--points", "64"]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
-    for shown in ("by hand", "2000.00", "4.0 x  by hand", "peak memory"):
+    for shown in ("by hand", "2000.00", "4.0 x by hand", "peak memory"):
         assert shown in printed
     assert main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["timings"] == [timing.to_dict() for timing in timings]
 
 
-def test_output_that_nobody_reads_is_no_error(shapes, tiny_clip, monkeypatch, capsys):
+def test_bench_knows_the_tower_with_random_weights(monkeypatch, capsys):
+    from clip2point.cli import bench
+    from clip2point.evaluation import speed
+
+    named = []
+    monkeypatch.setattr(speed, "load_backbones", lambda name, **options: named.append((name, options)) or {})
+    monkeypatch.setattr(speed, "benchmark", lambda backbones, views, points: [])
+    assert bench.RANDOM_VIT == speed.RANDOM_VIT
+    assert main(["bench", "--model", bench.RANDOM_VIT, "--dtype", "fp32", "--json"]) == 0
+    assert named == [(speed.RANDOM_VIT, {"device": "cpu", "dtype": "fp32"})]
+
+
+def test_a_closed_pipe_is_no_error(shapes, tiny_clip, monkeypatch, capsys):
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w", buffering=1) as nobody:

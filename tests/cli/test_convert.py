@@ -26,7 +26,7 @@ def test_json_and_remarks(tmp_path, capsys):
     assert "give the CLIP file too (--clip ViT-B-32.pt)" in capsys.readouterr().err
 
 
-def test_what_is_no_checkpoint_is_one_sentence(tmp_path, capsys):
+def test_a_file_that_is_no_checkpoint_is_one_sentence(tmp_path, capsys):
     (tmp_path / "model.pth").write_text("<html></html>")
     assert main(["convert", str(tmp_path / "model.pth"), "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err

@@ -49,7 +49,7 @@ def test_the_report_is_a_table_or_json_and_failures_are_listed(index, capsys, tm
         assert f"1 of 4 could not be read:\n  {error}\n" in captured.err
 
 
-def test_what_cannot_be_done_is_one_error_and_makes_no_library(index, capsys, tmp_path):
+def test_invalid_options_are_one_error_and_make_no_library(index, capsys, tmp_path):
     for words, message in (
         (("none",), "none: no such folder"),
         (("--labels", "a,,b"), "an empty label"),

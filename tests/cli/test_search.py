@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from clip2point.cli import duplicates_report
 from clip2point.cli.main import main
 from clip2point.core.errors import ModelError
-from clip2point.search import Library, index_shapes
+from clip2point.search import Library, Query, index_shapes
+from clip2point.search.duplicates import PROPORTIONS, THRESHOLD
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def library(plain, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def loaded(plain, monkeypatch):
-    """What models were asked for; only "plain" and "other" can be had."""
+    """Names of the models that were loaded; only "plain" and "other" can be."""
     asked = []
 
     def load(name, **options):
@@ -61,6 +63,21 @@ def test_search_prints_a_table(library, loaded, capsys):
     assert printed.count(".off") == 3
     assert "score" in printed
     assert loaded == ["plain"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["chair", "a lamp", "--not", "table", "--not", "desk"],
+        ["chair", "--not", "table", "a lamp", "--not", "desk"],
+        ["--not", "table", "chair", "--not", "desk", "a lamp"],
+    ],
+)
+def test_phrases_may_stand_before_and_between_excluded_ones(library, words, monkeypatch):
+    asked = []
+    monkeypatch.setattr("clip2point.search.search", lambda library, model, query, **options: asked.append(query) or [])
+    assert main(["search", *words, "--db", str(library.path)]) == 0
+    assert asked == [Query(("chair", "a lamp"), ("table", "desk"))]
 
 
 def test_search_prints_json(library, capsys):
@@ -94,14 +111,14 @@ def test_search_is_limited_by_columns_and_labels(library, capsys):
         ([], "error: nothing to look for"),
         (["--not", "chair"], "error: nothing to look for"),
         (["chair", "--where", "colour = 1"], "error: the condition 'colour = 1' makes no sense"),
-        (["chair", "--label", "spoon"], "can have the label 'spoon': expected one of airplane, bathtub"),
+        (["chair", "--label", "spoon"], "no shape has the label 'spoon': expected one of airplane, bathtub"),
         (["--image", "none.png"], "error: none.png: no such picture file"),
         (["--shape", "none.ply"], "error: none.ply"),
         (["chair", "--model", "other"], "its vectors are of the model plain, and those of other"),
         (["chair", "--model", "nonsense"], "error: unknown model 'nonsense'"),
     ],
 )
-def test_what_makes_no_sense_gives_one_line_and_exit_2(library, arguments, message, capsys):
+def test_invalid_queries_give_one_line_and_exit_2(library, arguments, message, capsys):
     assert main(["search", "--db", str(library.path), *arguments]) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -115,13 +132,13 @@ def test_a_missing_library_is_named(command, tmp_path, capsys):
     assert f"error: {tmp_path / 'none'}: is no library: make one with" in capsys.readouterr().err
 
 
-def test_a_model_that_is_gone_is_named_with_the_library(plain, tmp_path, capsys):
+def test_a_missing_model_is_named_with_its_library(plain, tmp_path, capsys):
     Library.create(tmp_path / "db", plain.make_model(name="my/tower"))
     assert main(["clusters", "--db", str(tmp_path / "db")]) == 2
-    assert "was made with the model my/tower, which cannot be had here" in capsys.readouterr().err
+    assert "was made with the model my/tower, which cannot be loaded" in capsys.readouterr().err
 
 
-def test_the_gallery_shows_what_was_asked_and_found(library, tmp_path, monkeypatch, capsys):
+def test_the_gallery_shows_query_and_hits(library, tmp_path, monkeypatch, capsys):
     Image.new("RGB", (32, 16), "red").save(tmp_path / "photo.png")
     monkeypatch.setattr(
         "clip2point.search.queries.embed_photos", lambda model, photos: model.class_features(["photo"]).cpu()
@@ -130,20 +147,24 @@ def test_the_gallery_shows_what_was_asked_and_found(library, tmp_path, monkeypat
     arguments = ["chair", "--not", "a <b>", "--image", str(tmp_path / "photo.png"), "--html", str(page)]
     assert main(["search", "--db", str(library.path), *arguments]) == 0
     html = page.read_text()
-    assert "The 8 most alike of 8 shapes" in html
+    assert "The 8 most similar of 8 shapes" in html
     assert '<span class="without">a &lt;b&gt;</span>' in html
     assert html.count("data:image/webp;base64,") == 9  # and the photo
     assert f"Page: {page}" in capsys.readouterr().err
+
+
+def test_the_defaults_of_duplicates_report_are_those_of_the_library():
+    assert (duplicates_report.THRESHOLD, duplicates_report.PROPORTIONS) == (THRESHOLD, PROPORTIONS)
 
 
 def test_duplicates_report(library, tmp_path, capsys):
     arguments = ["duplicates-report", "--db", str(library.path), "--proportions", "0.01"]
     assert main([*arguments, "--html", str(tmp_path / "page.html")]) == 0
     captured = capsys.readouterr()
-    assert "3 of 8 shapes are in 1 groups of near-duplicates, 2 of them exact copies" in captured.err
+    assert "3 of 8 shapes are near-duplicates of others, in 1 group; 2 are exact copies." in captured.err
     for name in ("box 0.off", "copy.off", "larger.off"):
         assert name in captured.out
-    assert "2 are copies" in captured.out
+    assert "2 exact copies" in captured.out
     assert (tmp_path / "page.html").read_text().count("copies 1") == 2
     assert main([*arguments, "--threshold", "1", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -83,7 +84,7 @@ def test_other_weight_files_are_noticed(record):
     assert (first.name, first.got) == ("weights", "another sha256: tower")
 
 
-def test_turned_answers_are_counted(record):
+def test_changed_answers_are_counted(record):
     got = copy.deepcopy(record)
     for entry in got["files"].values():
         entry["answer"] = "something else"
@@ -94,3 +95,21 @@ def test_turned_answers_are_counted(record):
 def test_a_broken_record_is_an_error(record):
     with pytest.raises(ModelError, match="record for verification is broken"):
         verification.verify({"weights": {}}, record)
+
+
+def test_the_model_below_a_head_is_verified(model, record, monkeypatch):
+    adapted = SimpleNamespace(adapted=SimpleNamespace(base="below"))
+    monkeypatch.setattr(verification, "load", lambda name, **options: {"head": adapted, "below": model}[name])
+    monkeypatch.setattr(verification.folders, "weight_checksums", lambda name: WEIGHTS)
+    monkeypatch.setattr(verification.folders, "read_expected_record", {"below": record}.get)
+    found = verification.verify_model("head")
+    assert (found.model, found.below_head, found.failed, found.advice) == ("tiny", True, None, "")
+    assert found.to_dict()["passed"] is True
+    monkeypatch.setattr(verification.folders, "weight_checksums", lambda name: {"tower": "def"})
+    found = verification.verify_model("below")
+    assert found.failed.name == "weights"
+    assert "reinstall them" in found.advice
+    assert found.to_dict()["passed"] is False
+    monkeypatch.setattr(verification.folders, "read_expected_record", lambda name: None)
+    found = verification.verify_model("below")
+    assert found.to_dict() == {"model": "tiny", "accuracy": record["accuracy"], "samples": 2, "checks": None}

@@ -56,7 +56,7 @@ def test_the_page_holds_everything_and_fetches_nothing(tmp_path):
     result = Classification("dir/a<b>.off", guesses, "y", "declared", 1024, 0, "pocket", depth)
     write_page(tmp_path / "page.html", [Entry(result, "chair", "mesh")], title="T", remarks=["R & S"], command="demo")
     html = (tmp_path / "page.html").read_text()
-    assert "1 of 1 named rightly" in html
+    assert "1 of 1 correct." in html
     assert "R &amp; S" in html
     assert "&lt;b&gt;table" in html
     assert "<b>table" not in html

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from clip2point.core.errors import OptionError
 from clip2point.search import Entry, Library
 from clip2point.search import duplicates as module
-from clip2point.search.duplicates import find_duplicates
+from clip2point.search.duplicates import find_duplicates, summarise
 
 BOX = (1.0, 2.0, 4.0)
 
@@ -130,3 +131,16 @@ def test_an_empty_library_has_none(filled):
 def test_senseless_options_are_refused(filled, options):
     with pytest.raises(OptionError, match="expected a cosine above 0"):
         find_duplicates(filled([entry("a", 0)]), **options)
+
+
+def test_similarity_and_wasted_space_are_given_in_words(filled):
+    pair = [
+        replace(entry(name, 200, content="same"), bytes=size) for name, size in (("x", 3_000_000), ("y", 2_000_000))
+    ]
+    library = filled([entry("a", 0), entry("b", 5, content="1"), entry("c", 5, content="1"), entry("d", 90), *pair])
+    groups = find_duplicates(library, 0.98)
+    assert [group.similarity for group in groups] == ["cosine from 0.996, 2 exact copies", "exact copies"]
+    assert summarise(groups, 6) == (
+        "5 of 6 shapes are near-duplicates of others, in 2 groups; 4 are exact copies. "
+        "Without all but the largest file of each group, 2.0 MB would be free."
+    )

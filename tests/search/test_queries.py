@@ -8,7 +8,7 @@ from clip2point.core.labels import MODELNET40
 from clip2point.model import class_features
 from clip2point.search import Library, Query, index_shapes, search
 from clip2point.search import queries as module
-from clip2point.search.queries import embed_photos, embed_query, embed_shapes, embed_texts
+from clip2point.search.queries import embed_photos, embed_query, embed_shapes, embed_texts, restrict_to_labels
 from clip2point.shapes import load_shape
 
 SIZES = {"tall.off": (1, 5, 2), "flat.off": (4, 1, 3), "cube.off": (2, 2, 2)}
@@ -108,6 +108,17 @@ def test_hits_are_limited_by_number_and_condition(model, library, files):
         search(library, model, Query(("chair",)), where="colour = 'red'")
 
 
+def test_a_condition_on_labels_joins_another_one(library):
+    assert restrict_to_labels(library, [], "bytes < 9") == "bytes < 9"
+    assert restrict_to_labels(library, []) is None
+    assert restrict_to_labels(library, ["night stand", "tv_stand"]) == "labels[1] in ('night_stand', 'tv_stand')"
+    assert restrict_to_labels(library, ["bed"], "bytes < 9 or faces = 1") == (
+        "(bytes < 9 or faces = 1) and labels[1] in ('bed')"
+    )
+    with pytest.raises(OptionError, match=r"no shape has the label 'spoon': expected one of airplane, bathtub"):
+        restrict_to_labels(library, ["bed", "spoon"])
+
+
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
@@ -118,7 +129,7 @@ def test_hits_are_limited_by_number_and_condition(model, library, files):
         ({"texts": "chair"}, "texts of a query: expected a tuple"),
     ],
 )
-def test_senseless_queries_are_refused(parts, message):
+def test_invalid_queries_are_refused(parts, message):
     with pytest.raises(OptionError, match=message):
         Query(**parts)
 

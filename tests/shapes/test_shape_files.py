@@ -11,7 +11,15 @@ import pytest
 from sample_files import CLOUD, FACES, SAMPLES, VERTICES, write_off, write_sample
 
 from clip2point.core.errors import OptionError, ShapeError
-from clip2point.shapes import find_shapes, format_up, list_extensions, load_shape, sample_points, shape_from_points
+from clip2point.shapes import (
+    expand_folders,
+    find_shapes,
+    format_up,
+    list_extensions,
+    load_shape,
+    sample_points,
+    shape_from_points,
+)
 from clip2point.shapes import shape_files as loading
 
 
@@ -158,6 +166,16 @@ def test_up_axes_of_the_formats(tmp_path, name, up):
     assert load_shape(path).up == up
     with pytest.raises(OptionError, match="unknown up-axis 'up'"):
         load_shape(path, up="up")
+
+
+def test_folders_are_expanded_and_files_stay(tmp_path):
+    np.save(tmp_path / "b.npy", np.eye(3))
+    np.save(tmp_path / "a.npy", np.eye(3))
+    (tmp_path / "empty").mkdir()
+    files = expand_folders([tmp_path / "missing.ply", tmp_path])
+    assert files == [tmp_path / "missing.ply", tmp_path / "a.npy", tmp_path / "b.npy"]
+    with pytest.raises(ShapeError, match=r"empty: no shape files in this folder; expected \.off"):
+        expand_folders([tmp_path / "empty"])
 
 
 def test_find_shapes(tmp_path):

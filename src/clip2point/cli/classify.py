@@ -1,4 +1,4 @@
-"""``clip2point classify``: name shapes."""
+"""``clip2point classify``: shapes by class names."""
 
 from __future__ import annotations
 
@@ -18,28 +18,24 @@ def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "classify",
-        help="name shapes",
-        description="Name shapes: which of the labels fits each file best?",
+        help="classify shapes by class names of your choice",
+        description="Classify shapes: print the class names that fit each file best.",
     )
     options.add_files(parser)
-    labels = parser.add_mutually_exclusive_group()
-    labels.add_argument(
-        "--labels",
-        metavar="A,B,C",
-        help="class names to choose from (default: those that the model learned, or ModelNet40's)",
-    )
-    labels.add_argument("--labels-file", type=Path, metavar="F", help="text file with one class name a line")
+    options.add_labels(parser, "class names to choose from (default: those that the model learned, or ModelNet40's)")
     options.add_prompts(parser)
-    parser.add_argument("--top", type=options.positive, default=5, help="how many names to show (default 5)")
+    parser.add_argument(
+        "--top", type=options.positive, default=5, metavar="N", help="number of class names to show (default 5)"
+    )
     parser.add_argument(
         "--unknown-below",
-        type=options.share,
+        type=options.fraction,
         metavar="C",
-        help="call a shape unknown if its confidence, from 0 to 1, is below C (default: what a model of 'clip2point "
-        "adapt' found, which also calls shapes unknown that are like nothing it learned; else 0)",
+        help="confidence, 0 to 1, below which a shape is called unknown (default: the thresholds of confidence and of "
+        "the OOD score that 'clip2point adapt' found for the model; else 0)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--save-views", type=Path, metavar="DIR", help="write the depth maps that the model saw to DIR")
+    parser.add_argument("--save-views", type=Path, metavar="DIR", help="folder for the depth maps that the model sees")
     options.add_model(parser)
     options.add_rendering(parser)
     parser.set_defaults(run=run)
@@ -47,17 +43,16 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Classify the files."""
-    from clip2point.core.labels import check_labels
     from clip2point.model import Failure
     from clip2point.report.view_folder import ViewFolder
+    from clip2point.shapes import expand_folders
 
-    given = options.read_labels(arguments)
-    labels = None if given is None else check_labels(given)
-    files = options.expand_files(arguments.files)
+    labels = options.get_labels(arguments)
+    files = expand_folders(arguments.files)
     model = options.load_model(arguments)
     folder = ViewFolder(arguments.save_views, model.views) if arguments.save_views else None
     if labels is None and model.adapted is None:
-        output.remark("No labels given: choosing among the 40 class names of ModelNet40 (--labels a,b,c for your own).")
+        output.remark("No --labels given: choosing among the 40 class names of ModelNet40.")
     answers = model.classify_many(
         files,
         labels,
@@ -84,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(results: list[Classification], failures: list[Failure], arguments: argparse.Namespace) -> None:
-    """Print answers as asked for."""
+    """Print answers as a table or as JSON."""
     if arguments.json:
         output.print_json(
             {

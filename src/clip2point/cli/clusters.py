@@ -1,4 +1,4 @@
-"""``clip2point clusters``: what is in a library."""
+"""``clip2point clusters``: groups of similar shapes in a library."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from clip2point.cli import figures, libraries, options, output
 
 if TYPE_CHECKING:
     from clip2point.cli.classify import Subparsers
-    from clip2point.search import Library
-    from clip2point.search.clustering import Cluster
 
-_DESCRIPTION = """Group the shapes of a library by their looks, and suggest a name for each group from the library's
-labels."""
-_FILES, _CARDS = 3, 8  # the most central shapes of a cluster in the table and on the page
+_DESCRIPTION = """Group the similar shapes of a library, and suggest a name for each group from the library's labels."""
+#: Names besides the first, and shapes, of a cluster in the table.
+_NAMES, _CENTRAL = 2, 3
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -23,9 +21,12 @@ def add_parser(commands: Subparsers) -> None:
     parser = commands.add_parser("clusters", help="group the shapes of a library", description=_DESCRIPTION)
     libraries.add_library(parser)
     parser.add_argument(
-        "--count", type=options.positive, metavar="K", help="clusters (default: as many as the silhouette suggests)"
+        "--count",
+        type=options.positive,
+        metavar="K",
+        help="number of clusters (default: the one with the best silhouette)",
     )
-    parser.add_argument("--seed", type=options.natural, default=0, help="of the clustering (default 0)")
+    options.add_seed(parser, "the clustering")
     libraries.add_output(parser, "the clusters")
     libraries.add_model(parser)
     parser.set_defaults(run=run)
@@ -37,43 +38,26 @@ def run(arguments: argparse.Namespace) -> int:
     from clip2point.search.clustering import cluster_shapes
 
     library = Library.open(arguments.db)
-    found = cluster_shapes(library, libraries.load_model(library, arguments), arguments.count, seed=arguments.seed)
+    clusters = cluster_shapes(library, libraries.load_model(library, arguments), arguments.count, seed=arguments.seed)
     if arguments.json:
-        output.print_json({"clusters": [cluster.to_dict() for cluster in found]})
+        output.print_json({"clusters": [cluster.to_dict() for cluster in clusters]})
     else:
         output.print_table(
             ("name", "or", "shapes", "most central"),
             (
                 (
                     cluster.name,
-                    ", ".join(cluster.alternatives[:2]),
+                    ", ".join(cluster.alternatives[:_NAMES]),
                     f"{len(cluster.paths):,}",
-                    ", ".join(Path(path).name for path in cluster.paths[:_FILES]),
+                    ", ".join(Path(path).name for path in cluster.paths[:_CENTRAL]),
                 )
-                for cluster in found
+                for cluster in clusters
             ),
             right=("shapes",),
         )
     if arguments.html:
-        _write_page(arguments, library, found)
+        from clip2point.report.library_pages import write_clusters_page
+
+        write_clusters_page(arguments.html, library, clusters, command=figures.command_line(arguments))
         output.remark(f"Page: {arguments.html}")
     return 0
-
-
-def _write_page(arguments: argparse.Namespace, library: Library, found: list[Cluster]) -> None:
-    from clip2point.report.gallery_page import Card, Section, write_gallery
-
-    sections = []
-    for cluster in found:
-        central = zip(cluster.paths[:_CARDS], cluster.centrality, strict=False)
-        cards = [Card(entry, f"{share:.3f}") for each, share in central if (entry := library.get(each)) is not None]
-        names = ", ".join(name.replace("_", " ") for name in cluster.alternatives)
-        sections.append(Section(cluster.name.replace("_", " "), f"{len(cluster.paths):,} shapes; or: {names}", cards))
-    write_gallery(
-        arguments.html,
-        sections,
-        title="clip2point: clusters",
-        summary=f"{len(library):,} shapes in {len(found)} clusters.",
-        remarks=[f"The {_CARDS} most central shapes of each, with the cosine to its middle."],
-        command=figures.command_line(arguments),
-    )

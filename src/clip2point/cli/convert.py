@@ -1,4 +1,4 @@
-"""``clip2point convert``: checkpoints of others into ours."""
+"""``clip2point convert``: checkpoints of other projects as models."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "convert",
-        help="make a model of the authors', OpenAI's or OpenCLIP's checkpoint",
+        help="convert a checkpoint of the authors, OpenAI or OpenCLIP into a model",
         description="Convert a checkpoint of OpenAI's CLIP (ViT-B-32.pt or a state dict), of OpenCLIP, or of the "
-        "authors of CLIP2Point (pre-training or DPA) into a folder for --model. Nothing in the file is run.",
+        "authors of CLIP2Point (pre-training or DPA) into a model folder for --model. No code in the file is run.",
     )
-    parser.add_argument("checkpoint", type=Path, metavar="CKPT", help="file to convert")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the model")
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="file to convert")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the new model")
     parser.add_argument(
         "--clip",
         type=Path,
         metavar="FILE",
-        help="the CLIP model that a checkpoint of the authors builds on (ViT-B-32.pt): theirs hold no text tower",
+        help="CLIP model that a checkpoint of the authors was trained from (ViT-B-32.pt): it brings the text tower",
     )
     parser.add_argument(
         "--activation",
         choices=("quick_gelu", "gelu"),
-        help="of the towers, which no tensor tells (default: quick_gelu for OpenAI and the authors; for OpenCLIP what "
-        "its files say, else gelu)",
+        help="activation function of the towers, which weights alone do not tell (default: quick_gelu for OpenAI and "
+        "the authors; for OpenCLIP the one that its config names, else gelu)",
     )
     parser.add_argument(
-        "--tokenizer", metavar="DIR", help="tokenizer in transformers format, or its name on the hub (default: CLIP's)"
+        "--tokenizer",
+        metavar="DIR",
+        help="folder of a tokenizer in transformers format, or its name on the hub (default: CLIP's)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.set_defaults(run=run)
@@ -62,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             ("towers", ", ".join(conversion.towers)),
             ("adapter", conversion.adapter or "none"),
             ("activation", conversion.activation),
-            ("embedding width", conversion.dim),
+            ("embedding dimension", conversion.dim),
             ("image size", conversion.image_size),
             ("views", conversion.views),
             ("model", conversion.out),

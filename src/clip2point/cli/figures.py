@@ -1,4 +1,4 @@
-"""Figures of evaluations in words: shares, deviations, what papers state, and the command that was given."""
+"""Figures of evaluations in words: percentages, deviations, quoted results, and the command line."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 def percent(value: float | None) -> str:
-    """A share in percent, or a dash where there is none."""
+    """Format a fraction in percent, None as a dash."""
     return "–" if value is None else f"{value:.1%}"
 
 
 def percent_spread(spread: Spread) -> str:
-    """The mean in percent, with the deviation where there are several runs."""
+    """Format the mean in percent, with the standard deviation if there are several runs."""
     return percent(spread.mean) + ("" if spread.deviation is None else f" ± {100 * spread.deviation:.1f}")
 
 
 def print_published(rows: Sequence[Published], dataset: str, protocol: str) -> None:
-    """Print figures of the papers, marked as such.
+    """Print results of papers, marked as quoted.
 
     Args:
-        rows: what there is.
-        dataset: that was asked for.
-        protocol: that was asked for.
+        rows: Results for the data set and the protocol.
+        dataset: Name of the data set.
+        protocol: Name of the protocol.
     """
     if not rows:
-        print(f"\nThe papers in our list state nothing for {dataset}, {protocol}.")
+        print(f"\nNo results of papers are known for {dataset}, {protocol}.")
         return
     print("\nQuoted from the papers, not measured here:")
     output.print_table(
@@ -44,5 +44,5 @@ def print_published(rows: Sequence[Published], dataset: str, protocol: str) -> N
 
 
 def command_line(arguments: argparse.Namespace) -> str:
-    """Return the command line of these arguments, to be repeated in results."""
+    """Return the command line of parsed arguments, for records of results."""
     return shlex.join(["clip2point", *arguments.words])

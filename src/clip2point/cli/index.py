@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip2point.cli import options, output
-from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
     from clip2point.cli.classify import Subparsers
@@ -15,42 +14,35 @@ if TYPE_CHECKING:
     from clip2point.search.indexing import Embedder, IndexReport
     from clip2point.search.library import Library
 
-_DESCRIPTION = """Embed all meshes and clouds in some folders and their sub-folders, and keep the vectors with labels,
-sizes and thumbnails in a library that 'clip2point search' and others look things up in. Run it again whenever files
-have changed: only new and changed ones are embedded, moved ones are recognised, and those that are gone are dropped.
-A run that was stopped goes on where it was."""
+_DESCRIPTION = """Embed all meshes and point clouds in folders and their sub-folders, and store the vectors with labels,
+sizes and thumbnails in a library for 'clip2point search' and others. Run it again when files have changed: only new and
+changed ones are embedded, moved ones are recognised, and missing ones are removed. A stopped run continues where it
+was."""
 
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     parser = commands.add_parser("index", help="add shapes to a search library", description=_DESCRIPTION)
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders with shape files")
-    parser.add_argument("--db", type=Path, required=True, metavar="DB", help="folder of the library; made if need be")
     parser.add_argument(
-        "--up",
-        choices=options.UP_CHOICES,
-        default="auto",
-        help="the axis that points up; write --up=-z for a negative one. 'auto' (the default) goes by the file format "
-        "and where that does not say tries y and z; files that are in the library keep theirs",
+        "--db", type=Path, required=True, metavar="DB", help="folder of the library, created if missing"
     )
-    parser.add_argument("--seed", type=options.natural, default=0, help="of the point sampling (default 0)")
-    labels = parser.add_mutually_exclusive_group()
-    labels.add_argument(
-        "--labels",
-        metavar="A,B,C",
-        help="names that the entries' labels are chosen from, when the library is made (default: ModelNet40's)",
-    )
-    labels.add_argument("--labels-file", type=Path, metavar="F", help="text file with one such name a line")
-    parser.add_argument("--retry-failed", action="store_true", help="try files that could not be read before again")
+    options.add_up(parser)
+    options.add_seed(parser, "the point sampling")
+    options.add_labels(parser, "vocabulary of the labels of a new library (default: the class names of ModelNet40)")
+    parser.add_argument("--retry-failed", action="store_true", help="try files again that could not be read before")
     parser.add_argument(
-        "--workers", type=options.positive, metavar="N", help="processes that read files (default: one a core)"
+        "--workers",
+        type=options.positive,
+        metavar="N",
+        help="number of processes that read files (default: one per core)",
     )
     parser.add_argument(
         "--ray",
         metavar="ADDRESS",
-        help="have a Ray cluster embed: HOST:PORT of its head, 'auto' for the one that this machine belongs to, or "
-        "'local'; its machines see the folders under the same paths (needs the extra 'ray'; --workers is then batches "
-        "at a time)",
+        help="address of a Ray cluster that embeds: HOST:PORT of its head, 'auto' for the one that this machine "
+        "belongs to, or 'local'; its machines see the folders under the same paths (needs the extra 'ray'; --workers "
+        "is then the number of batches at a time)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options.add_model(parser)
@@ -59,18 +51,15 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Index the folders."""
-    from clip2point.core.labels import check_labels
     from clip2point.core.machine import available_cores
     from clip2point.search.indexing import index_shapes
     from clip2point.search.library import Library
+    from clip2point.shapes import check_folder
 
-    # What can be wrong is found before the model is loaded and a library made.
+    # Mistakes are found before the model is loaded and a library created.
     for folder in arguments.folders:
-        if not folder.is_dir():
-            raise OptionError(f"{folder}: no such folder: expected one with shape files; check the path")
-    labels = options.read_labels(arguments)
-    if labels is not None:
-        check_labels(labels)
+        check_folder(folder)
+    labels = options.get_labels(arguments)
     model = options.load_model(arguments)
     library = Library.open_or_create(arguments.db, model)
     report = index_shapes(
@@ -91,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _cluster(arguments: argparse.Namespace, model: Recogniser) -> Embedder:
-    """A cluster in place of this process."""
+    """Return the cluster that embeds in place of this process."""
     from clip2point.search.ray_indexing import RayEmbedder
 
     return RayEmbedder(
@@ -105,7 +94,7 @@ def _cluster(arguments: argparse.Namespace, model: Recogniser) -> Embedder:
 
 
 def _print(report: IndexReport, library: Library, arguments: argparse.Namespace) -> None:
-    """Print the report as asked for."""
+    """Print the report as a table or as JSON."""
     if arguments.json:
         output.print_json(report.to_dict())
         return

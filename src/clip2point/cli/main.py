@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from clip2point.cli import (
     adapt,
@@ -51,15 +52,31 @@ _COMMANDS = (
 )
 
 
+class _CommandParser(argparse.ArgumentParser):
+    """Parser of a command, whose positional arguments may stand between options: ``search a --not b c``."""
+
+    _intermixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the words of a command; ``parse_known_intermixed_args`` calls this method itself."""
+        if self._intermixed:
+            return super().parse_known_args(args, namespace)
+        self._intermixed = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._intermixed = False
+
+
 def build_parser() -> argparse.ArgumentParser:
-    """The parser with all commands."""
+    """Return the parser with all commands."""
     parser = argparse.ArgumentParser(
         prog="clip2point",
         description="Recognise 3D shapes with language.",
         epilog="Start with: clip2point demo",
     )
     parser.add_argument("--version", action="version", version=f"clip2point {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_CommandParser)
     for command in _COMMANDS:
         command.add_parser(commands)
     return parser
@@ -69,11 +86,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        argv: words of the command line after the program's name; those of this process if not given.
+        argv: Words of the command line after the program's name; by default those of this process.
 
     Returns:
-        0 if all went well, 1 if some inputs failed or a check did not hold, 2 if the command could not run at all,
-        130 if it was interrupted.
+        Exit status: 0 for success, 1 if some inputs or a check failed, 2 if the command could not run at all, 130 if it
+        was interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     # Commands repeat their words in what they write.
@@ -101,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
-    """Print a warning that is meant for users as one line, and none that is meant for programmers."""
+    """Print a warning for users in one line; hide those for programmers."""
     if issubclass(category, UserWarning):
         print(f"warning: {message}", file=sys.stderr)
 

@@ -20,9 +20,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right:
     """Print a table.
 
     Args:
-        columns: headings.
-        rows: one cell for each column; anything with a ``str``.
-        right: headings of the columns to align right.
+        columns: Headings.
+        rows: Rows with one cell for each column; anything with a ``str``.
+        right: Headings of the columns to align right.
     """
     from rich import box
     from rich.console import Console
@@ -47,12 +47,17 @@ def print_json(value: Any) -> None:
 
 
 def remark(text: str) -> None:
-    """Say something beside the result."""
+    """Print a remark on stderr, beside the result."""
     print(text, file=sys.stderr)
 
 
 def list_failures(failures: Sequence[tuple[str, str]], total: int) -> None:
-    """Name the inputs that failed, with their errors, after all others have gone through."""
+    """Print the errors of the inputs that failed.
+
+    Args:
+        failures: Name and error of each; the error names the input.
+        total: Number of all inputs.
+    """
     if failures:
         remark(f"\n{len(failures)} of {total} could not be read:")
         for _, error in failures:
@@ -60,7 +65,13 @@ def list_failures(failures: Sequence[tuple[str, str]], total: int) -> None:
 
 
 def progress(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
-    """Pass items through, with a progress bar on stderr; where that is no terminal, with a line now and then."""
+    """Pass items through and show how many are done: a bar on stderr, or where it is no terminal, a line now and then.
+
+    Args:
+        items: Items of a task.
+        description: Name of the task.
+        total: Number of items.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -78,5 +89,5 @@ def progress(items: Iterable[Item], description: str, total: int) -> Iterator[It
 
 
 def progress_of(description: str) -> Callable[[Iterable[Item], int], Iterator[Item]]:
-    """``progress`` with a description, for functions that say how many items there are."""
+    """Return ``progress`` with a description, as a ``Progress`` callback."""
     return lambda items, total: progress(items, description, total)

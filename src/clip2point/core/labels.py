@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from clip2point.core.errors import OptionError
 
@@ -18,6 +19,20 @@ MODELNET10: tuple[str, ...] = (
     *("bathtub", "bed", "chair", "desk", "dresser"),
     *("monitor", "night_stand", "sofa", "table", "toilet"),
 )
+
+
+def read_labels(path: Path) -> list[str]:
+    """Read class names from a text file, one per line; empty lines and those that begin with # are skipped.
+
+    Raises:
+        OptionError: The file cannot be read, or is not UTF-8 text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise OptionError(f"{path}: cannot read labels ({why}); expected a text file with one name per line") from error
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 def check_labels(labels: Sequence[str]) -> list[str]:

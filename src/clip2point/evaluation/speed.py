@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from clip2point.backbones import Backbone
-from clip2point.model import Recogniser
+from clip2point.model import Recogniser, load
 from clip2point.model.settings import Settings
 from clip2point.rendering import render_depth, render_zbuffer, view_set
 from clip2point.shapes import Shape, load_shape, prepare_points
@@ -28,6 +29,8 @@ from clip2point.shapes.demo_shapes import demo_files
 #: Number of demo shapes in a batch.
 _CLASSES = ("airplane", "bed", "car", "chair", "lamp", "sofa", "table", "vase")
 _RADIUS = 0.02
+#: Name of the paper's ViT-B/32 with random weights, which suffice to measure its speed.
+RANDOM_VIT = "random-vit-b-32"
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,39 @@ def benchmark(backbones: dict[str, Backbone], views: str, points: int, repeats: 
         timings += _time_encoding(clouds, views, number, backbone, repeats)
         timings += _time_pipeline(files, views, points, number, backbone, repeats)
     return _add_ratios(timings)
+
+
+def load_backbones(name: str, *, device: str = "cpu", dtype: str = "auto") -> dict[str, Backbone]:
+    """Load the towers of a model in the number formats that are to be timed.
+
+    Args:
+        name: Name or folder of a model, as for ``load``, or ``RANDOM_VIT``.
+        device: Device, as for ``load``.
+        dtype: "fp32", "bf16", or "auto" for both.
+
+    Returns:
+        Towers by number format.
+
+    Raises:
+        ModelError: The model cannot be loaded.
+    """
+    formats = ("fp32", "bf16") if dtype == "auto" else (dtype,)
+    load_one = _make_random_vit if name == RANDOM_VIT else partial(_load_towers, name)
+    return {each: load_one(device=device, dtype=each) for each in formats}
+
+
+def _load_towers(name: str, *, device: str, dtype: str) -> Backbone:
+    return load(name, device=device, dtype=dtype).backbone
+
+
+def _make_random_vit(*, device: str, dtype: str) -> Backbone:
+    from transformers import CLIPConfig, CLIPModel
+
+    from clip2point.backbones.transformers_backbone import TransformersBackbone
+
+    torch.manual_seed(0)
+    model = CLIPModel(CLIPConfig()).eval().requires_grad_(False)  # the defaults are those of ViT-B/32
+    return TransformersBackbone(model, None, {}, name=RANDOM_VIT, device=device, dtype=dtype)
 
 
 def peak_memory() -> int | None:

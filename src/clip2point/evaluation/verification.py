@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from clip2point.core.errors import ModelError
-from clip2point.model import Classification, Recogniser
+from clip2point.model import Classification, Recogniser, folders, load
 from clip2point.shapes import Shape
 from clip2point.shapes.demo_shapes import DEMO_CLASSES, demo_shapes
 from clip2point.shapes.orientation import from_y_up
@@ -24,10 +24,18 @@ CLASSES = DEMO_CLASSES
 
 #: Largest differences due to rounding, in fp32 and in bf16: of the mean gray level of a quarter of a depth map, and of
 #: a score (mean cosine).
-_GREY_TOLERANCE = 0.005
+_GRAY_TOLERANCE = 0.005
 _SCORE_TOLERANCE = {"torch.float32": 0.01, "torch.bfloat16": 0.06}
 #: Fraction of the answers that rounding may change, where two labels are nearly equal: one of the sixteen.
-_TURNED_ANSWERS = 1 / 16
+_CHANGED_ANSWERS = 1 / 16
+
+#: What to do, by the first check that fails.
+_ADVICE = {
+    "weights": "The weight files are not those that the model was made with: reinstall them.",
+    "rendering": "The model gets other images than before: an up-axis, a view set or the sampling differs.",
+    "scores": "The images are right, but their features are not: weights, precision or prompts differ.",
+}
+_REINSTALL = "Results of this installation cannot be compared with those of others: reinstall clip2point."
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,65 @@ class Check:
     def to_dict(self) -> dict[str, Any]:
         """Convert to JSON types."""
         return {"name": self.name, "expected": self.expected, "got": self.got, "passed": self.passed}
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Outcome of the verification of a model.
+
+    Attributes:
+        model: Name of the verified model.
+        below_head: True if it is the model below the head of the requested one.
+        accuracy: Fraction of the demo shapes whose best label is the true one.
+        samples: Number of demo shapes.
+        checks: Checks in the order of the stages, or None for a model without a record.
+    """
+
+    model: str
+    below_head: bool
+    accuracy: float
+    samples: int
+    checks: tuple[Check, ...] | None
+
+    @property
+    def failed(self) -> Check | None:
+        """First check that failed, or None."""
+        return next((check for check in self.checks or () if not check.passed), None)
+
+    @property
+    def advice(self) -> str:
+        """Advice on the failed check, "" if there is none."""
+        return _ADVICE.get(self.failed.name, _REINSTALL) if self.failed else ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to JSON types."""
+        found: dict[str, Any] = {"model": self.model, "accuracy": self.accuracy, "samples": self.samples}
+        if self.checks is None:
+            return {**found, "checks": None}
+        return {**found, "passed": self.failed is None, "checks": [check.to_dict() for check in self.checks]}
+
+
+def verify_model(name: str, *, device: str = "cpu", dtype: str = "auto") -> Verification:
+    """Load a model and compare its results on the demo shapes with the record that it carries.
+
+    Loading checks a head and the towers that it reads; of a model with one, the model below the head is verified.
+
+    Args:
+        name: Name or folder of the model, as for ``load``.
+        device: Device, as for ``load``.
+        dtype: Number format of the towers, as for ``load``.
+
+    Raises:
+        ModelError: The model cannot be loaded, or its record is malformed.
+    """
+    model, below_head = load(name, device=device, dtype=dtype), False
+    if model.adapted is not None:
+        name, below_head = model.adapted.base, True
+        model = load(name, device=device, dtype=dtype)
+    got = measure(model, folders.weight_checksums(name))
+    expected = folders.read_expected_record(name)
+    checks = None if expected is None else tuple(verify(expected, got, str(model.backbone.dtype)))
+    return Verification(model.name, below_head, got["accuracy"], len(got["files"]), checks)
 
 
 def measure(model: Recogniser, weights: Mapping[str, str]) -> dict[str, Any]:
@@ -99,8 +166,8 @@ def verify(expected: Mapping[str, Any], got: Mapping[str, Any], dtype: str = "to
             _check_equal("settings", expected["settings"], got["settings"]),
             _check_equal("labels", expected["labels"], got["labels"]),
             _check_equal("files", sorted(expected["files"]), sorted(got["files"])),
-            _check_close("rendering", _greys(expected), _greys(got), _GREY_TOLERANCE, "grey of quarters"),
-            _check_close("scores", _scores(expected), _scores(got), _SCORE_TOLERANCE[dtype], "mean cosine"),
+            _check_close("rendering", _grays(expected), _grays(got), _GRAY_TOLERANCE, "mean gray levels"),
+            _check_close("scores", _scores(expected), _scores(got), _SCORE_TOLERANCE[dtype], "mean cosines"),
             _same_answers(expected["files"], got["files"]),
             _same_accuracy(expected, got),
         ]
@@ -133,13 +200,13 @@ def _average_quarters(answer: Classification) -> list[float]:
     half = answer.depth.shape[-1] // 2
     rows = (answer.depth[:, :half], answer.depth[:, half:])
     quarters = [part.mean((1, 2)) for row in rows for part in (row[:, :, :half], row[:, :, half:])]
-    return [round(float(grey), 4) for grey in np.stack(quarters, axis=1).ravel()]
+    return [round(float(gray), 4) for gray in np.stack(quarters, axis=1).ravel()]
 
 
 def _same_weights(expected: Mapping[str, str], got: Mapping[str, str]) -> Check:
     different = sorted(name for name in expected if got.get(name) != expected[name])
-    words = f"another sha256: {', '.join(different)}" if different else f"{len(expected)} files with these sha256"
-    return Check("weights", f"{len(expected)} files with these sha256", words, not different)
+    words = f"another sha256: {', '.join(different)}" if different else "the same"
+    return Check("weights", f"sha256 of {len(expected)} files", words, not different)
 
 
 def _check_equal(name: str, expected: Any, got: Any) -> Check:
@@ -169,16 +236,16 @@ def _same_answers(expected: Mapping[str, Any], got: Mapping[str, Any]) -> Check:
         "answers",
         f"{len(expected)} as recorded",
         f"{same} as recorded",
-        len(expected) - same <= _TURNED_ANSWERS * len(expected),
+        len(expected) - same <= _CHANGED_ANSWERS * len(expected),
     )
 
 
 def _same_accuracy(expected: Mapping[str, Any], got: Mapping[str, Any]) -> Check:
-    close = abs(expected["accuracy"] - got["accuracy"]) <= _TURNED_ANSWERS
+    close = abs(expected["accuracy"] - got["accuracy"]) <= _CHANGED_ANSWERS
     return Check("accuracy", f"{expected['accuracy']:.1%}", f"{got['accuracy']:.1%}", close)
 
 
-def _greys(record: Mapping[str, Any]) -> np.ndarray:
+def _grays(record: Mapping[str, Any]) -> np.ndarray:
     return np.array([entry["greys"] for _, entry in sorted(record["files"].items())])
 
 

@@ -67,6 +67,14 @@ class DuplicateGroup:
         """True if all have the same content."""
         return len({entry.hash for entry in self.entries}) == 1
 
+    @property
+    def similarity(self) -> str:
+        """Similarity of the members in words: the lowest cosine, and the number of copies."""
+        if self.exact:
+            return "exact copies"
+        copies = sum(map(len, self.copies))
+        return f"cosine from {self.lowest:.3f}" + (f", {copies} exact copies" if copies else "")
+
     def to_dict(self) -> dict[str, Any]:
         """Convert to JSON types."""
         known = ("path", "hash", "bytes", "labels", "vertices", "faces", "points")
@@ -105,8 +113,8 @@ def find_duplicates(
     """
     if not (0 < threshold <= 1 and 0 <= proportions <= 1):
         raise OptionError(
-            f"threshold {threshold}, proportions {proportions}: expected a cosine above 0, at most 1, and a share from "
-            "0 to 1"
+            f"threshold {threshold}, proportions {proportions}: expected a cosine above 0 and at most 1, and a "
+            "difference from 0 to 1"
         )
     paths, vectors = library.vectors()
     known = {entry.path: entry for entry in library.entries(columns=(*COLUMNS, *_EXTENT))}
@@ -122,6 +130,26 @@ def find_duplicates(
         edges.add(*_find_pairs(vectors, boxes, rows, columns, threshold, proportions))
     groups = [_group(entries, vectors, members) for members in edges.groups()]
     return sorted(groups, key=lambda group: (-len(group.entries), group.entries[0].path))
+
+
+def summarise(groups: Sequence[DuplicateGroup], total: int) -> str:
+    """Return a sentence about the groups found among ``total`` shapes, with the disk space that they waste.
+
+    Examples:
+        >>> summarise([], 16)
+        'No near-duplicates among 16 shapes.'
+    """
+    if not groups:
+        return f"No near-duplicates among {total:,} shapes."
+    shapes = sum(len(group.entries) for group in groups)
+    copies = sum(len(paths) for group in groups for paths in group.copies)
+    sizes = [[entry.bytes for entry in group.entries] for group in groups]
+    spare = sum(sum(each) - max(each) for each in sizes)
+    return (
+        f"{shapes:,} of {total:,} shapes are near-duplicates of others, in {len(groups):,} "
+        f"group{'s' if len(groups) > 1 else ''}; {copies:,} are exact copies. Without all but the largest file of each "
+        f"group, {spare / 1e6:,.1f} MB would be free."
+    )
 
 
 class _Edges:
@@ -187,8 +215,8 @@ def _find_pairs(
 def _proportions(entries: Sequence[Entry]) -> Float32:
     """Return [N, 3] sorted edges of the bounding boxes as fractions of the longest, whatever the up-axis."""
     edges = np.sort(np.array([entry.extent for entry in entries], np.float64).reshape(-1, 3), axis=1)
-    shares: Float32 = (edges / np.maximum(edges[:, -1:], np.finfo(np.float64).tiny)).astype(np.float32)
-    return shares
+    fractions: Float32 = (edges / np.maximum(edges[:, -1:], np.finfo(np.float64).tiny)).astype(np.float32)
+    return fractions
 
 
 def _same_content(entries: Sequence[Entry]) -> list[list[int]]:

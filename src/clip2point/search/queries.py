@@ -132,6 +132,31 @@ def search(
     return [Hit(entry, score) for entry, score in library.nearest(vector, top, where)]
 
 
+def restrict_to_labels(library: Library, labels: Sequence[str], where: str | None = None) -> str | None:
+    """Return an SQL condition that also asks for one of some best labels.
+
+    Args:
+        library: Library that will be searched.
+        labels: Labels of its vocabulary, with blanks or underscores; none of them restricts nothing.
+        where: SQL condition that shapes have to meet besides, or None.
+
+    Raises:
+        OptionError: A label is not in the library's vocabulary.
+    """
+    known = {label.replace("_", " "): label for label in library.labels}
+    names = [label.replace("_", " ") for label in labels]
+    for label, name in zip(labels, names, strict=True):
+        if name not in known:
+            raise OptionError(
+                f"{library.path}: no shape has the label {label!r}: expected one of {', '.join(library.labels)}"
+            )
+    if not labels:
+        return where
+    quoted = ", ".join("'" + known[name].replace("'", "''") + "'" for name in names)
+    condition = f"labels[1] in ({quoted})"
+    return f"({where}) and {condition}" if where else condition
+
+
 def embed_query(
     model: Recogniser, query: Query, *, labels: Sequence[str] = MODELNET40, up: str = "auto", seed: int = 0
 ) -> Float32:

@@ -8,7 +8,7 @@ from clip2point.shapes.parsed import Parsed
 from clip2point.shapes.preparation import ShapeLike, as_shape, place_points, prepare_points
 from clip2point.shapes.sampling import farthest_points, sample_points
 from clip2point.shapes.shape import Material, Mesh, Shape
-from clip2point.shapes.shape_files import find_shapes, load_shape, shape_from_points
+from clip2point.shapes.shape_files import check_folder, expand_folders, find_shapes, load_shape, shape_from_points
 
 __all__ = [
     "UP_AXES",
@@ -20,7 +20,9 @@ __all__ = [
     "Shape",
     "ShapeLike",
     "as_shape",
+    "check_folder",
     "check_up",
+    "expand_folders",
     "farthest_points",
     "find_shapes",
     "format_up",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,7 @@ def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
         ['chair.obj', 'scan.xyz.gz']
     """
     folder = Path(path)
-    if not folder.is_dir():
-        raise ShapeError(f"{folder}: no such folder: expected one with shape files; check the path")
+    check_folder(folder)
 
     def refuse(error: OSError) -> None:
         raise ShapeError(f"{folder}: cannot be listed ({error}): change the folder's permissions") from None
@@ -60,6 +60,27 @@ def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
         if not name.startswith(".") and file_extension(name) in FORMATS
     ]
     return sorted(path for path in found if path.suffix.lower() not in _AMBIGUOUS or _may_be_cloud(path))
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ShapeError if a folder does not exist."""
+    if not folder.is_dir():
+        raise ShapeError(f"{folder}: no such folder: expected one with shape files; check the path")
+
+
+def expand_folders(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Return files as they are, and the shape files below folders in place of them.
+
+    Raises:
+        ShapeError: A folder has no shape files, or cannot be listed.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        found = find_shapes(path) if path.is_dir() else [path]
+        if not found:
+            raise ShapeError(f"{path}: no shape files in this folder; expected {', '.join(FORMATS.names())}")
+        files += found
+    return files
 
 
 def _may_be_cloud(path: Path) -> bool:

@@ -13,7 +13,7 @@ from clip2point.training import loop
 from clip2point.training.checkpoints import CheckpointFolder
 from clip2point.training.distributed import make_fabric
 from clip2point.training.loop import Training
-from clip2point.training.metrics_log import MetricsLog, StepMetrics, read_metrics
+from clip2point.training.metrics_log import MetricsLog, read_metrics
 from clip2point.training.results import ValidationResult
 from clip2point.training.settings import TrainingSettings
 
@@ -268,37 +268,3 @@ def test_a_damaged_or_malicious_checkpoint_is_one_error(tmp_path, monkeypatch, c
     with pytest.raises(ModelError, match=r"last.pt: .*start again"):
         train(tmp_path, resume=True)
     assert not (tmp_path / "executed").exists()
-
-
-def test_a_checkpoint_with_former_names_of_keys_can_be_resumed(tmp_path):
-    recipe = {"captions": {"name_share": 0.4}, "seed": 1}
-    CheckpointFolder(tmp_path, recipe).save({"step": 3})
-    renamed = {"captions.name_share": "captions.name_probability"}
-    now = {"captions": {"name_probability": 0.4}, "seed": 1}
-    assert CheckpointFolder(tmp_path, now, renamed=renamed).load()["step"] == 3
-    now["captions"]["name_probability"] = 0.5
-    with pytest.raises(OptionError, match="captions.name_probability was 0.4 and is now 0.5"):
-        CheckpointFolder(tmp_path, now, renamed=renamed).load()
-
-
-def test_rows_after_the_checkpoint_and_cut_rows_are_removed(tmp_path):
-    (tmp_path / "metrics.csv").write_text("step,epoch,loss\n1,0.1,3\n2,0.2,2\n3,0.3,1\n4,0.")
-    log = MetricsLog(tmp_path, 2)
-    log.close()
-    assert [row["step"] for row in read_metrics(tmp_path)] == [1, 2]
-    MetricsLog(tmp_path, 0).close()
-    assert read_metrics(tmp_path) == []
-
-
-def test_metrics_of_release_0_1_0_are_read_and_continued(tmp_path):
-    path = tmp_path / "metrics.csv"
-    path.write_text(
-        "step,epoch,lr,gradient,loss,pairs_per_second,accuracy,mean_class_accuracy\n1,0.5,0.1,2.5,3,9.0,,\n"
-    )
-    assert read_metrics(tmp_path)[0]["gradient_norm"] == 2.5
-    log = MetricsLog(tmp_path, 1)
-    log.add(StepMetrics(2, 1.0, 0.1, 1.5, {"total": 2.0}, 9.0, "pairs", 0.5, 0.25))
-    log.close()
-    assert [row["gradient_norm"] for row in read_metrics(tmp_path)] == [2.5, 1.5]
-    assert read_metrics(tmp_path)[1]["mean_class_accuracy"] == 0.25
-    assert "gradient," not in path.read_text()

@@ -202,7 +202,8 @@ def test_a_tower_is_trained_before_the_head(arguments, tmp_path, capsys):
     assert clip2point.load(tmp_path / "moved").adapted.classes == CLASSES
 
 
-def test_unknown_heads_are_answered_with_the_nearest(arguments, capsys):
+def test_unknown_heads_are_answered_with_the_nearest(arguments, capsys, monkeypatch):
+    monkeypatch.setattr(HEADS, "_offered", {})
     for name, answer in (
         ("gpda", "unknown head 'gpda': expected one of zero-shot, .*; the nearest is gdpa"),
         ("dgcnn", "'dgcnn' is not installed: .*pip install ./benchmarks/baselines"),

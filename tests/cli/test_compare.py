@@ -99,7 +99,7 @@ def test_long_work_says_how_far_it_is_where_there_is_no_terminal(monkeypatch, ca
         (["--protocol", "few-shot", "--keep", "0"], "--keep belongs to the training of a tower"),
         (["--protocol", "supervised", "--epochs", "2"], "--epochs belongs to the training of a tower"),
         (["--protocol", "few-shot", "--shots", "1,x"], "--shots 1,x: expected whole numbers"),
-        (["--protocol", "few-shot", "--heads", "oracle"], "unknown head 'oracle': expected some of"),
+        (["--protocol", "few-shot", "--heads", "oracle"], "unknown head 'oracle': expected one of"),
         (["--protocol", "few-shot", "--shots", "9"], "the class 'chair' has 3 in train-minus-validation"),
         (["--protocol", "supervised", "--unfreeze", "most"], "unfreeze is 'most': expected all, lora, or last-N"),
     ],

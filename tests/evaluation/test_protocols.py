@@ -1,15 +1,14 @@
 import json
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from clip2point.backbones.transformers_backbone import load_transformers_backbone
-from clip2point.core.errors import DataError, OptionError
+from clip2point.core.errors import DataError, InterruptedTrainingError, OptionError
+from clip2point.core.registries import HEADS
 from clip2point.data.parts import open_parts
 from clip2point.evaluation import fitting, protocols
-from clip2point.evaluation.point_training import POINT_TRAINING
 from clip2point.evaluation.protocols import SHOTS, feature_heads, few_shot, supervised
 from clip2point.evaluation.zero_shot_run import run_zero_shot
 from clip2point.features.augmented_views import AugmentedViewSettings
@@ -19,7 +18,7 @@ from clip2point.shapes import Shape, sample_points
 from clip2point_shapes import generate, write_mesh
 
 CLASSES = ("chair", "table", "lamp")
-HEADS = ("nearest-mean", "linear")
+COMPARED = ("nearest-mean", "linear")
 TRAIN, TEST = 10, 3
 
 
@@ -108,7 +107,7 @@ def refitted_on(monkeypatch):
     return counts
 
 
-def few(model, parts, heads=HEADS, **changes):
+def few(model, parts, heads=COMPARED, **changes):
     return few_shot(model, parts, heads, **{"shots": (1, 2), "seeds": 2, "copies": AugmentedViewSettings(2), **changes})
 
 
@@ -122,9 +121,9 @@ def figures(comparison):
 
 def test_every_head_number_and_seed_is_measured(found):
     assert found.protocol == "few-shot"
-    assert (found.heads, found.shots, found.seeds) == (HEADS, (1, 2), (0, 1))
+    assert (found.heads, found.shots, found.seeds) == (COMPARED, (1, 2), (0, 1))
     assert {(fit.head, fit.shots, fit.seed) for fit in found.fits} == {
-        (head, shots, seed) for head in HEADS for shots in (1, 2) for seed in (0, 1)
+        (head, shots, seed) for head in COMPARED for shots in (1, 2) for seed in (0, 1)
     }
     for fit in found.fits:
         assert fit.probabilities.shape == (9, 3)
@@ -178,7 +177,7 @@ def test_only_drawn_shapes_are_looked_at(model, parts, monkeypatch):
         return original(model, dataset, *arguments, **keywords)
 
     monkeypatch.setattr(protocols, "extract_features", extract)
-    few(model, parts, HEADS[:1], shots=(1,))
+    few(model, parts, COMPARED[:1], shots=(1,))
     assert sizes["test"] == 9
     assert sizes["train-minus-validation"] <= 6
     assert sizes["validation"] <= 6
@@ -195,7 +194,7 @@ def test_nothing_is_chosen_by_the_test_split(found, model, write):
 
 def test_the_best_head_is_that_of_validation(found):
     best = found.cell(found.best(2), 2).mean("validation_accuracy")
-    assert best == max(found.cell(head, 2).mean("validation_accuracy") for head in HEADS)
+    assert best == max(found.cell(head, 2).mean("validation_accuracy") for head in COMPARED)
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(model, parts, adapted, monkeypatch):
@@ -224,7 +223,7 @@ def test_the_same_figures_every_time(found, model, parts, tmp_path, monkeypatch)
 
 
 def test_supervised_learns_from_all_of_train(model, parts, adapted, refitted_on):
-    found = supervised(model, parts, HEADS, seeds=2, copies=AugmentedViewSettings(2))
+    found = supervised(model, parts, COMPARED, seeds=2, copies=AugmentedViewSettings(2))
     assert (found.protocol, found.shots, found.seeds) == ("supervised", (None,), (0, 1))
     assert len(adapted) == len(found.fits) == 4
     assert refitted_on == [24 + 6] * 4
@@ -264,7 +263,7 @@ def test_a_tower_learns_from_the_shots_of_each_draw_alone(model, parts, other, f
     assert [len(train) for _, train, _, _ in adapted] == [3, 3, 3, 3, 6, 6, 6, 6]
     np.testing.assert_array_equal(tuned.zero_shot.probabilities, found.zero_shot.probabilities)
     assert [(fit.head, fit.shots, fit.seed) for fit in tuned.fits] == [
-        (head, shots, seed) for shots in (1, 2) for seed in (0, 1) for head in HEADS
+        (head, shots, seed) for shots in (1, 2) for seed in (0, 1) for head in COMPARED
     ]
 
 
@@ -273,7 +272,7 @@ def test_what_no_training_changed_gives_the_same_figures(model, parts, found):
 
 
 def test_shots_by_default_are_those_that_there_are(model, parts):
-    assert few(model, parts, HEADS[:1], shots=(), seeds=1).shots == (1, 2, 4, 8)
+    assert few(model, parts, COMPARED[:1], shots=(), seeds=1).shots == (1, 2, 4, 8)
     assert SHOTS == (1, 2, 4, 8, 16)
 
 
@@ -283,23 +282,75 @@ def test_too_few_shapes_are_said_before_anything_is_done(model, parts, monkeypat
         few(model, parts, shots=(16,))
 
 
-def test_point_networks_belong_to_the_supervised_protocol(model, parts, monkeypatch):
-    quick = {name: replace(settings, epochs=1, points=32, k=4) for name, settings in POINT_TRAINING.items()}
-    monkeypatch.setattr(fitting, "POINT_TRAINING", quick)
-    found = supervised(model, parts, ("pointnet", "nearest-mean"), copies=AugmentedViewSettings(1))
-    assert found.heads == ("nearest-mean", "pointnet")
-    (fit,) = found.cell("pointnet", None).fits
-    assert fit.options["epochs"] == 1
+COIN = """
+import numpy as np
+
+from clip2point.heads import PointClassifier
+
+
+class Coin(PointClassifier):
+    name = "coin"
+
+    def __init__(self, weight=1.0):
+        self.weight = weight
+
+    @property
+    def options(self):
+        return {"weight": self.weight}
+
+    def fit(self, train, validation, *, seed, progress=None):
+        self.classes = len(train.classes)
+        return self.weight > 0
+
+    def probabilities(self, points, up):
+        drawn = np.random.default_rng(0).random((len(points), self.classes)) ** (self.weight * POWER)
+        return drawn / drawn.sum(1, keepdims=True)
+"""
+
+
+def offer_coin(plugins, power=1):
+    plugins.install(COIN.replace("POWER", str(power)), "[clip2point.heads]\ncoin = MODULE:Coin\n", package="coin")
+
+
+def test_classifiers_of_points_belong_to_the_supervised_protocol(model, parts, plugins, monkeypatch):
+    offer_coin(plugins)
+    heads = ("coin:weight=2", "nearest-mean")
+    found = supervised(model, parts, heads, copies=AugmentedViewSettings(1))
+    assert found.heads == ("nearest-mean", "coin:weight=2")
+    (fit,) = found.cell("coin:weight=2", None).fits
+    assert fit.options == {"weight": 2}
     np.testing.assert_allclose(fit.probabilities.sum(1), 1, atol=1e-5)
-    monkeypatch.setattr(fitting, "train_point_network", lambda *arguments: pytest.fail("trained again"))
-    again = supervised(model, parts, ("pointnet", "nearest-mean"), copies=AugmentedViewSettings(1))
-    assert again.to_dict() == found.to_dict()
-    with pytest.raises(OptionError, match="pointnet learns from whole train splits only"):
-        few(model, parts, heads=("pointnet",))
+    assert "coin:weight=2: trained from scratch on points" in " ".join(found.remarks)
+    monkeypatch.setattr(fitting, "fit_temperature", lambda *arguments: pytest.fail("measured again"))
+    assert supervised(model, parts, heads, copies=AugmentedViewSettings(1)).to_dict() == found.to_dict()
+    with pytest.raises(OptionError, match="coin learns from whole train splits only"):
+        few(model, parts, heads=("coin",))
+
+
+def test_an_edited_classifier_is_not_answered_with_old_figures(model, parts, plugins):
+    figures = []
+    for power in (1, 3):
+        offer_coin(plugins, power)
+        (fit,) = supervised(model, parts, ("coin",), copies=AugmentedViewSettings(1)).fits
+        figures.append(fit.temperature)
+        plugins.uninstall()
+    assert figures[0] != figures[1]
+
+
+def test_what_was_not_trained_to_its_end_is_not_measured(model, parts, plugins):
+    offer_coin(plugins)
+    with pytest.raises(InterruptedTrainingError, match="coin: nothing half-trained"):
+        supervised(model, parts, ("coin:weight=0",), copies=AugmentedViewSettings(1))
+
+
+def test_baselines_that_are_not_installed_say_how(model, parts, monkeypatch):
+    monkeypatch.setattr(HEADS, "_offered", {})
+    with pytest.raises(OptionError, match=r"'pointnet' is not installed: .* pip install ./benchmarks/baselines"):
+        supervised(model, parts, ("pointnet",))
 
 
 def test_unknown_heads_and_up_axes_are_refused(model, parts, write):
-    with pytest.raises(OptionError, match="unknown head 'oracle': expected some of"):
+    with pytest.raises(OptionError, match="unknown head 'oracle': expected one of"):
         few_shot(model, parts, ("oracle",))
     with pytest.raises(OptionError, match="does not say which axis points up"):
         few(model, write(up="auto"))
@@ -316,6 +367,6 @@ def test_shapes_that_cannot_be_read_are_replaced(model, tmp_path):
     drawn = protocols.draw_shots(whole.train, 1, 0)
     broken = whole.train.names[drawn[0]]
     (tmp_path / "set" / broken).write_text("nothing")
-    found = few(model, open_parts(f"folder:{tmp_path / 'set'}", up="y"), HEADS[:1], shots=(1, 2), seeds=1)
+    found = few(model, open_parts(f"folder:{tmp_path / 'set'}", up="y"), COMPARED[:1], shots=(1, 2), seeds=1)
     assert [name for name, _ in found.failures] == [broken]
     assert {fit.shots for fit in found.fits} == {1, 2}

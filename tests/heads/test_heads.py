@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.core.registries import HEADS
 from clip2point.heads import Examples, grid, head_from_state, make_head
-from clip2point.heads.registry import parse_head
+from clip2point.heads.head_registry import parse_head
 
 QUICK = {"epochs": 5, "batch_size": 8}
 #: Every head, with options that make it quick, and some with options that make it another.

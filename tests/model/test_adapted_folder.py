@@ -10,8 +10,8 @@ from torch.nn.functional import normalize
 import clip2point
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.heads.examples import Examples
+from clip2point.heads.head_registry import make_head
 from clip2point.heads.ood import OODDetector
-from clip2point.heads.registry import make_head
 from clip2point.model import Classification, Failure
 from clip2point.model.adapted_folder import save_adapted
 from clip2point.model.adapted_head import AdaptedHead

@@ -18,9 +18,9 @@ from clip2point.core.registries import HEADS
 from clip2point.core.version import __version__
 from clip2point.data.splits import draw_fifth
 from clip2point.heads.examples import Examples
+from clip2point.heads.head_registry import make_head
 from clip2point.heads.metrics import Metrics, measure_predictions
 from clip2point.heads.ood import fit_ood_detector
-from clip2point.heads.registry import make_head
 from clip2point.heads.selection import FitSettings, FittedHead, adapt_best, adapt_head, refit_head
 from clip2point.model.adapted_head import AdaptedHead
 from clip2point.model.recogniser import Recogniser

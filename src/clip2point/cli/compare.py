@@ -31,9 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--heads",
         metavar="A,B,...",
-        help="names of heads (default: all that learn from view features), "
-        "for supervised also of point networks, as in all,pointnet,dgcnn; options that validation is not to choose "
-        "stand after colons, as in gdpa:gate=channel",
+        help="names of heads (default all, the built-in ones), for supervised also of classifiers of points, as in "
+        "all,pointnet,dgcnn; options that validation is not to choose stand after colons, as in gdpa:gate=channel",
     )
     group.add_argument("--copies", type=options.positive, metavar="K", help="looks at each example (default 2)")
     group.add_argument(

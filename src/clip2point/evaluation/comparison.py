@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from clip2point.core.version import software_versions
 from clip2point.data.parts import Parts
-from clip2point.evaluation.point_training import POINT_TRAINING
 from clip2point.evaluation.published import Published, find_published
 from clip2point.heads.metrics import Metrics, Summary, summarise
 from clip2point.model import Recogniser
@@ -43,6 +42,7 @@ class Fit:
         probabilities: [N, C] calibrated confidences of the test shapes.
         labels: true classes of the test shapes [N].
         metrics: of the probabilities.
+        reads_points: Flag of a classifier of points, which has not learned from the validation shapes.
     """
 
     head: str
@@ -57,6 +57,7 @@ class Fit:
     probabilities: NDArray[np.floating[Any]] = field(repr=False)
     labels: NDArray[np.int64] = field(repr=False)
     metrics: Metrics = field(repr=False)
+    reads_points: bool = False
 
     @property
     def confidence(self) -> NDArray[np.floating[Any]]:
@@ -209,7 +210,7 @@ class Comparison:
     @property
     def remarks(self) -> list[str]:
         """What a reader has to know about the data and who learned from what."""
-        networks = ", ".join(head for head in self.heads if head in POINT_TRAINING)
+        networks = ", ".join(_unique(fit.head for fit in self.fits if fit.reads_points))
         learned = (
             f"{networks}: trained from scratch on points, without the validation shapes, which choose the epoch; the "
             "heads learn from these too once they have chosen"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,16 +18,17 @@ from clip2point.backbones import PATHS
 from clip2point.backbones.protocol import hash_tensors
 from clip2point.core.cache import load_or_compute
 from clip2point.core.errors import InterruptedTrainingError
+from clip2point.core.plugin_code import plugin_code
 from clip2point.core.progress import Progress
 from clip2point.data import SampledDataset
 from clip2point.evaluation.comparison import ZERO_SHOT, Fit
-from clip2point.evaluation.point_training import POINT_TRAINING, train_point_network
 from clip2point.features.view_features import ViewFeatures
 from clip2point.heads.base import Head
 from clip2point.heads.calibration import choose_threshold, fit_temperature, rate_scores
 from clip2point.heads.examples import Examples, join
+from clip2point.heads.head_registry import grid, make_head, make_point_classifier, parse_head
 from clip2point.heads.metrics import measure_predictions
-from clip2point.heads.registry import grid, make_head, parse_head
+from clip2point.heads.point_classifier import PointClassifier
 from clip2point.heads.selection import FitSettings, adapt_head, refit_head
 from clip2point.model import Recogniser, view_cosines
 
@@ -102,6 +104,7 @@ class Task:
             "target": TARGET,
             "logit_scale": self.logit_scale,
             **self._hashes,
+            **_code(make_head(name)),
         }
         return _kept(head, draw, parts, self.test.sampled, lambda: self._adapted(head, draw))
 
@@ -125,35 +128,45 @@ class Task:
         }
         return _probabilities(scores, found.temperature), record
 
-    def train_network(self, name: str, seed: int, progress: Progress | None = None) -> Fit:
-        """Train a point network from scratch on the points of all train examples and measure it, or find it.
+    def fit_point_classifier(self, head: str, seed: int, progress: Progress | None = None) -> Fit:
+        """Train a classifier of points from scratch on the points of all train examples and measure it, or find it.
 
-        Validation chooses its epoch, temperature and threshold; it does not learn from the validation examples.
+        Validation chooses what it has to choose, temperature and threshold; it does not learn from these examples.
+
+        Args:
+            head: Name of the classifier, with the options that differ from its own, as for ``parse_head``.
+            seed: Seed of the training.
+            progress: Progress callback.
 
         Raises:
-            DataError: if the shapes are too few.
-            CacheError: if the cache cannot be written to.
+            DataError: The shapes are too few.
+            CacheError: The cache cannot be written to.
         """
+        name, options = parse_head(head)
+        classifier = make_point_classifier(name, options)
         sets = {"train": self.train, "validation": self.validation, "test": self.test}
         parts = {
-            "network": name,
-            "settings": asdict(POINT_TRAINING[name]),
+            "head": name,
+            "options": classifier.options,
             "seed": seed,
             "target": TARGET,
             "up": self.test.sampled.up,
             "points": {part: found.sampled.fingerprint for part, found in sets.items()},
             "classes": list(self.test.sampled.classes),
+            **_code(classifier),
         }
-        return _kept(name, Draw(None, seed), parts, self.test.sampled, lambda: self._trained(name, seed, progress))
+        return _kept(
+            head, Draw(None, seed), parts, self.test.sampled, lambda: self._measure_points(classifier, seed, progress)
+        )
 
-    def _trained(self, name: str, seed: int, progress: Progress | None) -> Found:
-        """Train a point network, calibrate it as heads are, and look at the test shapes."""
-        validation, test = self.validation.sampled, self.test.sampled
-        trained = train_point_network(name, self.train.sampled, validation, POINT_TRAINING[name], seed, progress)
-        if not trained.finished:
-            raise InterruptedTrainingError(f"{name}: nothing half-trained is measured or stored")
+    def _measure_points(self, classifier: PointClassifier, seed: int, progress: Progress | None) -> Found:
+        """Train a classifier of points, calibrate it as heads are, and classify the test shapes."""
+        validation, test, start = self.validation.sampled, self.test.sampled, time.perf_counter()
+        if not classifier.fit(self.train.sampled, validation, seed=seed, progress=progress):
+            raise InterruptedTrainingError(f"{classifier.name}: nothing half-trained is measured or stored")
+        seconds = time.perf_counter() - start
         known, scores = (
-            torch.from_numpy(trained.probabilities(shapes.points, shapes.up)).clamp_min(_LEAST).log()
+            torch.from_numpy(classifier.probabilities(shapes.points, shapes.up)).clamp_min(_LEAST).log()
             for shapes in (validation, test)
         )
         labels = torch.from_numpy(validation.labels)
@@ -161,12 +174,13 @@ class Task:
         temperature = fit_temperature(known, labels)
         confidence, answers = (known / temperature).softmax(-1).max(-1)
         record = {
-            "options": {**asdict(trained.settings), "epoch": trained.epoch},
+            "options": classifier.options,
             "temperature": temperature,
             "threshold": choose_threshold(confidence.numpy(), (answers == labels).numpy(), TARGET),
             "validation_accuracy": accuracy.item(),
             "validation_cross_entropy": loss.item(),
-            "seconds": trained.seconds,
+            "seconds": seconds,
+            "reads_points": True,
         }
         return _probabilities(scores, temperature), record
 
@@ -200,6 +214,12 @@ def fit_zero_shot(model: Recogniser, test: ViewFeatures) -> Fit:
     }
     found = _probabilities(cosines.double() * model.backbone.logit_scale, 1.0)
     return _as_fit(ZERO_SHOT, Draw(shots=0, seed=0), record, found, test.sampled)
+
+
+def _code(head: Head | PointClassifier) -> dict[str, str]:
+    """Return the hash of a plug-in's code as an entry for a key; nothing for heads of clip2point's own."""
+    code = plugin_code(head)
+    return {"code": code} if code else {}
 
 
 def _kept(head: str, draw: Draw, parts: Mapping[str, Any], test: SampledDataset, compute: Callable[[], Found]) -> Fit:

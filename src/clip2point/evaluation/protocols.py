@@ -5,7 +5,7 @@ Every head sees the same examples and the same test features. Test shapes take n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,10 +20,9 @@ from clip2point.data.parts import Parts
 from clip2point.data.shots import Labelled, draw_shots
 from clip2point.evaluation.comparison import ZERO_SHOT, Comparison, Fit
 from clip2point.evaluation.fitting import TARGET, Draw, Task, fit_zero_shot
-from clip2point.evaluation.point_training import POINT_TRAINING
 from clip2point.features.augmented_views import AugmentedViewSettings
 from clip2point.features.view_features import ViewFeatures, extract_features
-from clip2point.heads.registry import parse_head
+from clip2point.heads.head_registry import parse_head, reads_points
 from clip2point.model import Recogniser
 
 #: Numbers of shots that papers report.
@@ -81,7 +80,7 @@ def few_shot(
         DataError: if a class has too few shapes, or none of a split can be read.
         CacheError: if the cache cannot be written to.
     """
-    heads, copies = _known(heads), copies or AugmentedViewSettings()
+    heads, copies = _check_heads(heads, points=False), copies or AugmentedViewSettings()
     shots = sorted(set(shots)) or _possible_shots(parts.train)
     draw_shots(parts.train, shots[-1], seed=0)  # too few shapes are found out now, not after minutes of rendering
 
@@ -140,7 +139,7 @@ def supervised(
     Args:
         model: whose features are used, and which is measured zero-shot.
         parts: with a declared up-axis.
-        heads: names, also those of point networks, which are trained from scratch on the train split less validation;
+        heads: names, also those of classifiers of points, which learn from the train split less validation;
             all that learn from view features if none is given.
         seeds: how many trainings, seeds 0, 1, ...
         copies: of each example that heads learn from; the usual ones if not given.
@@ -153,7 +152,7 @@ def supervised(
         DataError: if no shape of a split can be read.
         CacheError: if the cache cannot be written to.
     """
-    heads, copies = _known(heads, POINT_TRAINING), copies or AugmentedViewSettings()
+    heads, copies = _check_heads(heads, points=True), copies or AugmentedViewSettings()
     test = extract_features(model, parts.test, 1, seed=_POINT_SEED, progress=progress)
     zero_shot = fit_zero_shot(model, test)
     if tune is not None:
@@ -179,17 +178,17 @@ def supervised(
     )
 
 
-def _known(heads: Sequence[str], more: Collection[str] = ()) -> tuple[str, ...]:
-    """Heads, with options or without, or other methods that the protocol has, each once; all heads if none is given."""
+def _check_heads(heads: Sequence[str], *, points: bool) -> tuple[str, ...]:
+    """Return each head once, with its options or without; all built-in ones if none is given.
+
+    Args:
+        heads: Names, with options or without.
+        points: Whether the protocol has classifiers of points, too.
+    """
     for head in heads:
-        name = head.partition(":")[0]
-        if name in POINT_TRAINING and name not in more:
+        name, _ = parse_head(head)
+        if reads_points(name) and not points:
             raise OptionError(f"{name} learns from whole train splits only: expected --protocol supervised")
-        if name not in HEADS and name not in more:
-            expected = ", ".join((*feature_heads(), *more))
-            raise OptionError(f"unknown head {name!r}: expected some of {expected}")
-        if name in HEADS:
-            parse_head(head)
     return tuple(dict.fromkeys(name for name in heads if name != ZERO_SHOT)) or feature_heads()
 
 
@@ -235,11 +234,11 @@ def _task(
 
 
 def _fit_all(task: Task, heads: Sequence[str], draws: Sequence[Draw], progress: Progress | None) -> tuple[Fit, ...]:
-    """Every head on every draw, and then the point networks, whose trainings have a progress of their own."""
-    pairs = [(draw, head) for draw in draws for head in heads if head not in POINT_TRAINING]
+    """Fit every head on every draw, and then the classifiers of points, each with a progress of its own."""
+    of_points = [head for head in heads if reads_points(head.partition(":")[0])]
+    pairs = [(draw, head) for draw in draws for head in heads if head not in of_points]
     fits = [task.fit(head, draw) for draw, head in (pairs if progress is None else progress(pairs, len(pairs)))]
-    networks = [name for name in heads if name in POINT_TRAINING]
-    return (*fits, *(task.train_network(name, draw.seed, progress) for draw in draws for name in networks))
+    return (*fits, *(task.fit_point_classifier(head, draw.seed, progress) for draw in draws for head in of_points))
 
 
 def _settings(model: Recogniser, parts: Parts, copies: AugmentedViewSettings) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from clip2point.heads.dpa import DPA
 from clip2point.heads.examples import Examples, join
 from clip2point.heads.gdpa import GDPA
 from clip2point.heads.head_options import GDPASettings
+from clip2point.heads.head_registry import grid, head_from_state, make_head, register_head
 from clip2point.heads.inter_view import InterView
 from clip2point.heads.linear import LogisticRegression
 from clip2point.heads.point_classifier import PointClassifier
-from clip2point.heads.registry import grid, head_from_state, make_head, register_head
 from clip2point.heads.tip_adapter import TipAdapter, TipAdapterF
 from clip2point.heads.trained import DepthPathHead, DPAHead, GDPAHead, ImagePathHead, InterViewHead
 from clip2point.heads.training_free import NearestClassMean, ZeroShot

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2point.core.progress import Progress
 from clip2point.data import SampledDataset
-
-#: Wraps an iterable of a given length, to show how far it is; it may end before its length.
-Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
 class PointClassifier(ABC):

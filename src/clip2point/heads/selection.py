@@ -13,7 +13,7 @@ from clip2point.core.errors import OptionError
 from clip2point.heads.base import Head
 from clip2point.heads.calibration import choose_threshold, fit_temperature, rate_scores
 from clip2point.heads.examples import Examples
-from clip2point.heads.registry import grid, make_head
+from clip2point.heads.head_registry import grid, make_head
 
 
 @dataclass(frozen=True)

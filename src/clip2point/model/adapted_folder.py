@@ -28,8 +28,8 @@ from torch import Tensor
 from clip2point.backbones import PATHS, Backbone
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.core.labels import check_labels
+from clip2point.heads.head_registry import head_from_state
 from clip2point.heads.ood import OODDetector
-from clip2point.heads.registry import head_from_state
 from clip2point.model.adapted_head import AdaptedHead
 from clip2point.model.base_loading import load_base
 from clip2point.model.checkpoint import Checkpoint, holds_head, is_checkpoint, read_config, write_checkpoint

@@ -290,7 +290,7 @@ class RecipePlanner:
 
 def _quick_head(head: str) -> str:
     """Return a head that trains for a few epochs only, if it trains for epochs at all."""
-    from clip2point.heads.registry import make_head, parse_head
+    from clip2point.heads.head_registry import make_head, parse_head
 
     name, options = parse_head(head)
     return f"{head}:epochs={_QUICK_EPOCHS}" if "epochs" in make_head(name, options).options else head

@@ -4,7 +4,7 @@ import torch
 from clip2point.core.errors import ModelError, OptionError, PluginError
 from clip2point.core.registries import HEADS
 from clip2point.heads import Examples, Head, NearestClassMean, PointClassifier, grid, make_head, register_head
-from clip2point.heads.registry import (
+from clip2point.heads.head_registry import (
     find_head,
     head_from_state,
     make_point_classifier,

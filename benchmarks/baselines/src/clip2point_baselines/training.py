@@ -1,4 +1,4 @@
-"""Training of point networks from scratch: what 3D networks reach on the very points that everything else is given."""
+"""Training of point networks from scratch, on the very points that everything else is given."""
 
 from __future__ import annotations
 
@@ -20,33 +20,34 @@ from torch.optim import SGD, AdamW, Optimizer
 from clip2point.core.errors import DataError, OptionError
 from clip2point.core.progress import Progress
 from clip2point.data import SampledDataset
-from clip2point.evaluation.point_networks import DGCNN, PointNet, PointNetwork
 from clip2point.shapes import place_points
-from clip2point.training.optimizers import set_lr, warmup_cosine
+from clip2point_baselines.dgcnn import DGCNN
+from clip2point_baselines.layers import PointNetwork
+from clip2point_baselines.pointnet import PointNet
 
 Float32 = NDArray[np.float32]
 
 _MOMENTUM = 0.9
-_LEAST_LR = 0.01  # at the end, of the highest
+_LEAST_LR = 0.01  # at the end, as a fraction of the highest
 _CHUNK = 16  # shapes that are classified at once
 
 
 @dataclass(frozen=True)
 class PointTrainingSettings:
-    """How a point network is trained; the defaults of each network are in ``POINT_TRAINING``.
+    """Settings of the training of a point network; those of each network are in ``POINT_TRAINING``.
 
     Attributes:
-        epochs: rounds through the shapes.
-        batch_size: shapes of a step, at most.
+        epochs: Epochs.
+        batch_size: Largest number of shapes in a step.
         optimizer: "sgd", with momentum 0.9, or "adamw".
-        lr: learning rate at the start; it goes down along a cosine to a hundredth.
-        weight_decay: of the optimiser.
-        points: how many points of a shape a network sees; all of them if there are fewer.
-        k: neighbours in DGCNN's graphs.
-        label_smoothing: share of the target that is spread over all classes.
-        stretch: largest factor along each axis, and its inverse.
-        shift: largest move along each axis, in radii of the unit sphere.
-        drop: largest share of the points that is left out and replaced by others of the shape.
+        lr: Learning rate at the start; it falls along a cosine to a hundredth.
+        weight_decay: Weight decay of the optimiser.
+        points: Points of a shape that a network sees; all of them if there are fewer.
+        k: Neighbours in DGCNN's graphs.
+        label_smoothing: Fraction of the target that is spread over all classes.
+        stretch: Largest factor along each axis, and its inverse the least.
+        shift: Largest shift along each axis, in radii of the unit sphere.
+        drop: Largest fraction of the points that is left out and replaced by others of the shape.
     """
 
     epochs: int = 20
@@ -97,16 +98,15 @@ class TrainedPointNetwork:
     """A point network after its training.
 
     Attributes:
-        name: of the network.
-        classes: names of the C classes.
-        settings: of the training.
-        network: ready to classify.
-        history: for each epoch that was completed "epoch" (from 1), "lr" (of its last step), "loss" and "accuracy" of
-            the shapes as they were changed, and, where there are shapes for it, "validation_accuracy" and
-            "validation_cross_entropy".
-        epoch: the one after which the network was kept: the best on validation, else the last; 0 if none was completed.
-        finished: whether all epochs were.
-        seconds: that the training took.
+        name: Name of the network.
+        classes: Names of the C classes.
+        settings: Settings of the training.
+        network: Network in evaluation mode.
+        history: Record of each completed epoch: "epoch" (from 1), "lr" (of its last step), "loss" and "accuracy" on
+            augmented shapes, and, if there are shapes for it, "validation_accuracy" and "validation_cross_entropy".
+        epoch: Epoch whose weights the network has: the best on validation, else the last; 0 if none was completed.
+        finished: Flag of a training that came to its end.
+        seconds: Duration of the training.
     """
 
     name: str
@@ -119,18 +119,18 @@ class TrainedPointNetwork:
     seconds: float
 
     def probabilities(self, points: Float32, up: str) -> NDArray[np.float64]:
-        """Confidence in each class.
+        """Return the confidence in each class.
 
         Args:
-            points: [N, P, 3] in the frame and unit of the files.
-            up: the axis that points up in them.
+            points: Points [N, P, 3] in the frame and unit of the files.
+            up: Axis that points up in them.
 
         Returns:
-            [N, C], rows sum to 1.
+            [N, C] probabilities.
 
         Raises:
-            ShapeError: if the points are no clouds, or the points of one are all equal or not finite.
-            OptionError: if ``up`` is not an axis.
+            ShapeError: The points are no clouds, or the points of one are all equal or not finite.
+            OptionError: ``up`` is not an axis.
         """
         return _probabilities(self.network, points, up, self.settings)
 
@@ -146,19 +146,19 @@ def train_point_network(
     """Train a point network from scratch.
 
     Args:
-        name: one of ``POINT_TRAINING``.
-        train: shapes with a declared up-axis.
-        validation: shapes of the same classes, by which the best epoch is chosen: the most accurate, then the one of
+        name: Name in ``POINT_TRAINING``.
+        train: Shapes with a declared up-axis.
+        validation: Shapes of the same classes, by which the best epoch is chosen: the most accurate, then the one of
             the lowest cross-entropy. Without them the last epoch is taken.
-        settings: those of the network if not given.
-        seed: of every draw: the same seed gives the same network on the same machine and number of threads.
-        progress: wraps an iterable of all steps, given their number. If it ends before them, so does the training,
-            between two steps, and the network is returned as it is then.
+        settings: Settings of the training; those of the network if not given.
+        seed: Seed of every draw: the same seed gives the same network on the same machine and number of threads.
+        progress: Wrapper of the iterable of all steps, given their number. If it ends before them, so does the
+            training, between two steps, and the network is returned as it is then.
 
     Raises:
-        OptionError: if there is no such network, a data set does not say which way is up, or the loss is not finite.
-        DataError: if there are fewer than two shapes, or the classes of the data sets differ.
-        ShapeError: if the points of a shape are all equal or not finite.
+        OptionError: There is no such network, a data set does not say which way is up, or the loss is not finite.
+        DataError: There are fewer than two shapes, or the classes of the data sets differ.
+        ShapeError: The points of a shape are all equal or not finite.
     """
     if name not in POINT_TRAINING:
         raise OptionError(f"unknown point network {name!r}: expected one of {', '.join(POINT_TRAINING)}")
@@ -176,7 +176,7 @@ def train_point_network(
         name=name,
         classes=train.classes,
         settings=settings,
-        network=training.chosen(),
+        network=training.choose(),
         history=tuple(training.history),
         epoch=training.epoch,
         finished=training.step == training.total,
@@ -185,7 +185,7 @@ def train_point_network(
 
 
 def make_network(name: str, classes: int, k: int) -> PointNetwork:
-    """A point network with random weights from the global generator; ``k`` is for DGCNN alone."""
+    """Make a point network with random weights from the global generator; ``k`` is for DGCNN alone."""
     return DGCNN(classes, k) if name == "dgcnn" else PointNet(classes)
 
 
@@ -214,11 +214,12 @@ class _Training:
     def advance(self) -> None:
         """One step of the optimiser; after the last of an epoch, its entry in the history."""
         settings, rows = self._settings, self._batches[self.step % self._steps_per_epoch]
-        lr = warmup_cosine(self.step, settings.lr, _LEAST_LR * settings.lr, 0, self.total)
-        set_lr(self._optimizer, lr)
-        clouds = changed(_clouds(self._train.points[rows], self._train.up), settings, self._rng)
+        lr = decay_cosine(self.step, settings.lr, _LEAST_LR * settings.lr, self.total)
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr
+        clouds = augment_clouds(_clouds(self._train.points[rows], self._train.up), settings, self._rng)
         labels = torch.from_numpy(self._train.labels[rows])
-        scores, penalty = self._network.penalised(torch.from_numpy(clouds))
+        scores, penalty = self._network.score_with_penalty(torch.from_numpy(clouds))
         loss = cross_entropy(scores, labels, label_smoothing=settings.label_smoothing) + penalty
         if not math.isfinite(loss.item()):
             raise OptionError(f"step {self.step + 1}: the loss is not finite; lower lr ({settings.lr:g})")
@@ -231,8 +232,8 @@ class _Training:
         if self.step % self._steps_per_epoch == 0:
             self._end_epoch(lr)
 
-    def chosen(self) -> PointNetwork:
-        """The network with the weights that are kept."""
+    def choose(self) -> PointNetwork:
+        """Return the network with the weights of the best epoch."""
         if self._kept is not None:
             self._network.load_state_dict(self._kept)
         return self._network.eval()
@@ -251,28 +252,33 @@ class _Training:
         if self._validation is None:
             self.epoch = number
         else:
-            accuracy, entropy = self._validated(self._validation)
+            accuracy, entropy = self._validate(self._validation)
             entry.update(validation_accuracy=accuracy, validation_cross_entropy=entropy)
             if self._best is None or (accuracy, -entropy) > self._best:
                 self._best, self.epoch = (accuracy, -entropy), number
                 self._kept = copy.deepcopy(self._network.state_dict())
         self._start_epoch()
 
-    def _validated(self, shapes: SampledDataset) -> tuple[float, float]:
-        """Accuracy and cross-entropy."""
+    def _validate(self, shapes: SampledDataset) -> tuple[float, float]:
+        """Return accuracy and cross-entropy."""
         found = _probabilities(self._network, shapes.points, shapes.up, self._settings)
         self._network.train()
         of_truth = found[np.arange(len(shapes)), shapes.labels]
         return float((found.argmax(1) == shapes.labels).mean()), float(-np.log(of_truth.clip(1e-12)).mean())
 
 
-def changed(clouds: Float32, settings: PointTrainingSettings, rng: np.random.Generator) -> Float32:
+def decay_cosine(step: int, lr: float, least: float, total: int) -> float:
+    """Return a rate that falls from ``lr`` to ``least`` at step ``total`` along half a cosine."""
+    return least + (lr - least) * (1 + math.cos(math.pi * step / total)) / 2
+
+
+def augment_clouds(clouds: Float32, settings: PointTrainingSettings, rng: np.random.Generator) -> Float32:
     """Draw points of clouds, leave some out, stretch and shift the rest.
 
     Args:
-        clouds: [B, P, 3] in the unit sphere.
-        settings: how far changes go.
-        rng: of every draw.
+        clouds: Clouds [B, P, 3] in the unit sphere.
+        settings: Settings of the training, the limits of the changes among them.
+        rng: Source of every draw.
 
     Returns:
         [B, min(P, ``settings.points``), 3] float32; points that are left out are replaced by others of their cloud.
@@ -307,14 +313,14 @@ def _optimizer(network: PointNetwork, settings: PointTrainingSettings) -> Optimi
 
 
 def _clouds(points: Float32, up: str) -> Float32:
-    """[B, P, 3] in the unit sphere, y up."""
+    """Return clouds [B, P, 3] in the unit sphere, y up."""
     return place_points(np.asarray(points, dtype=np.float32), up)
 
 
 def _probabilities(
     network: PointNetwork, points: Float32, up: str, settings: PointTrainingSettings
 ) -> NDArray[np.float64]:
-    """Confidence [N, C] in each class; leaves the network ready to classify."""
+    """Return the confidence [N, C] in each class; the network is left in evaluation mode."""
     network.eval()
     blocks = [np.empty((0, network.classes))]
     with torch.inference_mode():

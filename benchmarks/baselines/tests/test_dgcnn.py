@@ -3,14 +3,14 @@ import torch
 from torch.nn.functional import batch_norm, leaky_relu
 
 from clip2point.core.errors import OptionError
-from clip2point.evaluation.point_networks import DGCNN, EdgeConv
-from clip2point.evaluation.point_networks.dgcnn import edge_moments
-from clip2point.evaluation.point_networks.neighbours import nearest
+from clip2point_baselines import DGCNN, EdgeConv
+from clip2point_baselines.dgcnn import measure_edges
+from clip2point_baselines.neighbours import find_nearest
 
 
 def edges_of(features, k):
     """[M, k, 2F]: [x_i, x_j - x_i] for every edge."""
-    neighbours = nearest(features, k)
+    neighbours = find_nearest(features, k)
     rows = features.flatten(0, 1)
     own = rows[:, None].expand(-1, neighbours.shape[1], -1)
     return torch.cat([own, rows[neighbours] - own], dim=-1)
@@ -52,7 +52,7 @@ def test_the_factored_edge_convolution_equals_the_naive_one_with_all_gradients(i
 def test_the_statistics_are_those_of_all_edges():
     torch.manual_seed(0)
     features = torch.randn(2, 17, 4, dtype=torch.float64) + 3
-    found = edge_moments(features.flatten(0, 1), nearest(features, 6))
+    found = measure_edges(features.flatten(0, 1), find_nearest(features, 6))
     edges = edges_of(features, 6).flatten(0, 1)
     torch.testing.assert_close(found.mean, edges.mean(0))
     torch.testing.assert_close(found.covariance, edges.T.cov(correction=0))
@@ -63,16 +63,16 @@ def test_in_single_precision_statistics_hold_for_dense_clouds():
     torch.manual_seed(0)
     features = torch.randn(1, 2000, 3)
     features = features / features.norm(dim=2, keepdim=True) + 0.2
-    neighbours = nearest(features, 20)
-    rough = edge_moments(features[0], neighbours).covariance.diagonal()
-    exact = edge_moments(features[0].double(), neighbours).covariance.diagonal()
+    neighbours = find_nearest(features, 20)
+    rough = measure_edges(features[0], neighbours).covariance.diagonal()
+    exact = measure_edges(features[0].double(), neighbours).covariance.diagonal()
     torch.testing.assert_close(rough.double(), exact, rtol=1e-3, atol=0)
 
 
 def test_all_weights_learn_and_nothing_is_added_to_the_loss():
     torch.manual_seed(0)
     network = DGCNN(3, k=4)
-    scores, penalty = network.penalised(torch.randn(4, 24, 3))
+    scores, penalty = network.score_with_penalty(torch.randn(4, 24, 3))
     torch.nn.functional.cross_entropy(scores, torch.tensor([0, 1, 2, 0])).backward()
     assert penalty == 0
     assert all(weight.grad is not None and weight.grad.any() for weight in network.parameters())

@@ -2,12 +2,12 @@ import pytest
 import torch
 from torch.nn.functional import batch_norm
 
-from clip2point.evaluation.point_networks import neighbours as module
-from clip2point.evaluation.point_networks.layers import MaxOverPoints
-from clip2point.evaluation.point_networks.neighbours import highest, nearest, neighbour_max, neighbour_sum
+from clip2point_baselines import neighbours as module
+from clip2point_baselines.layers import MaxOverPoints
+from clip2point_baselines.neighbours import find_highest, find_nearest, max_neighbours, sum_neighbours
 
 
-def randomised(norm, seed=1):
+def randomise(norm, seed=1):
     """Weights of a batch norm such as training leaves: of both signs."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -27,7 +27,7 @@ def naive_maximum(layer, features):
 def test_the_maximum_over_points_equals_linear_norm_relu_and_maximum_with_all_gradients():
     torch.manual_seed(0)
     layer = MaxOverPoints(6, 40).double()
-    randomised(layer.normed.norm)
+    randomise(layer.normed.norm)
     features = (torch.randn(3, 11, 6, dtype=torch.float64) + 2).requires_grad_()
     expected, mean, variance = naive_maximum(layer, features)
     pull = torch.randn_like(expected)
@@ -55,7 +55,7 @@ def test_the_nearest_points_are_those_of_a_full_table_of_distances(monkeypatch, 
     monkeypatch.setattr(module, "_BLOCK", block)
     torch.manual_seed(0)
     features = torch.randn(3, 19, 5) + 1
-    found = nearest(features, 4).unflatten(0, (3, 19)) - 19 * torch.arange(3)[:, None, None]
+    found = find_nearest(features, 4).unflatten(0, (3, 19)) - 19 * torch.arange(3)[:, None, None]
     expected = torch.cdist(features, features).topk(4, largest=False).indices
     assert torch.equal(found.sort(-1).values, expected.sort(-1).values)
     assert (found == torch.arange(19)[None, :, None]).any(-1).all()
@@ -64,17 +64,17 @@ def test_the_nearest_points_are_those_of_a_full_table_of_distances(monkeypatch, 
 def test_points_far_from_the_origin_have_the_same_neighbours():
     torch.manual_seed(0)
     features = torch.randint(-64, 64, (1, 50, 3)) / 64
-    shifted = nearest(features + 1024, 5)
+    shifted = find_nearest(features + 1024, 5)
     distances = torch.cdist(features.double(), features.double())[0]
     assert torch.equal(distances.gather(1, shifted).sort(1).values, distances.sort(1).values[:, :5])
 
 
 def test_fewer_points_than_neighbours_and_equal_points():
-    assert nearest(torch.randn(2, 3, 4), 20).sort(1).values.tolist() == [[0, 1, 2]] * 3 + [[3, 4, 5]] * 3
-    assert nearest(torch.zeros(1, 6, 3), 2).tolist() == [[0, 1]] * 6
+    assert find_nearest(torch.randn(2, 3, 4), 20).sort(1).values.tolist() == [[0, 1, 2]] * 3 + [[3, 4, 5]] * 3
+    assert find_nearest(torch.zeros(1, 6, 3), 2).tolist() == [[0, 1]] * 6
 
 
-@pytest.mark.parametrize("function", [neighbour_sum, neighbour_max])
+@pytest.mark.parametrize("function", [sum_neighbours, max_neighbours])
 def test_compiled_reductions_equal_plain_ones(monkeypatch, function):
     torch.manual_seed(0)
     rows = torch.randn(12, 7, dtype=torch.float64, requires_grad=True)
@@ -92,7 +92,7 @@ def test_compiled_reductions_equal_plain_ones(monkeypatch, function):
 def test_compiled_searches_equal_plain_ones(monkeypatch):
     torch.manual_seed(0)
     values, features = torch.randn(9, 5), torch.randn(2, 30, 3)
-    compiled = highest(values), nearest(features, 6).sort(1).values
+    compiled = find_highest(values), find_nearest(features, 6).sort(1).values
     monkeypatch.setattr(module, "_on_cpu", lambda tensor: False)
-    assert torch.equal(compiled[0], highest(values))
-    assert torch.equal(compiled[1], nearest(features, 6).sort(1).values)
+    assert torch.equal(compiled[0], find_highest(values))
+    assert torch.equal(compiled[1], find_nearest(features, 6).sort(1).values)

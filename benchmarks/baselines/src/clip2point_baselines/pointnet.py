@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from clip2point.evaluation.point_networks.layers import MaxOverPoints, NormedLinear, PointNetwork
+from clip2point_baselines.layers import MaxOverPoints, NormedLinear, PointNetwork
 
-#: Of the penalty on feature transforms that are not orthogonal, and on the layer before the last (0.7 are kept).
+#: Weight of the penalty on feature transforms that are not orthogonal; dropout before the last layer (0.7 are kept).
 _ORTHOGONALITY = 0.001
 _DROPOUT = 0.3
 
@@ -16,7 +16,7 @@ class PointNet(PointNetwork):
     """The classification network of the paper, with both of its alignment networks.
 
     Args:
-        classes: C.
+        classes: Number C of classes.
     """
 
     def __init__(self, classes: int) -> None:
@@ -29,17 +29,17 @@ class PointNet(PointNetwork):
             _dense(1024, 512), _dense(512, 256), nn.Dropout(_DROPOUT), nn.Linear(256, classes)
         )
 
-    def _penalised(self, points: Tensor) -> tuple[Tensor, Tensor]:
+    def _score_with_penalty(self, points: Tensor) -> tuple[Tensor, Tensor]:
         features = self.first(points @ self.input_transform(points))
         transform = self.feature_transform(features)
-        return self.classifier(self.second(features @ transform)), _ORTHOGONALITY * orthogonality_loss(transform)
+        return self.classifier(self.second(features @ transform)), _ORTHOGONALITY * penalise_skew(transform)
 
 
 class Transform(nn.Module):
-    """A "T-Net": finds the matrix by which the features of a shape are multiplied; the identity before training.
+    """A "T-Net", which finds the matrix to multiply the features of a shape by; the identity before training.
 
     Args:
-        dim: F.
+        dim: Width F.
     """
 
     def __init__(self, dim: int) -> None:
@@ -53,16 +53,16 @@ class Transform(nn.Module):
         self.matrix = nn.Sequential(_dense(1024, 512), _dense(512, 256), last)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[B, F, F] of the features [B, N, F] of points."""
+        """Return [B, F, F] of the features [B, N, F] of points."""
         return self.matrix(self.shape(features)).unflatten(1, (self.dim, self.dim))
 
 
-def orthogonality_loss(transforms: Tensor) -> Tensor:
-    """The squared Frobenius norm of I - T T^T, as a mean over the matrices T [B, F, F]."""
+def penalise_skew(transforms: Tensor) -> Tensor:
+    """Return the squared Frobenius norm of I - T T^T, as a mean over the matrices T [B, F, F]."""
     identity = torch.eye(transforms.shape[1], device=transforms.device, dtype=transforms.dtype)
     return (identity - transforms @ transforms.mT).square().sum((1, 2)).mean()
 
 
 def _dense(inputs: int, outputs: int) -> NormedLinear:
-    """What all layers are but the last ones."""
+    """Return a layer like all but the last ones."""
     return NormedLinear(inputs, outputs, nn.ReLU(inplace=True))

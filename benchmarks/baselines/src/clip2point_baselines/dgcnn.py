@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from clip2point.core.errors import OptionError
-from clip2point.evaluation.point_networks.layers import Moments, NormedLinear, PointNetwork
-from clip2point.evaluation.point_networks.neighbours import highest, nearest, neighbour_max, neighbour_sum
+from clip2point_baselines.layers import Moments, NormedLinear, PointNetwork
+from clip2point_baselines.neighbours import find_highest, find_nearest, max_neighbours, sum_neighbours
 
 _SLOPE = 0.2
 _DROPOUT = 0.5
@@ -22,8 +22,8 @@ class DGCNN(PointNetwork):
     outputs side by side, a linear layer, and both the maximum and the mean over the points.
 
     Args:
-        classes: C.
-        k: neighbours of a point, itself among them; all points of a shape that has fewer.
+        classes: Number C of classes.
+        k: Neighbours of a point, itself among them; all points of a shape that has fewer.
     """
 
     def __init__(self, classes: int, k: int = 20) -> None:
@@ -40,13 +40,13 @@ class DGCNN(PointNetwork):
             nn.Linear(256, classes),
         )
 
-    def _penalised(self, points: Tensor) -> tuple[Tensor, Tensor]:
+    def _score_with_penalty(self, points: Tensor) -> tuple[Tensor, Tensor]:
         features, outputs = points, []
         for edge in self.edges:
             features = edge(features)
             outputs.append(features)
         mixed = self.mix(torch.cat(outputs, dim=-1))
-        places = torch.stack([highest(shape) for shape in mixed.detach()])  # [B, D]
+        places = torch.stack([find_highest(shape) for shape in mixed.detach()])  # [B, D]
         pooled = torch.cat([mixed.gather(1, places[:, None])[:, 0], mixed.mean(1)], dim=-1)
         return self.classifier(pooled), pooled.new_zeros(())
 
@@ -58,12 +58,12 @@ class EdgeConv(nn.Module):
     The statistics of the batch norm are those over all edges.
 
     Args:
-        inputs: F.
-        outputs: C.
-        k: neighbours of a point, itself among them; all points of a shape that has fewer.
+        inputs: Width F.
+        outputs: Width C.
+        k: Neighbours of a point, itself among them; all points of a shape that has fewer.
 
     Raises:
-        OptionError: if k is below 1.
+        OptionError: k is below 1.
     """
 
     def __init__(self, inputs: int, outputs: int, k: int) -> None:
@@ -74,40 +74,40 @@ class EdgeConv(nn.Module):
         self.normed = _dense(2 * inputs, outputs)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[B, N, C] of the features [B, N, F] of points."""
-        neighbours = nearest(features, self.k)
+        """Return [B, N, C] of the features [B, N, F] of points."""
+        neighbours = find_nearest(features, self.k)
         rows = features.flatten(0, 1)
-        weight, bias = self.normed.affine(edge_moments(rows, neighbours) if self.training else None)
+        weight, bias = self.normed.affine(measure_edges(rows, neighbours) if self.training else None)
         own, difference = weight.chunk(2, dim=1)
-        edges = torch.addmm(bias, rows, (own - difference).T) + neighbour_max(rows @ difference.T, neighbours)
+        edges = torch.addmm(bias, rows, (own - difference).T) + max_neighbours(rows @ difference.T, neighbours)
         return self.normed.activation(edges).unflatten(0, features.shape[:2])
 
 
-def edge_moments(rows: Tensor, neighbours: Tensor) -> Moments:
-    """Statistics of [x_i, x_j - x_i] over all edges of a graph, without a list of these.
+def measure_edges(rows: Tensor, neighbours: Tensor) -> Moments:
+    """Return statistics of [x_i, x_j - x_i] over all edges of a graph, without a list of these.
 
     Args:
-        rows: [M, F] features.
-        neighbours: [M, k] row numbers j of each i.
+        rows: Features [M, F] of points.
+        neighbours: Row numbers [M, k] of the neighbours j of each i.
 
     Returns:
-        Those of 2 F values, over M k edges.
+        Statistics of 2 F values, over M k edges.
     """
     count, k = neighbours.shape
-    middle = rows.mean(0)
-    rows = rows - middle
-    around = neighbour_sum(rows, neighbours) / k
+    centroid = rows.mean(0)
+    rows = rows - centroid
+    around = sum_neighbours(rows, neighbours) / k
     # How often each point is a neighbour: sums over edges of what belongs to j are sums over points with this weight.
-    share = neighbours.flatten().bincount(minlength=count).to(rows.dtype)[:, None] / k
-    products = rows.T @ torch.cat([rows, around, rows * share], dim=1) / count
+    weight = neighbours.flatten().bincount(minlength=count).to(rows.dtype)[:, None] / k
+    products = rows.T @ torch.cat([rows, around, rows * weight], dim=1) / count
     own, mixed, other = products.chunk(3, dim=1)  # means of x_i x_i^T, x_i x_j^T, x_j x_j^T
     mean = around.mean(0)  # of x_j - x_i, as x_i has the mean 0
     cross = mixed - own
     difference = other - mixed - mixed.T + own - mean[:, None] * mean
     covariance = torch.cat([torch.cat([own, cross], dim=1), torch.cat([cross.T, difference], dim=1)])
-    return Moments(torch.cat([middle, mean]), covariance, count * k)
+    return Moments(torch.cat([centroid, mean]), covariance, count * k)
 
 
 def _dense(inputs: int, outputs: int) -> NormedLinear:
-    """What all layers are but the last one."""
+    """Return a layer like all but the last."""
     return NormedLinear(inputs, outputs, nn.LeakyReLU(_SLOPE, inplace=True))

@@ -19,12 +19,12 @@ _BLOCK = 2**20
 
 
 @torch.no_grad()
-def nearest(features: Tensor, k: int) -> Tensor:
-    """The nearest neighbours of every point among the points of its own shape, itself included.
+def find_nearest(features: Tensor, k: int) -> Tensor:
+    """Find the nearest neighbours of every point among the points of its own shape, itself included.
 
     Args:
-        features: [B, N, F].
-        k: how many; N of them if there are fewer points.
+        features: Features [B, N, F] of points.
+        k: Number of neighbours; N if there are fewer points.
 
     Returns:
         [B N, min(k, N)] int64 row numbers among all B N points, in no particular order.
@@ -44,19 +44,19 @@ def nearest(features: Tensor, k: int) -> Tensor:
     return found.flatten(0, 1)
 
 
-def neighbour_sum(rows: Tensor, neighbours: Tensor) -> Tensor:
-    """Sums [M, C] over the rows [M, C] that the neighbours [M, k] name."""
+def sum_neighbours(rows: Tensor, neighbours: Tensor) -> Tensor:
+    """Return sums [M, C] over the rows [M, C] that the neighbours [M, k] name."""
     return _Sum.apply(rows.contiguous(), neighbours) if _on_cpu(rows) else rows[neighbours].sum(1)
 
 
-def neighbour_max(rows: Tensor, neighbours: Tensor) -> Tensor:
-    """Maxima [M, C], channel by channel, over the rows [M, C] that the neighbours [M, k] name."""
+def max_neighbours(rows: Tensor, neighbours: Tensor) -> Tensor:
+    """Return maxima [M, C], channel by channel, over the rows [M, C] that the neighbours [M, k] name."""
     return _Max.apply(rows.contiguous(), neighbours) if _on_cpu(rows) else rows[neighbours].max(1).values
 
 
 @torch.no_grad()
-def highest(values: Tensor) -> Tensor:
-    """Rows [C], int64, in which the maxima of the columns of [N, C] stand; of equal ones, the first."""
+def find_highest(values: Tensor) -> Tensor:
+    """Return the rows [C], int64, in which the maxima of the columns of [N, C] stand; of equal ones, the first."""
     if not _on_cpu(values):
         return values.argmax(0)
     return torch.from_numpy(_column_argmax(values.contiguous().numpy()))
@@ -67,7 +67,7 @@ def _on_cpu(tensor: Tensor) -> bool:
 
 
 def _least(distances: Tensor, k: int) -> Tensor:
-    """Columns [R, k] of the least values of each row [R, N]."""
+    """Return the columns [R, k] of the least values of each row [R, N]."""
     if not _on_cpu(distances):
         return distances.topk(k, dim=1, largest=False, sorted=False).indices
     return torch.from_numpy(_select(distances.numpy(), k))
@@ -79,12 +79,12 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, neighbours: Tensor) -> Tensor:
         ctx.save_for_backward(neighbours)
-        return torch.from_numpy(_gathered_sum(rows.detach().numpy(), neighbours.numpy()))
+        return torch.from_numpy(_gather_sum(rows.detach().numpy(), neighbours.numpy()))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (neighbours,) = ctx.saved_tensors
-        return torch.from_numpy(_scattered_sum(gradient.contiguous().numpy(), neighbours.numpy())), None
+        return torch.from_numpy(_scatter_sum(gradient.contiguous().numpy(), neighbours.numpy())), None
 
 
 class _Max(torch.autograd.Function):
@@ -92,19 +92,19 @@ class _Max(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, neighbours: Tensor) -> Tensor:
-        values, places = _gathered_max(rows.detach().numpy(), neighbours.numpy())
+        values, places = _gather_max(rows.detach().numpy(), neighbours.numpy())
         ctx.save_for_backward(torch.from_numpy(places))
         return torch.from_numpy(values)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (places,) = ctx.saved_tensors
-        return torch.from_numpy(_scattered_max(gradient.contiguous().numpy(), places.numpy())), None
+        return torch.from_numpy(_scatter_max(gradient.contiguous().numpy(), places.numpy())), None
 
 
 @numba.njit(cache=True, nogil=True)
 def _select(distances: NDArray[Any], k: int) -> NDArray[np.int64]:
-    """Columns [R, k] of the least values of each row [R, N]; of equal ones, the first."""
+    """Return the columns [R, k] of the least values of each row [R, N]; of equal ones, the first."""
     columns = np.empty((distances.shape[0], k), np.int64)
     least = np.empty(k, distances.dtype)
     for row in range(distances.shape[0]):
@@ -124,7 +124,7 @@ def _select(distances: NDArray[Any], k: int) -> NDArray[np.int64]:
 
 @numba.njit(cache=True, nogil=True)
 def _column_argmax(values: NDArray[Any]) -> NDArray[np.int64]:
-    """Rows [C] of the maxima of the columns of [N, C]."""
+    """Return the rows [C] of the maxima of the columns of [N, C]."""
     best, where = values[0].copy(), np.zeros(values.shape[1], np.int32)
     for n in range(1, values.shape[0]):
         row = values[n]
@@ -136,8 +136,8 @@ def _column_argmax(values: NDArray[Any]) -> NDArray[np.int64]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _gathered_sum(rows: NDArray[Any], neighbours: NDArray[np.int64]) -> NDArray[Any]:
-    """Sums [M, C] over the neighbours [M, k]."""
+def _gather_sum(rows: NDArray[Any], neighbours: NDArray[np.int64]) -> NDArray[Any]:
+    """Return sums [M, C] over the neighbours [M, k]."""
     sums = np.zeros_like(rows)
     for i in range(neighbours.shape[0]):
         total = sums[i]
@@ -149,8 +149,8 @@ def _gathered_sum(rows: NDArray[Any], neighbours: NDArray[np.int64]) -> NDArray[
 
 
 @numba.njit(cache=True, nogil=True)
-def _scattered_sum(gradient: NDArray[Any], neighbours: NDArray[np.int64]) -> NDArray[Any]:
-    """The gradient [M, C] of rows of which there are sums."""
+def _scatter_sum(gradient: NDArray[Any], neighbours: NDArray[np.int64]) -> NDArray[Any]:
+    """Return the gradient [M, C] of rows, given that of their sums."""
     spread = np.zeros_like(gradient)
     for i in range(neighbours.shape[0]):
         row = gradient[i]
@@ -162,8 +162,8 @@ def _scattered_sum(gradient: NDArray[Any], neighbours: NDArray[np.int64]) -> NDA
 
 
 @numba.njit(cache=True, nogil=True)
-def _gathered_max(rows: NDArray[Any], neighbours: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Maxima [M, C] over the neighbours [M, k], and the rows [M, C] in which they stand."""
+def _gather_max(rows: NDArray[Any], neighbours: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Return maxima [M, C] over the neighbours [M, k], and the rows [M, C] in which they stand."""
     values, places = np.empty_like(rows), np.empty(rows.shape, np.int32)
     for i in range(neighbours.shape[0]):
         best, where = values[i], places[i]
@@ -180,8 +180,8 @@ def _gathered_max(rows: NDArray[Any], neighbours: NDArray[np.int64]) -> tuple[ND
 
 
 @numba.njit(cache=True, nogil=True)
-def _scattered_max(gradient: NDArray[Any], places: NDArray[np.int32]) -> NDArray[Any]:
-    """The gradient [M, C] of rows of which there are maxima."""
+def _scatter_max(gradient: NDArray[Any], places: NDArray[np.int32]) -> NDArray[Any]:
+    """Return the gradient [M, C] of rows, given that of their maxima."""
     spread = np.zeros_like(gradient)
     for i in range(places.shape[0]):
         for c in range(places.shape[1]):

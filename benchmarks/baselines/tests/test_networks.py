@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from clip2point.core.errors import OptionError
-from clip2point.evaluation.point_networks import DGCNN, PointNet
+from clip2point_baselines import DGCNN, PointNet
 
 
 @pytest.fixture(params=[PointNet, DGCNN])

@@ -5,48 +5,19 @@ import pytest
 import torch
 
 from clip2point.core.errors import DataError, OptionError, ShapeError
-from clip2point.data import SampledDataset
-from clip2point.evaluation.point_training import (
+from clip2point.shapes import to_y_up
+from clip2point_baselines.training import (
     POINT_TRAINING,
     PointTrainingSettings,
-    changed,
+    augment_clouds,
     train_point_network,
 )
-from clip2point.shapes import to_y_up
-from clip2point.shapes.orientation import from_y_up
 
 QUICK = PointTrainingSettings(epochs=2, batch_size=6, points=32, k=5)
 
 
-def clouds(count, seed=0, up="z"):
-    """Balls, discs that lie and poles that stand, of any size and place; labels 0 to 2."""
-    rng = np.random.default_rng(seed)
-    points = rng.normal(size=(count, 48, 3))
-    labels = np.arange(count) % 3
-    points[labels == 1] *= [1, 0.05, 1]
-    points[labels == 2] *= [0.05, 1, 0.05]
-    points = points * rng.uniform(0.1, 50, (count, 1, 1)) + rng.normal(0, 20, (count, 1, 3))
-    return from_y_up(points.astype(np.float32), up), labels.astype(np.int64)
-
-
-def sampled(count=12, seed=0, **changes):
-    points, labels = clouds(count, seed)
-    fields = {
-        "name": "solids",
-        "split": "train",
-        "classes": ("ball", "disc", "pole"),
-        "up": "z",
-        "points": points,
-        "labels": labels,
-        "names": tuple(f"{seed}-{row}" for row in range(count)),
-        "failures": (),
-        "fingerprint": str(seed),
-    }
-    return SampledDataset(**{**fields, **changes})
-
-
 @pytest.mark.parametrize("name", sorted(POINT_TRAINING))
-def test_a_network_learns_and_recognises_shapes_whatever_their_frame(name):
+def test_a_network_learns_and_recognises_shapes_whatever_their_frame(name, sampled, clouds):
     # Enough steps for the running statistics of batch norm to forget where they began.
     settings = replace(QUICK, epochs=11, lr=3e-4, stretch=1.2)
     trained = train_point_network(name, sampled(24), None, settings)
@@ -68,7 +39,7 @@ def test_a_network_learns_and_recognises_shapes_whatever_their_frame(name):
 
 
 @pytest.mark.parametrize("name", sorted(POINT_TRAINING))
-def test_the_same_seed_gives_the_same_network_and_leaves_the_generator_alone(name):
+def test_the_same_seed_gives_the_same_network_and_leaves_the_generator_alone(name, sampled, clouds):
     quick = replace(QUICK, epochs=1)
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -81,7 +52,7 @@ def test_the_same_seed_gives_the_same_network_and_leaves_the_generator_alone(nam
     assert first.history != other.history
 
 
-def test_the_best_epoch_on_validation_is_kept():
+def test_the_best_epoch_on_validation_is_kept(sampled):
     settings = replace(QUICK, epochs=4)
     validation = sampled(9, seed=2)
     trained = train_point_network("dgcnn", sampled(18), validation, settings)
@@ -95,7 +66,7 @@ def test_the_best_epoch_on_validation_is_kept():
     assert [entry["loss"] for entry in plain.history] == [entry["loss"] for entry in trained.history]
 
 
-def test_a_progress_that_ends_early_ends_the_training_between_two_steps():
+def test_a_progress_that_ends_early_ends_the_training_between_two_steps(sampled, clouds):
     told = []
 
     def stop_after_three(steps, total):
@@ -110,7 +81,7 @@ def test_a_progress_that_ends_early_ends_the_training_between_two_steps():
     assert np.isfinite(trained.probabilities(*(clouds(3)[0], "z"))).all()
 
 
-def test_batches_never_hold_one_shape_only():
+def test_batches_never_hold_one_shape_only(sampled):
     for count in (2, 3, 5, 7):
         trained = train_point_network("dgcnn", sampled(count), None, replace(QUICK, batch_size=2, epochs=1))
         assert trained.finished
@@ -120,26 +91,27 @@ def test_changes_keep_to_their_limits_and_repeat_what_is_left():
     points = np.random.default_rng(0).normal(size=(40, 50, 3)).astype(np.float32)
     plain = PointTrainingSettings(points=50, stretch=1, shift=0)
     rng = np.random.default_rng
-    for cloud, drawn in zip(points, changed(points, plain, rng(0)), strict=True):
+    for cloud, drawn in zip(points, augment_clouds(points, plain, rng(0)), strict=True):
         assert {point.tobytes() for point in cloud} == {point.tobytes() for point in drawn}
-    dropped = changed(points, replace(plain, points=32, drop=0.75), rng(0))
+    dropped = augment_clouds(points, replace(plain, points=32, drop=0.75), rng(0))
     assert dropped.shape == (40, 32, 3)
     kinds = [len({point.tobytes() for point in cloud}) for cloud in dropped]
     assert 8 <= min(kinds) < 14
     assert 26 < max(kinds) <= 32
     ones = np.ones((200, 4, 3), np.float32)
     stretched, moved = (
-        changed(ones, replace(plain, **{key: value}), rng(1)) for key, value in (("stretch", 1.5), ("shift", 0.2))
+        augment_clouds(ones, replace(plain, **{key: value}), rng(1))
+        for key, value in (("stretch", 1.5), ("shift", 0.2))
     )
     assert 2 / 3 <= stretched.min() < 0.7
     assert 1.45 < stretched.max() <= 1.5
     assert 0.8 <= moved.min() < 0.82
     assert (stretched == stretched[:, :1]).all()
     assert stretched.dtype == moved.dtype == np.float32
-    assert changed(ones, replace(plain, points=900), rng(1)).shape == (200, 4, 3)
+    assert augment_clouds(ones, replace(plain, points=900), rng(1)).shape == (200, 4, 3)
 
 
-def test_what_cannot_be_trained_is_refused():
+def test_what_cannot_be_trained_is_refused(sampled):
     with pytest.raises(OptionError, match="unknown point network 'mlp': expected one of pointnet, dgcnn"):
         train_point_network("mlp", sampled())
     with pytest.raises(OptionError, match="does not say which axis points up"):
@@ -154,7 +126,7 @@ def test_what_cannot_be_trained_is_refused():
         train_point_network("pointnet", flat, None, QUICK)
 
 
-def test_a_loss_that_is_not_finite_stops_the_training():
+def test_a_loss_that_is_not_finite_stops_the_training(sampled):
     with pytest.raises(OptionError, match="the loss is not finite; lower lr"):
         train_point_network("pointnet", sampled(), None, replace(QUICK, optimizer="sgd", lr=10, epochs=100))
 

@@ -1,4 +1,4 @@
-"""What point networks are made of: batch norm folded into linear layers, and a maximum that reads what it must.
+"""Layers of point networks: batch norm folded into linear layers, and a maximum that reads no more than it must.
 
 Batch norm of W x needs the mean and the variance of W x, and these follow from the mean m and the covariance S of x:
 they are W m and the diagonal of W S W^T. So the norm is known before W x is computed, and becomes a part of W. As
@@ -15,17 +15,17 @@ import torch
 from torch import Tensor, nn
 
 from clip2point.core.errors import OptionError
-from clip2point.evaluation.point_networks.neighbours import highest
+from clip2point_baselines.neighbours import find_highest
 
 
 class PointNetwork(nn.Module, ABC):
-    """From the points of shapes to class scores; the order of the points does not matter.
+    """Network from the points of shapes to class scores; the order of the points does not matter.
 
     Args:
-        classes: C.
+        classes: Number C of classes.
 
     Raises:
-        OptionError: if there are no classes.
+        OptionError: There are no classes.
     """
 
     def __init__(self, classes: int) -> None:
@@ -35,24 +35,24 @@ class PointNetwork(nn.Module, ABC):
         self.classes = classes
 
     def forward(self, points: Tensor) -> Tensor:
-        """Class scores [B, C] of points [B, N, 3], any N.
+        """Return class scores [B, C] of points [B, N, 3], any N.
 
         Raises:
-            OptionError: if the points have another shape, or a batch for training holds one shape only.
+            OptionError: The points have another shape, or a batch for training holds one shape only.
         """
-        return self.penalised(points)[0]
+        return self.score_with_penalty(points)[0]
 
-    def penalised(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Class scores as ``forward`` gives them, and what training adds to the loss for them (a number)."""
+    def score_with_penalty(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return class scores as ``forward`` does, and a number that training adds to the loss."""
         if points.ndim != 3 or points.shape[2] != 3 or 0 in points.shape:
             raise OptionError(f"expected points [B, N, 3] with B and N at least 1, got {list(points.shape)}")
         if self.training and len(points) < 2:
             raise OptionError("a batch of one shape: expected at least 2 for training, as batch norm needs")
-        return self._penalised(points)
+        return self._score_with_penalty(points)
 
     @abstractmethod
-    def _penalised(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """The same, for points that are checked."""
+    def _score_with_penalty(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same for checked points."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class Moments:
     """Statistics of vectors of F values.
 
     Attributes:
-        mean: [F].
-        covariance: [F, F], over all of them (not one less).
-        count: how many vectors there are.
+        mean: Mean [F].
+        covariance: Covariance [F, F], divided by the number of vectors (not by one less).
+        count: Number of vectors.
     """
 
     mean: Tensor
@@ -70,8 +70,8 @@ class Moments:
     count: int
 
 
-def moments(rows: Tensor) -> Moments:
-    """The statistics of vectors [M, F]."""
+def measure_moments(rows: Tensor) -> Moments:
+    """Return the statistics of vectors [M, F]."""
     mean = rows.mean(0)
     centred = rows - mean
     return Moments(mean, centred.T @ centred / len(rows), len(rows))
@@ -81,9 +81,9 @@ class NormedLinear(nn.Module):
     """A linear layer without bias, batch norm, and an activation: on whole shapes, or on every point alike.
 
     Args:
-        inputs: F.
-        outputs: C.
-        activation: what follows; of the kind that grows with its input.
+        inputs: Width F.
+        outputs: Width C.
+        activation: Activation that grows with its input.
     """
 
     def __init__(self, inputs: int, outputs: int, activation: nn.Module) -> None:
@@ -93,15 +93,15 @@ class NormedLinear(nn.Module):
         self.activation = activation
 
     def forward(self, features: Tensor) -> Tensor:
-        """[..., C] of features [..., F]."""
+        """Return [..., C] of features [..., F]."""
         normed = self.norm(self.linear(features.flatten(0, -2)))
         return self.activation(normed).unflatten(0, features.shape[:-1])
 
     def affine(self, seen: Moments | None) -> tuple[Tensor, Tensor]:
-        """Weight [C, F] and bias [C] of the map from x to the batch norm of W x, what the activation is given.
+        """Return weight [C, F] and bias [C] of the map from x to the batch norm of W x.
 
         Args:
-            seen: statistics of all x of the batch, in training; None to go by the running statistics.
+            seen: Statistics of all x of the batch, in training; None to go by the running statistics.
         """
         weight, norm = self.linear.weight, self.norm
         if seen is None:
@@ -121,7 +121,7 @@ class NormedLinear(nn.Module):
         self.norm.num_batches_tracked += 1
 
     def _running(self) -> tuple[Tensor, Tensor]:
-        """Running mean and variance."""
+        """Return the running mean and variance."""
         assert self.norm.running_mean is not None
         assert self.norm.running_var is not None
         return self.norm.running_mean, self.norm.running_var
@@ -134,8 +134,8 @@ class MaxOverPoints(nn.Module):
     than for all values of all its points.
 
     Args:
-        inputs: F.
-        outputs: C.
+        inputs: Width F.
+        outputs: Width C.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -143,12 +143,12 @@ class MaxOverPoints(nn.Module):
         self.normed = NormedLinear(inputs, outputs, nn.ReLU(inplace=True))
 
     def forward(self, features: Tensor) -> Tensor:
-        """[B, C] of the features [B, N, F] of points."""
+        """Return [B, C] of the features [B, N, F] of points."""
         rows = features.flatten(0, 1)
-        weight, bias = self.normed.affine(moments(rows) if self.training else None)
+        weight, bias = self.normed.affine(measure_moments(rows) if self.training else None)
         with torch.no_grad():
             # One shape after the other: all products [B, N, C] at once would not stay in the processor's caches.
-            places = torch.stack([highest(shape @ weight.T) for shape in features])
+            places = torch.stack([find_highest(shape @ weight.T) for shape in features])
             places += torch.arange(len(features), device=places.device)[:, None] * features.shape[1]
         chosen = rows.index_select(0, places.flatten()).unflatten(0, places.shape)  # [B, C, F]
         return self.normed.activation((chosen * weight).sum(-1) + bias)

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from clip2point.evaluation.point_networks import PointNet
-from clip2point.evaluation.point_networks.pointnet import Transform, orthogonality_loss
+from clip2point_baselines import PointNet
+from clip2point_baselines.pointnet import Transform, penalise_skew
 
 
 def test_transforms_are_the_identity_before_training():
@@ -12,18 +12,18 @@ def test_transforms_are_the_identity_before_training():
 
 def test_rotations_cost_nothing_and_a_stretch_does():
     rotation = torch.linalg.qr(torch.randn(5, 5, dtype=torch.float64)).Q
-    assert orthogonality_loss(rotation[None]) == pytest.approx(0, abs=1e-12)
+    assert penalise_skew(rotation[None]) == pytest.approx(0, abs=1e-12)
     stretch = 2 * torch.eye(5)  # I - T T^T is -3 on the diagonal
-    assert orthogonality_loss(torch.stack([torch.eye(5), stretch])) == pytest.approx(5 * 9 / 2)
+    assert penalise_skew(torch.stack([torch.eye(5), stretch])) == pytest.approx(5 * 9 / 2)
 
 
 def test_the_penalty_has_the_weight_of_the_paper():
     network = PointNet(3)
     points = torch.randn(4, 16, 3)
-    assert network.penalised(points)[1].item() == pytest.approx(0, abs=1e-6)
+    assert network.score_with_penalty(points)[1].item() == pytest.approx(0, abs=1e-6)
     with torch.no_grad():
         network.feature_transform.matrix[-1].bias.mul_(2)
-    assert network.penalised(points)[1].item() == pytest.approx(0.001 * 64 * 9, rel=1e-5)
+    assert network.score_with_penalty(points)[1].item() == pytest.approx(0.001 * 64 * 9, rel=1e-5)
 
 
 def test_points_that_come_twice_change_nothing():
@@ -38,7 +38,7 @@ def test_all_weights_learn():
     network = PointNet(3)
     for _ in range(2):  # the last layers of the transforms are 0 at first, and pass no gradient on
         network.zero_grad()
-        scores, penalty = network.penalised(torch.randn(6, 24, 3))
+        scores, penalty = network.score_with_penalty(torch.randn(6, 24, 3))
         loss = torch.nn.functional.cross_entropy(scores, torch.tensor([0, 1, 2, 0, 1, 2])) + penalty
         loss.backward()
         with torch.no_grad():

@@ -100,7 +100,7 @@ def parse_head(text: str) -> tuple[str, dict[str, Any]]:
         OptionError: If there is no such head or option, or a value makes no sense.
 
     Examples:
-        >>> from clip2point.heads.registry import parse_head
+        >>> from clip2point.heads.head_registry import parse_head
         >>> parse_head("gdpa:gate=channel:epochs=50")
         ('gdpa', {'gate': 'channel', 'epochs': 50})
     """

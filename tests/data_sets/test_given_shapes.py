@@ -39,7 +39,7 @@ def test_the_files_of_a_folder_make_the_same_data_set_as_the_folder(folder):
 
 
 @pytest.mark.parametrize("layout", ["{split}/{name}", "{name}/{split}"])
-def test_so_do_those_of_a_split(folder, tmp_path, layout):
+def test_the_files_of_a_split_make_the_same_data_set_as_the_split(folder, tmp_path, layout):
     for name in CLASSES:
         for split, file in (("train", "10.off"), ("test", "9.off")):
             place = tmp_path / layout.format(split=split, name=name)
@@ -102,7 +102,7 @@ def test_labels_are_names_of_classes():
         label_shapes(clouds, [" ", "a", "b"], up="y")
 
 
-def test_formats_declare_the_axis_and_different_ones_are_turned_upright(folder, tmp_path):
+def test_formats_declare_the_axis_and_different_ones_are_rotated_upright(folder, tmp_path):
     mesh = generate("chair", seed=1)
     write_mesh(mesh, tmp_path / "chair.glb")
     write_mesh(mesh, tmp_path / "chair.off")
@@ -144,7 +144,7 @@ def test_what_does_not_belong_together_is_refused(shapes, labels, error, message
         label_shapes(shapes, labels, up="y")
 
 
-def test_labels_alone():
+def test_labels_alone_are_checked():
     assert read_labels(["a", "b"], None).tolist() == ["a", "b"]
     with pytest.raises(OptionError, match="no labels"):
         read_labels(np.array([], dtype=str), None)

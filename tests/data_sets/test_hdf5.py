@@ -21,7 +21,7 @@ def good(tmp_path, write):
     return tmp_path / "good.h5"
 
 
-def rewritten(path, **arrays):
+def rewrite(path, **arrays):
     """The file with some arrays replaced, or removed where None is given."""
     with h5py.File(path, "a") as file:
         for name, array in arrays.items():
@@ -55,7 +55,7 @@ def test_clouds_are_loaded_once_and_late(good, write):
 )
 def test_wrong_contents(good, arrays, message):
     with pytest.raises(DataError, match=message):
-        read(rewritten(good, **arrays))
+        read(rewrite(good, **arrays))
 
 
 def test_files_that_are_no_hdf5(good):
@@ -79,7 +79,7 @@ def test_parts_must_have_the_same_number_of_points(good, tmp_path, write):
 
 def test_no_other_file_is_read_through_a_link(good, tmp_path, write):
     write.h5(tmp_path / "secret.h5", [0, 1, 2])
-    link = rewritten(good, data=h5py.ExternalLink(str(tmp_path / "secret.h5"), "data"))
+    link = rewrite(good, data=h5py.ExternalLink(str(tmp_path / "secret.h5"), "data"))
     with pytest.raises(DataError, match="has no array 'data' of its own"):
         read(link)
 

@@ -9,13 +9,13 @@ from clip2point.data.layouts import Origin, find_root, fingerprint_file, read_li
 ORIGIN = Origin("Things", "list.txt", "the thing page", "Free")
 
 
-def test_lists_without_blanks(tmp_path):
+def test_blanks_and_empty_lines_of_lists_are_dropped(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(b"\xef\xbb\xbfone\r\n\r\n  two \n")
     assert read_list(path, ORIGIN) == ["one", "two"]
 
 
-def test_lists_that_are_none(tmp_path, monkeypatch):
+def test_files_that_are_no_lists_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "list.txt"
     with pytest.raises(
         DataError, match=r"list\.txt: no such file; expected list\.txt\. Get Things from the thing page"
@@ -39,15 +39,15 @@ def test_large_files_are_known_by_size_time_and_ends(tmp_path, monkeypatch):
     monkeypatch.setattr(layouts, "_MAX_HASHED", 100)
     monkeypatch.setattr(layouts, "_END", 10)
     path = tmp_path / "large"
-    stamps = set()
+    fingerprints = set()
     for data, time in ((b"a" * 200, 1), (b"a" * 200, 2), (b"b" + b"a" * 199, 2), (b"a" * 199 + b"b", 2)):
         path.write_bytes(data)
         os.utime(path, ns=(time, time))
-        stamps.add(fingerprint_file(path))
-        assert fingerprint_file(path) in stamps
-    assert len(stamps) == 4
+        fingerprints.add(fingerprint_file(path))
+        assert fingerprint_file(path) in fingerprints
+    assert len(fingerprints) == 4
 
 
-def test_a_stamp_of_nothing(tmp_path):
+def test_the_fingerprint_of_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(DataError, match="none: cannot be read"):
         fingerprint_file(tmp_path / "none")

@@ -68,7 +68,7 @@ def test_off_folders_are_found_from_the_root_and_the_folder_above(princeton, up_
     assert shape.mesh is not None
 
 
-def test_forty_classes_in_their_order(forty):
+def test_forty_classes_come_in_their_order(forty):
     dataset = open_dataset("modelnet40", root=forty.parent)
     assert dataset.split == "test"
     assert dataset.classes == MODELNET40
@@ -135,7 +135,7 @@ def test_files_that_a_list_names_and_that_are_missing(resampled):
         open_dataset("modelnet40", root=resampled)
 
 
-def test_other_classes_than_the_official_ones(resampled, write):
+def test_other_classes_than_the_official_ones_are_refused(resampled, write):
     write.lines(resampled / "modelnet40_shape_names.txt", sorted(MODELNET40, reverse=True))
     with pytest.raises(DataError, match="shape_names.txt: has other classes: expected 40, from airplane to xbox"):
         open_dataset("modelnet40", root=resampled)
@@ -161,7 +161,7 @@ def test_no_root_and_no_data():
         open_dataset("modelnet40")
 
 
-def test_an_empty_root(tmp_path):
+def test_an_empty_root_says_what_was_expected(tmp_path):
     with pytest.raises(
         DataError, match=r"ModelNet40 is neither here nor below it in ModelNet40, .*Get ModelNet40 from"
     ):

@@ -20,7 +20,7 @@ def arrays(**changes):
     return {name: array for name, array in {**good, **changes}.items() if array is not None}
 
 
-def test_the_least_that_a_set_has(path):
+def test_points_labels_and_classes_are_enough(path):
     np.savez(path, **arrays())
     dataset = open_dataset(f"npz:{path}")
     assert (dataset.split, dataset.up, dataset.classes) == ("all", "auto", ("bed", "cup"))
@@ -29,7 +29,7 @@ def test_the_least_that_a_set_has(path):
     assert np.array_equal(dataset.read(2).points, arrays()["points"][2])
 
 
-def test_split_names_and_up(path):
+def test_split_names_and_up_axis_are_read(path):
     split, names = np.array(["test", "train", "test", "train"]), np.array(["a", "b", "c", "d"])
     np.savez_compressed(path, **arrays(split=split, names=names, up=np.array("z")))
     test, train = (open_dataset(f"npz:{path}", split=split) for split in (None, "train"))
@@ -130,7 +130,7 @@ def test_zip_bombs(path, monkeypatch):
         open_dataset(f"npz:{path}")
 
 
-def test_damaged_archives(path):
+def test_damaged_archives_are_refused(path):
     with pytest.raises(DataError, match=r"set\.npz: no such file: expected an \.npz archive"):
         open_dataset(f"npz:{path}")
     path.write_bytes(b"PK\3\4 and no more")

@@ -20,7 +20,7 @@ def split_set(tmp_path):
     return f"npz:{path}"
 
 
-def test_the_names_of_the_benchmarks():
+def test_an_unknown_name_is_answered_with_the_known_ones():
     assert DATASETS.names()[:2] == ("modelnet10", "modelnet40")
     with pytest.raises(OptionError, match=r"unknown data set 'modelnet30': expected one of modelnet10, .*npz:PATH"):
         open_dataset("modelnet30")
@@ -48,12 +48,12 @@ def test_a_limit_is_spread_over_the_classes(split_set):
         ({"root": "somewhere"}, "holds its own path: leave the root somewhere away"),
     ],
 )
-def test_arguments_that_make_no_sense(split_set, options, message):
+def test_wrong_arguments_are_refused(split_set, options, message):
     with pytest.raises(OptionError, match=message):
         open_dataset(split_set, **options)
 
 
-def test_an_empty_split(tmp_path):
+def test_an_empty_split_is_refused(tmp_path):
     np.savez(tmp_path / "x.npz", points=np.zeros((0, 8, 3)), labels=np.zeros(0, int), classes=np.array(["a"]))
     with pytest.raises(DataError, match="the split 'all' has no shapes"):
         open_dataset(f"npz:{tmp_path / 'x.npz'}")

@@ -39,7 +39,7 @@ def sample(root, *arguments, **options):
     return sample_dataset(open_dataset(f"folder:{root}", up="z"), *arguments, **options)
 
 
-def test_points_labels_and_names(root):
+def test_points_labels_and_names_are_those_of_the_data_set(root):
     dataset = open_dataset(f"folder:{root}", up="z")
     result = sample_dataset(dataset, 32, 5)
     assert (result.points.shape, result.points.dtype) == ((10, 32, 3), np.float32)
@@ -125,13 +125,13 @@ def test_broken_files_are_listed_and_the_others_go_through(root, draws):
 def test_a_file_that_can_be_read_again_is_back(root, monkeypatch, draws):
     read = sampled.Dataset.sample
 
-    def locked(dataset, index, points, seed):
+    def refuse(dataset, index, points, seed):
         if dataset.names[index] == "class 0/4.off":
             raise sampled.ShapeError("no permission to read it")
         return read(dataset, index, points, seed)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sampled.Dataset, "sample", locked)
+        patch.setattr(sampled.Dataset, "sample", refuse)
         without = sample(root, 16)
     assert without.failures == (("class 0/4.off", "no permission to read it"),)
     whole = sample(root, 16)
@@ -143,7 +143,7 @@ def test_a_file_that_can_be_read_again_is_back(root, monkeypatch, draws):
     assert len(draws) == 11
 
 
-def test_nothing_that_can_be_read(root):
+def test_a_data_set_without_a_readable_shape_is_refused(root):
     for file in root.rglob("*.off"):
         file.write_text("broken")
     with pytest.raises(DataError, match=r"none of its 10 shapes can be read; the first: .*0\.off"):
@@ -174,15 +174,15 @@ def test_the_up_axis_needs_no_new_points(root, draws):
 
 
 def test_a_process_that_dies_is_explained(root, monkeypatch):
-    def died(*arguments, **options):
+    def break_pool(*arguments, **options):
         raise BrokenProcessPool
 
-    monkeypatch.setattr(sampled.ProcessPoolExecutor, "map", died)
+    monkeypatch.setattr(sampled.ProcessPoolExecutor, "map", break_pool)
     with pytest.raises(DataError, match="a process that read its files died, .* give fewer workers, or workers=1"):
         sample(root, workers=2)
 
 
 @pytest.mark.parametrize("arguments", [{"points": 0}, {"seed": -1}, {"workers": 0}])
-def test_arguments_that_make_no_sense(root, arguments):
+def test_arguments_out_of_range_are_refused(root, arguments):
     with pytest.raises(OptionError, match="expected at least 1, 0 and 1"):
         sample(root, **arguments)

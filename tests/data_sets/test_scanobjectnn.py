@@ -52,7 +52,7 @@ def test_a_missing_variant(root):
         open_dataset("scanobjectnn-obj-only", root=root)
 
 
-def test_another_folder(tmp_path):
+def test_a_folder_of_another_layout_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"ScanObjectNN is neither here nor below it.*hkust-vgd\.github\.io"):
         open_dataset("scanobjectnn-obj-bg", root=tmp_path)
 

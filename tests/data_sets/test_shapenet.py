@@ -28,7 +28,7 @@ def lists(root):
     return root if (root / "train.txt").exists() else root / "ShapeNet-55"
 
 
-def test_lists_labels_and_names(root, write):
+def test_lists_give_labels_and_names(root, write):
     dataset = open_dataset("shapenet55", root=root)
     assert dataset.up == "y"
     assert dataset.names == tuple(TEST)
@@ -38,7 +38,7 @@ def test_lists_labels_and_names(root, write):
     assert [train.classes[label] for label in train.labels] == ["airplane", "washer", "chair"]
 
 
-def test_the_55_categories():
+def test_there_are_55_categories_with_different_names():
     assert len(CATEGORIES) == len(set(CATEGORIES.values())) == 55
     assert list(CATEGORIES) == sorted(CATEGORIES)
 
@@ -72,7 +72,7 @@ def test_lines_that_name_no_model(root, write, line):
         open_dataset("shapenet55", root=root)
 
 
-def test_missing_pieces(root):
+def test_missing_pieces_are_named(root):
     (root / "shapenet_pc" / f"{TEST[1]}.npy").unlink()
     with pytest.raises(DataError, match=rf"{TEST[1]}\.npy: missing, as 1 of the 2 files of the data set are"):
         open_dataset("shapenet55", root=root)
@@ -81,7 +81,7 @@ def test_missing_pieces(root):
         open_dataset("shapenet55", root=root)
 
 
-def test_meshes_of_models(root, write):
+def test_meshes_of_models_are_found(root, write):
     assert shapenet_mesh(root, TEST[0]) is None
     mesh = root / "ShapeNetCore.v2" / "03001627" / "dd4" / "models" / "model_normalized.obj"
     write.lines(mesh, ["v 0 0 0"])

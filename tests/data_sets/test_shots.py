@@ -55,12 +55,12 @@ def test_every_shape_has_its_chance(dataset):
     assert counts.max() < 75
 
 
-def test_by_name_and_not_by_place_in_the_file(dataset, tmp_path):
+def test_shots_are_drawn_by_name_and_not_by_place_in_the_file(dataset, tmp_path):
     other = write_set(tmp_path / "shuffled.npz", np.random.default_rng(1).permutation(len(dataset)))
     assert list_names(dataset, draw_shots(dataset, 3, 5)) == list_names(other, draw_shots(other, 3, 5))
 
 
-def test_other_shapes_do_not_change_the_turn_of_a_shape(dataset):
+def test_other_shapes_do_not_change_the_place_of_a_shape(dataset):
     drawn = draw_shots(dataset, 4, 0)
     rest = dataset.take(np.delete(np.arange(len(dataset)), drawn[0]))
     again = draw_shots(rest, 3, 0)
@@ -82,6 +82,6 @@ def test_a_class_without_shapes_is_named(dataset):
         draw_shots(more, 1, 0)
 
 
-def test_no_shots_make_no_sense(dataset):
+def test_shots_below_one_are_refused(dataset):
     with pytest.raises(OptionError, match="0 shots: expected at least 1"):
         draw_shots(dataset, 0, 0)

@@ -25,27 +25,27 @@ def name(tmp_path):
     return write_set(tmp_path / "set.npz", [count for count, _ in TRAIN.values()])
 
 
-def opened(name):
+def open_splits(name):
     return {
         split: open_dataset(name, split=split) for split in ("train", "validation", "train-minus-validation", "test")
     }
 
 
 def test_validation_and_the_rest_are_train_and_never_test(name):
-    parts = {split: set(dataset.names) for split, dataset in opened(name).items()}
+    parts = {split: set(dataset.names) for split, dataset in open_splits(name).items()}
     assert parts["validation"] | parts["train-minus-validation"] == parts["train"]
     assert not parts["validation"] & parts["train-minus-validation"]
     assert not parts["test"] & parts["train"]
 
 
-def test_a_fifth_of_each_class(name):
-    dataset = opened(name)["validation"]
+def test_a_fifth_of_each_class_is_held_out(name):
+    dataset = open_splits(name)["validation"]
     assert dataset.split == "validation"
     assert np.bincount(dataset.labels, minlength=4).tolist() == [count for _, count in TRAIN.values()]
 
 
 def test_a_carved_shape_keeps_its_label_and_its_points(name):
-    parts = opened(name)
+    parts = open_splits(name)
     train = dict(zip(parts["train"].names, range(len(parts["train"])), strict=True))
     for index, item in enumerate(parts["validation"].names):
         assert parts["validation"].labels[index] == parts["train"].labels[train[item]]
@@ -54,7 +54,7 @@ def test_a_carved_shape_keeps_its_label_and_its_points(name):
 
 def test_the_same_shapes_whatever_their_order(name, tmp_path):
     other = write_set(tmp_path / "shuffled.npz", [count for count, _ in TRAIN.values()], seed=1)
-    assert set(opened(name)["validation"].names) == set(opened(other)["validation"].names)
+    assert set(open_splits(name)["validation"].names) == set(open_splits(other)["validation"].names)
 
 
 def test_classes_too_small_to_carve_from(tmp_path):

@@ -28,7 +28,7 @@ def box() -> trimesh.Trimesh:
     return trimesh.Trimesh(VERTICES, FACES, process=False)
 
 
-def textured_box() -> trimesh.Trimesh:
+def box_with_texture() -> trimesh.Trimesh:
     material = trimesh.visual.material.PBRMaterial(
         baseColorTexture=Image.fromarray(TEXTURE), baseColorFactor=[255, 255, 255, 255]
     )
@@ -94,7 +94,7 @@ def write_ply_cloud(path: Path) -> None:
     path.write_bytes(trimesh.exchange.ply.export_ply(trimesh.PointCloud(CLOUD)))
 
 
-def _exported(kind: str) -> Callable[[Path], None]:
+def _make_exporter(kind: str) -> Callable[[Path], None]:
     def write(path: Path) -> None:
         path.write_bytes(_as_bytes(box().export(file_type=kind)))
 
@@ -106,11 +106,11 @@ def _as_bytes(data: str | bytes) -> bytes:
 
 
 def write_glb(path: Path) -> None:
-    path.write_bytes(textured_box().export(file_type="glb"))
+    path.write_bytes(box_with_texture().export(file_type="glb"))
 
 
 def write_gltf(path: Path) -> None:
-    for name, data in trimesh.exchange.gltf.export_gltf(textured_box().scene()).items():
+    for name, data in trimesh.exchange.gltf.export_gltf(box_with_texture().scene()).items():
         (path if name.endswith(".gltf") else path.parent / name).write_bytes(data)
 
 
@@ -204,13 +204,13 @@ SAMPLES: dict[str, Callable[[Path], None]] = {
     "binary.ply": write_ply_binary,
     "mixed.ply": write_ply_mixed,
     "cloud.ply": write_ply_cloud,
-    "text.stl": _exported("stl_ascii"),
-    "binary.stl": _exported("stl"),
+    "text.stl": _make_exporter("stl_ascii"),
+    "binary.stl": _make_exporter("stl"),
     "box.glb": write_glb,
     "box.gltf": write_gltf,
-    "box.dae": _exported("dae"),
+    "box.dae": _make_exporter("dae"),
     "box.ac": write_ac3d,
-    "box.3mf": _exported("3mf"),
+    "box.3mf": _make_exporter("3mf"),
     "text.pcd": write_pcd("ascii"),
     "binary.pcd": write_pcd("binary"),
     "compressed.pcd": write_pcd("binary_compressed"),

@@ -110,7 +110,7 @@ def test_a_registered_format_is_read_in_this_process(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("extension", ["vox", ".VOX", ".a.b", ".gz", ".off", ""])
-def test_extensions_that_no_format_can_have(extension):
+def test_impossible_extensions_are_refused(extension):
     with pytest.raises(OptionError, match="is no extension for a file format|is built in"):
         register_format(extension, lambda data, companions: None)
 
@@ -124,5 +124,5 @@ def test_an_up_axis_that_is_none():
     ("name", "extension"),
     [("a.OFF", ".off"), ("a.off.gz", ".off"), ("a.b.Ply.GZ", ".ply"), ("a.gz", ""), ("a", ""), ("x/.off", "")],
 )
-def test_extensions_of_paths(name, extension):
+def test_extensions_are_lower_case_and_without_gz(name, extension):
     assert file_extension(name) == extension

@@ -10,7 +10,7 @@ from clip2point.core.errors import ShapeError
 from clip2point.shapes import guards
 
 
-def test_gzip_of_one_and_several_members():
+def test_gzip_of_one_and_several_members_is_unfolded():
     assert guards.gunzip(gzip.compress(b"one", mtime=0) + gzip.compress(b"two")) == b"onetwo"
     assert guards.gunzip(gzip.compress(b"one", mtime=0) + b"\0\0\0") == b"one"  # padding is allowed
 
@@ -24,7 +24,7 @@ def test_gzip_of_one_and_several_members():
         (gzip.compress(b"", mtime=0), "empty once decompressed"),
     ],
 )
-def test_damaged_gzip(data, message):
+def test_damaged_gzip_is_refused(data, message):
     with pytest.raises(ShapeError, match=message):
         guards.gunzip(data)
 

@@ -44,7 +44,7 @@ def test_torch_agrees_with_numpy(points):
     np.testing.assert_allclose(unit.numpy(), to_unit_sphere(points), rtol=0, atol=1.2e-7)
 
 
-def test_a_small_case_by_hand():
+def test_a_small_case_is_as_computed_by_hand():
     unit = to_unit_sphere(np.array([[0, 0, 0], [4, 0, 0], [0, 0, 0], [0, 0, 0]], np.float32))
     np.testing.assert_allclose(unit[:, 0], [-1 / 3, 1, -1 / 3, -1 / 3], rtol=1e-6)
 

@@ -51,7 +51,7 @@ def test_numbers_are_moved_and_negated_but_never_rounded(points, up):
 
 
 @pytest.mark.parametrize("up", UP_AXES)
-def test_four_turns_or_fewer_lead_back(up):
+def test_four_rotations_or_fewer_lead_back(up):
     points = np.random.default_rng(1).normal(size=(4, 3))
     matrix = to_y_up(np.eye(3), up)
     turns = next(n for n in range(1, 7) if np.array_equal(np.linalg.matrix_power(matrix, n), np.eye(3)))

@@ -52,7 +52,7 @@ def test_numbers_at_the_edge_of_float32_still_make_a_shape():
 
 
 @pytest.mark.parametrize("faces", [[[0, 1, 3]], [[0, 1, 2], [-1, 0, 1]], [[0, 1, 2**40]]])
-def test_faces_that_name_nothing(faces):
+def test_faces_that_name_no_vertex_are_refused(faces):
     with pytest.raises(ShapeError, match="has 1 faces that name vertices which do not exist .* from 0 to 2"):
         to_shape(Parsed(TRIANGLE, np.array(faces)), "x")
 
@@ -81,7 +81,7 @@ def test_too_many_points_or_faces(monkeypatch):
         scene.add(Parsed(TRIANGLE))
 
 
-def test_scenes_join_parts_with_their_looks():
+def test_scenes_join_parts_with_their_materials():
     red, picture = Material((1, 0, 0, 1)), Material(texture=np.zeros((2, 2, 3), np.uint8))
     scene = Scene()
     scene.add(Parsed(TRIANGLE, np.array([[0, 1, 2]]), (red,)))
@@ -104,7 +104,7 @@ def test_a_mirrored_part_is_turned_right_side_out():
     assert scene.join().faces.tolist() == [[2, 1, 0]]
 
 
-def test_an_empty_scene():
+def test_an_empty_scene_is_refused():
     with pytest.raises(ShapeError, match="holds no triangles and no points"):
         Scene().join()
 

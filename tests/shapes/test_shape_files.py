@@ -178,7 +178,7 @@ def test_folders_are_expanded_and_files_stay(tmp_path):
         expand_folders([tmp_path / "empty"])
 
 
-def test_find_shapes(tmp_path):
+def test_shapes_are_found_in_folders_below(tmp_path):
     for name in ("b/two.OBJ", "a.off", "b/one.off.gz", "b/c/three.txt", "b/three.mtl", ".hidden.off", "b/four.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -209,14 +209,14 @@ def test_notes_and_tables_in_folders_are_no_clouds(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int16, np.longdouble])
-def test_shapes_from_arrays(dtype):
+def test_arrays_become_shapes(dtype):
     array = np.arange(12).reshape(3, 4).astype(dtype)
     shape = shape_from_points(array, up="z", source="mine")
     np.testing.assert_array_equal(shape.points, array[:, :3].astype(np.float32))
     assert (shape.source, shape.up, shape.mesh) == ("mine", "z", None)
 
 
-def test_shapes_from_lists_and_bad_arrays():
+def test_lists_become_shapes_and_other_arrays_are_refused():
     assert len(shape_from_points([[0, 0, 0], [1, 2, 3]]).points) == 2
     with pytest.raises(ShapeError, match=r"^mine: has an array \[3\]: expected points"):
         shape_from_points([1, 2, 3], source="mine")

@@ -63,7 +63,7 @@ def check_contract(shape) -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_damaged_files(tmp_path_factory, name):
+def test_damaged_files_give_one_error_or_a_shape(tmp_path_factory, name):
     path = write_sample(name, tmp_path_factory.mktemp("damaged"))
     data = path.read_bytes()
 

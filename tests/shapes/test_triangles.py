@@ -13,13 +13,13 @@ from clip2point.shapes.triangles import (
 )
 
 
-def test_fans_of_polygons_of_every_size():
+def test_polygons_of_every_size_become_fans():
     triangles, polygon = fan_triangles(np.array([3, 2, 5, 0, 4]))
     assert triangles.tolist() == [[0, 1, 2], [5, 6, 7], [5, 7, 8], [5, 8, 9], [10, 11, 12], [10, 12, 13]]
     assert polygon.tolist() == [0, 2, 2, 2, 4, 4]
 
 
-def test_strips_keep_one_turning_sense():
+def test_strips_keep_one_orientation():
     assert strip_triangles(5).tolist() == [[0, 1, 2], [1, 3, 2], [2, 3, 4]]
     assert strip_triangles(2).shape == (0, 3)
 
@@ -41,6 +41,6 @@ def test_find_used_vertices_drops_only_a_surplus():
     assert find_used_vertices(np.array([[0, 1, 2]]), 3)[0] == slice(None)
 
 
-def test_areas():
+def test_areas_are_those_of_the_triangles():
     vertices = np.array([[0, 0, 0], [2, 0, 0], [0, 0, 3]], np.float32)
     assert triangle_areas(vertices, np.array([[0, 1, 2], [0, 0, 1]])).tolist() == [3.0, 0.0]

@@ -53,7 +53,7 @@ def write(tmp_path, packages):
     return path
 
 
-def test_a_package(tmp_path, unpacked):
+def test_a_package_gives_its_models(tmp_path, unpacked):
     source = open_source(f"manifest:{write(tmp_path, {'toys': TOYS})}")
     assert source.kind == "manifest"
     car, sofa = source.models
@@ -70,7 +70,7 @@ def test_a_package(tmp_path, unpacked):
     assert pickle.loads(pickle.dumps(car)).open().mesh is not None
 
 
-def test_one_package_of_several(tmp_path, unpacked):
+def test_one_package_of_several_can_be_chosen(tmp_path, unpacked):
     path = write(tmp_path, {"toys": TOYS, "others": TOYS})
     assert len(open_source(f"manifest:{path}").models) == 4
     assert {model.info.source for model in open_source(f"manifest:{path}#others").models} == {"others"}
@@ -79,7 +79,7 @@ def test_one_package_of_several(tmp_path, unpacked):
 
 
 @pytest.mark.parametrize("front", ["-z", "z", "x", "-x"])
-def test_fronts_are_turned_to_minus_z(tmp_path, unpacked, front):
+def test_fronts_are_rotated_to_minus_z(tmp_path, unpacked, front):
     (unpacked / "sofa.obj").write_bytes(
         f"v 0 0 0\nv {' '.join('9' if axis == front[-1] else '0' for axis in 'xyz')}\nv 0 1 0\nf 1 2 3\n".replace(
             "9", "-9" if front.startswith("-") else "9"
@@ -100,7 +100,7 @@ def test_up_and_front_together_are_a_rotation(tmp_path, unpacked):
     assert points[2].tolist() == [0, 1, 0]  # z was up
 
 
-def test_a_catalogue(tmp_path, unpacked):
+def test_a_catalogue_gives_its_models(tmp_path, unpacked):
     with zipfile.ZipFile(unpacked / "chairs.sh3f", "w") as archive:
         rows = "id#1=A#seat\nname#1=Seat\nlicense#1=CC-BY\nmodel#1=/a.obj\nid#2=A#light\nname#2=Light\nmodel#2=/a.obj\n"
         archive.writestr("PluginFurnitureCatalog.properties", rows)
@@ -153,7 +153,7 @@ def test_other_files_are_refused(tmp_path, text):
         read_manifest(path)
 
 
-def test_a_missing_manifest(tmp_path):
+def test_a_missing_manifest_is_refused(tmp_path):
     with pytest.raises(OptionError, match="cannot be read .*expected a manifest in YAML"):
         open_source(f"manifest:{tmp_path / 'none.yaml'}")
 

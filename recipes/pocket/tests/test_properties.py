@@ -21,11 +21,11 @@ from pocket_recipe.properties import parse_properties
         ("", {}),
     ],
 )
-def test_entries(text, entries):
+def test_entries_are_read_as_java_reads_them(text, entries):
     assert parse_properties(text.encode()) == entries
 
 
-def test_both_encodings():
+def test_both_encodings_are_read():
     assert parse_properties("by=© Hélène".encode("latin-1")) == {"by": "© Hélène"}
     assert parse_properties("by=© Hélène".encode()) == {"by": "© Hélène"}
 

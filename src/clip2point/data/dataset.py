@@ -27,7 +27,7 @@ class Items(Protocol):
     """Shapes of a data set, wherever they lie."""
 
     @property
-    def stamps(self) -> tuple[str, ...]:
+    def fingerprints(self) -> tuple[str, ...]:
         """Text for each item that is another one once its content has changed."""
         ...
 
@@ -42,29 +42,31 @@ class Items(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FileItems:
-    """Shapes in files of their own; the stamp of an item is its file's size and time of change.
+    """Shapes in files of their own; the fingerprint of an item is its file's size and time of change.
 
-    Of a format that a plug-in reads, the code of the reader is part of the stamp.
+    Of a format that a plug-in reads, the code of the reader is part of the fingerprint.
 
     Attributes:
         paths: File of each item.
-        stamps: See ``Items``.
+        fingerprints: Text for each item that is another one once its content has changed.
     """
 
     paths: tuple[Path, ...]
-    stamps: tuple[str, ...]
+    fingerprints: tuple[str, ...]
 
     @classmethod
     def of(cls, paths: list[Path]) -> FileItems:
         """Make items of files; DataError if some are missing."""
-        stamps, missing = [], []
+        fingerprints, missing = [], []
         extensions = [file_extension(path) for path in paths]
         readers = {extension: format_code(extension) for extension in set(extensions)}
         for path, extension in zip(paths, extensions, strict=True):
             try:
                 status = path.stat()
-                stamp = f"{status.st_size} bytes at {status.st_mtime_ns}"
-                stamps.append(f"{stamp}, read by {reader}" if (reader := readers[extension]) else stamp)
+                fingerprint = f"{status.st_size} bytes at {status.st_mtime_ns}"
+                fingerprints.append(
+                    f"{fingerprint}, read by {reader}" if (reader := readers[extension]) else fingerprint
+                )
             except OSError:
                 missing.append(path)
         if missing:
@@ -72,7 +74,7 @@ class FileItems:
                 f"{missing[0]}: missing, as {len(missing):,} of the {len(paths):,} files of the data set are: expected "
                 "all that its lists name; unpack or download it again"
             )
-        return cls(tuple(paths), tuple(stamps))
+        return cls(tuple(paths), tuple(fingerprints))
 
     @property
     def readable_by_workers(self) -> bool:
@@ -85,7 +87,7 @@ class FileItems:
 
     def take(self, rows: NDArray[np.int64]) -> FileItems:
         """Return some of the files."""
-        return FileItems(tuple(self.paths[row] for row in rows), tuple(self.stamps[row] for row in rows))
+        return FileItems(tuple(self.paths[row] for row in rows), tuple(self.fingerprints[row] for row in rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,17 +97,17 @@ class ArrayItems:
     Attributes:
         load: Function that returns the array, [M, P, 3], the same one each time.
         rows: Row of each item in the array, [N].
-        stamp: Fingerprint of the file or files that the array comes from.
+        fingerprint: Fingerprint of the file or files that the array comes from.
     """
 
     load: Callable[[], NDArray[Any]]
     rows: NDArray[np.int64]
-    stamp: str
+    fingerprint: str
 
     @property
-    def stamps(self) -> tuple[str, ...]:
-        """See ``Items``."""
-        return tuple(f"{self.stamp}, row {row}" for row in self.rows)
+    def fingerprints(self) -> tuple[str, ...]:
+        """Text for each item that is another one once its content has changed."""
+        return tuple(f"{self.fingerprint}, row {row}" for row in self.rows)
 
     def read(self, index: int, name: str, up: str) -> Shape:
         """Check one cloud; ShapeError if it is broken."""
@@ -149,9 +151,9 @@ class Dataset:
         if len(set(self.names)) < len(self.names):
             twice = Counter(self.names).most_common(1)[0][0]
             raise DataError(f"{self.name}: two shapes have the name {twice!r}: expected each shape once")
-        if not len(self.labels) == len(self.names) == len(self.items.stamps):
+        if not len(self.labels) == len(self.names) == len(self.items.fingerprints):
             raise DataError(
-                f"{self.name}: has {len(self.items.stamps)} shapes, {len(self.labels)} labels and {len(self.names)} "
+                f"{self.name}: has {len(self.items.fingerprints)} shapes, {len(self.labels)} labels and {len(self.names)} "
                 "names: expected as many of each"
             )
 
@@ -170,7 +172,8 @@ class Dataset:
         It is another one as soon as a file was changed. The up-axis, which changes no point, has no part in it.
         """
         labels = self.labels.tolist()
-        parts = {"classes": self.classes, "names": self.names, "labels": labels, "stamps": self.items.stamps}
+        # Keys as release 0.1.0 wrote them into the cache.
+        parts = {"classes": self.classes, "names": self.names, "labels": labels, "stamps": self.items.fingerprints}
         return key_of({**parts, "code": self.code} if self.code else parts)
 
     def read(self, index: int) -> Shape:

@@ -31,12 +31,12 @@ class ShapeItems:
 
     Attributes:
         shapes: Files, Shapes or arrays of points [N, 3].
-        stamps: One text for each item, another one once its content has changed.
+        fingerprints: Text for each item that is another one once its content has changed.
         upright: True if each shape is rotated into the y-up frame by the axis that it declares itself.
     """
 
     shapes: tuple[ShapeLike, ...]
-    stamps: tuple[str, ...]
+    fingerprints: tuple[str, ...]
     upright: bool
 
     def read(self, index: int, name: str, up: str) -> Shape:
@@ -46,7 +46,7 @@ class ShapeItems:
     def take(self, rows: NDArray[np.int64]) -> ShapeItems:
         """Return some of the items, in the given order."""
         return ShapeItems(
-            tuple(self.shapes[row] for row in rows), tuple(self.stamps[row] for row in rows), self.upright
+            tuple(self.shapes[row] for row in rows), tuple(self.fingerprints[row] for row in rows), self.upright
         )
 
 
@@ -171,12 +171,12 @@ def _items(shapes: list[ShapeLike], ups: list[str], *, upright: bool) -> FileIte
     for path in files:
         if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that no file can have
             raise ShapeError(f"{path}: no such file: check the path")
-    stamps = iter(FileItems.of(files).stamps)
+    fingerprints = iter(FileItems.of(files).fingerprints)
     if len(files) == len(shapes) and not upright:
-        return FileItems(tuple(files), tuple(stamps))
-    found = [next(stamps) if isinstance(shape, str | os.PathLike) else _content_hash(shape) for shape in shapes]
+        return FileItems(tuple(files), tuple(fingerprints))
+    found = [next(fingerprints) if isinstance(shape, str | os.PathLike) else _content_hash(shape) for shape in shapes]
     if upright:
-        found = [f"{stamp}, {up} up" for stamp, up in zip(found, ups, strict=True)]
+        found = [f"{fingerprint}, {up} up" for fingerprint, up in zip(found, ups, strict=True)]
     return ShapeItems(tuple(shapes), tuple(found), upright)
 
 

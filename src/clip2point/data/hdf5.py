@@ -58,8 +58,8 @@ def read_hdf5(
         sizes = " and ".join(map(str, sorted(points)))
         raise DataError(f"{paths[0]}: and the files beside it have clouds of {sizes} points: expected the same in all")
     load = functools.cache(functools.partial(_load, tuple(paths)))
-    stamp = key_of({"files": [fingerprint_file(path) for path in paths]})
-    return ArrayItems(load, np.arange(len(names)), stamp), np.concatenate(labels), tuple(names)
+    fingerprint = key_of({"files": [fingerprint_file(path) for path in paths]})
+    return ArrayItems(load, np.arange(len(names)), fingerprint), np.concatenate(labels), tuple(names)
 
 
 def _load(paths: tuple[Path, ...]) -> NDArray[Any]:

@@ -38,7 +38,7 @@ def register_dataset(name: str, read: DatasetReader) -> None:
         >>> from clip2point.data import ArrayItems, Dataset, open_dataset, register_dataset
         >>> clouds = np.random.default_rng(0).random((4, 32, 3))
         >>> def read(path):
-        ...     items = ArrayItems(lambda: clouds, np.arange(4), stamp="version 1")
+        ...     items = ArrayItems(lambda: clouds, np.arange(4), fingerprint="version 1")
         ...     labels, names = np.array([0, 0, 1, 1]), ("a", "b", "c", "d")
         ...     return {"all": Dataset("noise", "all", ("wide", "tall"), "y", labels, names, items)}
         >>> register_dataset("noise", read)

@@ -45,7 +45,7 @@ def draw_shots(dataset: Labelled, shots: int, seed: int, *, fewer: bool = False)
 
     Each seed puts the names in an order of its own, which is that of a hash, and takes the first of each class. So
     the shots of a seed are nested (its 4 are the first 4 of its 16), and neither the place of a shape in its file nor
-    what other shapes there are changes its turn.
+    the presence of other shapes changes its place in that order.
 
     Args:
         dataset: Data set of N shapes of C classes.
@@ -72,9 +72,9 @@ def draw_shots(dataset: Labelled, shots: int, seed: int, *, fewer: bool = False)
             else f"{dataset.name}: the class {dataset.classes[label]!r} has no shape in {dataset.split}: expected at "
             "least one of each class to learn from"
         )
-    turn = {row: item_seed(seed, f"shot/{name}") for row, name in enumerate(dataset.names)}
+    place = {row: item_seed(seed, f"shot/{name}") for row, name in enumerate(dataset.names)}
     drawn = []
     for label in range(len(dataset.classes)):
-        rows = sorted(np.flatnonzero(dataset.labels == label).tolist(), key=turn.__getitem__)
+        rows = sorted(np.flatnonzero(dataset.labels == label).tolist(), key=place.__getitem__)
         drawn += [(number, label, row) for number, row in enumerate(rows[:shots])]
     return np.array([row for _, _, row in sorted(drawn)], dtype=np.int64)

@@ -49,7 +49,9 @@ def encode_images(pairs: PairSet, backbone: Backbone, progress: Progress | None 
     shards = list(zip(pairs.shards, pairs.fingerprint(), strict=True))
     views = len(view_set(pairs.views))
     watched = shards if progress is None else progress(shards, len(shards))
-    return ImageFeatures([_encode_shard(path, stamp, views, backbone) for path, stamp in watched], pairs.places)
+    return ImageFeatures(
+        [_encode_shard(path, fingerprint, views, backbone) for path, fingerprint in watched], pairs.places
+    )
 
 
 def _encode_shard(path: Path, fingerprint: list[Any], views: int, backbone: Backbone) -> Float32:

@@ -44,7 +44,7 @@ def test_ways_to_write_one_triangle(tmp_path, text):
     assert shape.mesh.faces.tolist() == [[0, 1, 2]]
 
 
-def test_objects_materials_and_textures(tmp_path):
+def test_objects_materials_and_textures_are_read(tmp_path):
     mesh = load_shape(write_sample("box.ac", tmp_path)).mesh
     strip = [VERTICES[[3, 2, 7]].tolist(), VERTICES[[2, 7, 6]].tolist()]
     expected = [*VERTICES[np.delete(FACES, [6, 7], 0)].tolist(), *strip]
@@ -63,14 +63,14 @@ def test_texture_coordinates_repeat_and_shift(tmp_path):
     np.testing.assert_allclose(mesh.uv[mesh.faces[0]], [[0.5, 0], [2.5, 0], [0.5, 3]])
 
 
-def test_objects_are_turned_and_moved_with_what_holds_them(tmp_path):
+def test_objects_are_rotated_and_moved_with_their_parents(tmp_path):
     turn = "rot 0 1 0 -1 0 0 0 0 1\n"  # of row vectors: x to y
     text = f"AC3Db\nOBJECT world\nkids 1\nOBJECT group\nloc 0 0 7\n{turn}kids 1\nOBJECT poly\nloc 10 0 0\n{TRIANGLE}"
     mesh = load(tmp_path, text).mesh
     np.testing.assert_allclose(mesh.vertices, [[0, 10, 7], [0, 11, 7], [-1, 10, 7.5]], atol=1e-6)
 
 
-def test_strips_of_torcs_become_triangles_with_one_turning_sense(tmp_path):
+def test_strips_of_torcs_become_triangles_with_one_orientation(tmp_path):
     strip = "numvert 4\n0 0 0\n1 0 0\n0 1 0\n1 1 0\nnumsurf 1\nSURF 0x14\nmat 0\nrefs 4\n0 0 0\n1 0 0\n2 0 0\n3 0 0\n"
     mesh = load(tmp_path, f"AC3Db\nOBJECT poly\n{strip}kids 0\n", "car.acc").mesh
     a, b, c = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))

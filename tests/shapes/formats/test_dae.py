@@ -52,12 +52,12 @@ def load(tmp_path, primitives=TRIANGLES, nodes=PLACED, up="Z_UP", page=PAGE):
     return load_shape(path)
 
 
-def test_a_mesh_of_another_writer(tmp_path):
+def test_a_mesh_of_trimesh_is_read(tmp_path):
     mesh = load_shape(write_sample("box.dae", tmp_path)).mesh
     np.testing.assert_allclose(mesh.vertices[mesh.faces], VERTICES[FACES])
 
 
-def test_a_scene_of_another_writer(tmp_path):
+def test_a_scene_of_trimesh_is_read(tmp_path):
     boxes = [box().apply_translation([i, 0, 0]) for i in range(2)]
     (tmp_path / "two.dae").write_bytes(trimesh.exchange.dae.export_collada(boxes))
     mesh = load_shape(tmp_path / "two.dae").mesh
@@ -85,11 +85,11 @@ def test_the_up_axis_is_declared_and_not_applied(tmp_path, axis, up):
          "<p>9 0 9 1 9 2</p></triangles>", [[0, 1, 2]]),
     ],
 )  # fmt: skip
-def test_kinds_of_primitives(tmp_path, primitive, faces):
+def test_all_kinds_of_primitives_become_triangles(tmp_path, primitive, faces):
     assert load(tmp_path, primitive).mesh.faces.tolist() == faces
 
 
-def test_textures_seams_and_bound_materials(tmp_path):
+def test_textures_seams_and_bound_materials_are_read(tmp_path):
     Image.fromarray(TEXTURE).save(tmp_path / "skin a.png")
     primitives = (
         '<triangles material="symbol"><input semantic="VERTEX" source="#v" offset="0"/>'
@@ -108,7 +108,7 @@ def test_textures_seams_and_bound_materials(tmp_path):
     assert load(tmp_path, primitives, bound.format("m_painted")).mesh.materials[0].texture is None
 
 
-def test_colors_of_corners(tmp_path):
+def test_colors_of_corners_are_read(tmp_path):
     primitives = (
         '<triangles><input semantic="VERTEX" source="#v" offset="0"/><input semantic="COLOR" source="#c" offset="1"/>'
         "<p>0 0 1 1 2 1</p></triangles>"
@@ -156,7 +156,7 @@ def test_skins_are_read_in_their_pose_of_rest(tmp_path):
         (PLACED, "<node><scale>1 2</scale></node>", "has <scale> with 2 numbers: expected 3"),
     ],
 )  # fmt: skip
-def test_bad_files(tmp_path, old, new, message):
+def test_damaged_files_are_refused(tmp_path, old, new, message):
     page = PAGE.replace("{primitives}", TRIANGLES.format("none")).replace("{nodes}", PLACED).replace("{up}", "Y_UP")
     assert old in page
     (tmp_path / "bad.dae").write_text(page.replace(old, new))

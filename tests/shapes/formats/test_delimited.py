@@ -15,7 +15,7 @@ def load(tmp_path, text, name="shape.xyz"):
 
 
 @pytest.mark.parametrize("name", ["cloud.xyz", "cloud.txt", "cloud.csv", "cloud.pts"])
-def test_samples(tmp_path, name):
+def test_clouds_of_every_kind_are_read(tmp_path, name):
     np.testing.assert_array_equal(load_shape(write_sample(name, tmp_path)).points, CLOUD)
 
 
@@ -56,6 +56,6 @@ def test_ways_to_write_two_points(tmp_path, text):
         ("1000000000\n0 1 2\n3 4 5\n", "promises 1,000,000,000 points, but only"),
     ],
 )
-def test_bad_files(tmp_path, text, message):
+def test_damaged_files_are_refused(tmp_path, text, message):
     with pytest.raises(ShapeError, match=message):
         load(tmp_path, text)

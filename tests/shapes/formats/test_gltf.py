@@ -63,7 +63,7 @@ def built():
 
 
 @pytest.mark.parametrize("name", ["box.glb", "box.gltf"])
-def test_textured_meshes_of_another_writer(tmp_path, name):
+def test_textured_meshes_of_trimesh_are_read(tmp_path, name):
     shape = load_shape(write_sample(name, tmp_path))
     mesh = shape.mesh
     assert shape.up == "y"
@@ -73,7 +73,7 @@ def test_textured_meshes_of_another_writer(tmp_path, name):
     np.testing.assert_array_equal(mesh.materials[0].texture, TEXTURE)
 
 
-def test_scenes_of_another_writer(tmp_path):
+def test_scenes_of_trimesh_are_read(tmp_path):
     red = box()
     red.visual = trimesh.visual.TextureVisuals(
         material=trimesh.visual.material.PBRMaterial(baseColorFactor=[255, 0, 0, 128])
@@ -109,7 +109,7 @@ def test_strips_fans_points_and_lines(tmp_path):
     np.testing.assert_array_equal(cloud.points, POSITIONS)
 
 
-def test_normalised_strided_and_sparse_accessors(tmp_path):
+def test_normalised_strided_and_sparse_accessors_are_read(tmp_path):
     builder = Builder()
     rows = np.zeros(4, np.dtype([("p", "<f4", 3), ("c", "u1", 4)]))
     rows["p"], rows["c"] = POSITIONS, [[255, 0, 51, 255]] * 4
@@ -147,7 +147,7 @@ def test_normalised_strided_and_sparse_accessors(tmp_path):
     np.testing.assert_array_equal(mesh.materials[0].texture, TEXTURE)
 
 
-def test_nodes_turn_scale_and_move(tmp_path, built):
+def test_nodes_rotate_scale_and_move(tmp_path, built):
     half = np.sqrt(0.5)
     built.tree["nodes"] = [
         {"children": [1], "translation": [10, 0, 0], "rotation": [0, 0, half, half], "scale": [2, 2, 2]},
@@ -221,7 +221,7 @@ def spoil(tree, path, value):
         (["accessors", 1, "count"], 2, "has triangles with 2 corners in all"),
     ],
 )
-def test_bad_trees(tmp_path, built, path, value, message):
+def test_damaged_trees_are_refused(tmp_path, built, path, value, message):
     spoil(built.tree, path, value)
     with pytest.raises(ShapeError, match=message):
         built.load(tmp_path)
@@ -249,7 +249,7 @@ def test_overlapping_accessors_cannot_grow_without_bound(tmp_path, built, monkey
         (b"glTF" + struct.pack("<III", 2, 20, 0) + b"BIN\0", "has no JSON chunk"),
     ],
 )
-def test_bad_containers(tmp_path, data, message):
+def test_damaged_containers_are_refused(tmp_path, data, message):
     (tmp_path / "bad.glb").write_bytes(data)
     with pytest.raises(ShapeError, match=message):
         load_shape(tmp_path / "bad.glb")

@@ -21,7 +21,7 @@ def write(path, points, version="1.2", point_format=3, offset=0.0):
 
 @pytest.mark.parametrize("name", ["cloud.las", "cloud.laz"])
 @pytest.mark.parametrize(("version", "point_format"), [("1.2", 0), ("1.3", 1), ("1.4", 6), ("1.4", 7)])
-def test_points_of_another_writer(tmp_path, name, version, point_format):
+def test_points_of_laspy_are_read(tmp_path, name, version, point_format):
     shape = load_shape(write(tmp_path / name, CLOUD, version, point_format))
     np.testing.assert_allclose(shape.points, CLOUD, atol=0.00051)
     assert shape.up == "z"
@@ -34,7 +34,7 @@ def test_a_georeferenced_scan_keeps_its_millimetres(tmp_path):
     assert np.abs(shape.points).max() < 10
 
 
-def patched(path, offset, layout, *values):
+def patch_bytes(path, offset, layout, *values):
     data = bytearray(path.read_bytes())
     struct.pack_into(layout, data, offset, *values)
     path.write_bytes(data)
@@ -42,23 +42,23 @@ def patched(path, offset, layout, *values):
 
 
 @pytest.mark.parametrize("name", ["cloud.las", "cloud.laz"])
-def test_promises(tmp_path, name):
+def test_promises_beyond_the_file_are_refused(tmp_path, name):
     with pytest.raises(ShapeError, match="promises 1,000,000,000 points, but only"):
-        load_shape(patched(write_sample(name, tmp_path), 107, "<I", 10**9))
+        load_shape(patch_bytes(write_sample(name, tmp_path), 107, "<I", 10**9))
     with pytest.raises(ShapeError, match="has a LAS header that contradicts itself"):
-        load_shape(patched(write_sample(name, tmp_path), 96, "<I", 10**9))
+        load_shape(patch_bytes(write_sample(name, tmp_path), 96, "<I", 10**9))
     with pytest.raises(ShapeError, match="promises|does not give"):
-        load_shape(patched(write(tmp_path / name, CLOUD, "1.4", 6), 247, "<Q", 41))
+        load_shape(patch_bytes(write(tmp_path / name, CLOUD, "1.4", 6), 247, "<Q", 41))
 
 
 @pytest.mark.parametrize("name", ["cloud.las", "cloud.laz"])
-def test_bad_files(tmp_path, name):
+def test_damaged_files_are_refused(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"LASF")
     with pytest.raises(ShapeError, match="does not begin with a LAS header"):
         load_shape(path)
     with pytest.raises(ShapeError, match="has NaN or infinite|all equal|coordinates up to"):
-        load_shape(patched(write_sample(name, tmp_path), 131, "<d", float("nan")))
+        load_shape(patch_bytes(write_sample(name, tmp_path), 131, "<d", float("nan")))
     data = write_sample(name, tmp_path).read_bytes()
     path.write_bytes(data[:-100])
     with pytest.raises(ShapeError, match="cut off"):

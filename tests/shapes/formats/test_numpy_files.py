@@ -29,13 +29,13 @@ def refuse(path, message):
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f8", "i2", "i4", ">i8", "u1"])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_number_types_and_orders(tmp_path, dtype, order):
+def test_number_types_and_orders_do_not_matter(tmp_path, dtype, order):
     points = np.arange(20).reshape(5, 4).astype(dtype, order=order)
     np.save(tmp_path / "a.npy", points)
     np.testing.assert_array_equal(load_shape(tmp_path / "a.npy").points, points[:, :3].astype(np.float32))
 
 
-def test_archives(tmp_path):
+def test_archives_give_their_points(tmp_path):
     np.testing.assert_array_equal(load_shape(write_sample("cloud.npz", tmp_path)).points, CLOUD)
     np.savez(tmp_path / "only.npz", normals=CLOUD, labels=np.arange(9), faces=np.zeros((2, 3, 3)))
     np.testing.assert_array_equal(load_shape(tmp_path / "only.npz").points, CLOUD)
@@ -74,7 +74,7 @@ def test_nothing_is_unpickled(tmp_path):
         (npy((5, 3), body=b"\0\0\xc0\x7f" * 15), "has NaN or infinite coordinates in 5 of 5 points"),
     ],
 )
-def test_bad_arrays(tmp_path, data, message):
+def test_other_arrays_are_refused(tmp_path, data, message):
     (tmp_path / "bad.npy").write_bytes(data)
     refuse(tmp_path / "bad.npy", message)
     with zipfile.ZipFile(tmp_path / "bad.npz", "w") as archive:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from sample_files import FACES, TEXTURE, UV, VERTICES, box, textured_box, write_sample
+from sample_files import FACES, TEXTURE, UV, VERTICES, box, box_with_texture, write_sample
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes import load_shape
@@ -17,7 +17,7 @@ def load(tmp_path, text):
     return load_shape(path)
 
 
-def test_textures_and_materials(tmp_path):
+def test_textures_and_materials_are_read(tmp_path):
     mesh = load_shape(write_sample("box.obj", tmp_path)).mesh
     np.testing.assert_array_equal(mesh.vertices[mesh.faces], VERTICES[FACES])
     np.testing.assert_array_equal(mesh.uv[mesh.faces], UV[FACES])
@@ -27,18 +27,18 @@ def test_textures_and_materials(tmp_path):
     assert [mesh.materials[i] for i in mesh.face_materials] == [painted] * 8 + [red] * 4
 
 
-def test_another_writer(tmp_path):
+def test_files_of_trimesh_are_read(tmp_path):
     mesh = load(tmp_path, box().export(file_type="obj")).mesh
     np.testing.assert_array_equal(mesh.vertices, VERTICES)
     np.testing.assert_array_equal(mesh.faces, FACES)
     (tmp_path / "whole").mkdir()
-    textured_box().export(tmp_path / "whole/box.obj")
+    box_with_texture().export(tmp_path / "whole/box.obj")
     mesh = load_shape(tmp_path / "whole/box.obj").mesh
     np.testing.assert_allclose(mesh.uv[mesh.faces], UV[FACES], atol=1e-6)
     np.testing.assert_array_equal(mesh.materials[mesh.face_materials[0]].texture, TEXTURE)
 
 
-def test_the_folders_of_shapenet(tmp_path):
+def test_textures_of_shapenet_are_found_beside_the_models_folder(tmp_path):
     for name in ("images", "models"):
         (tmp_path / name).mkdir()
     path = write_sample("box.obj", tmp_path / "models")
@@ -108,7 +108,7 @@ def test_seams_split_vertices_and_keep_their_colors(tmp_path):
         ("map_Kd -s 2 3d.png", "3d.png"),
     ],
 )
-def test_names_of_textures(tmp_path, line, name):
+def test_names_of_textures_may_have_blanks_and_options(tmp_path, line, name):
     (tmp_path / "sub").mkdir()
     Image.fromarray(TEXTURE).save(tmp_path / name)
     (tmp_path / "m.mtl").write_text(f"newmtl a#1 b\nKd 0 0 0\n{line}\n")
@@ -118,7 +118,7 @@ def test_names_of_textures(tmp_path, line, name):
     assert material.color == (1, 1, 1, 1)  # black would hide the texture
 
 
-def test_colors_and_transparency_of_materials(tmp_path):
+def test_colors_and_transparency_of_materials_are_read(tmp_path):
     (tmp_path / "m.mtl").write_text(
         "newmtl a\nKd 0.5 2 -1\nTr 0.25\nnewmtl b\nKd nan 0 0\nd x\nnewmtl c\nKd 0 0 0\nd 0.5\n"
     )
@@ -147,6 +147,6 @@ def test_vertices_alone_are_a_cloud(tmp_path):
         (SQUARE + "f 1/ 2 99999999999999999999\n", "has a face whose corners are not numbers"),
     ],
 )
-def test_bad_files(tmp_path, text, message):
+def test_damaged_files_are_refused(tmp_path, text, message):
     with pytest.raises(ShapeError, match=message):
         load(tmp_path, text)

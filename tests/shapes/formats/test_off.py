@@ -50,19 +50,19 @@ def test_vertex_colors_and_polygons_with_colors(tmp_path):
     assert mesh.materials[0].color == (1, 1, 1, 1)
 
 
-def test_polygons_without_line_ends(tmp_path):
+def test_polygons_need_no_line_ends(tmp_path):
     text = "OFF\n5 3 0\n0 0 0 1 0 0 1 1 0 0 1 0 0 0 1 4 0 1 2 3 3 0 1 4 5 0 1 2 3 4"
     mesh = load(tmp_path, text).mesh
     assert mesh.faces.tolist() == [[0, 1, 2], [0, 2, 3], [0, 1, 4], [0, 1, 2], [0, 2, 3], [0, 3, 4]]
 
 
-def test_another_writer(tmp_path):
+def test_files_of_trimesh_are_read(tmp_path):
     mesh = load(tmp_path, box().export(file_type="off")).mesh
     np.testing.assert_array_equal(mesh.vertices, VERTICES)
     np.testing.assert_array_equal(mesh.faces, FACES)
 
 
-def test_another_reader(tmp_path):
+def test_trimesh_reads_the_same(tmp_path):
     path = write_sample("box.off.gz", tmp_path)
     plain = tmp_path / "plain.off"
     plain.write_bytes(gzip.decompress(path.read_bytes()))
@@ -72,7 +72,7 @@ def test_another_reader(tmp_path):
     np.testing.assert_array_equal(ours.faces, theirs.faces)
 
 
-def test_points_without_faces(tmp_path):
+def test_points_without_faces_are_a_cloud(tmp_path):
     assert load(tmp_path, "OFF\n2 0 0\n0 0 0\n1 2 3\n").mesh is None
 
 
@@ -102,6 +102,6 @@ def test_points_without_faces(tmp_path):
         ("OFF\n2 0 0\n1 2 3\n1 2 3\n", "has 2 points that are all equal"),
     ],
 )
-def test_bad_files(tmp_path, text, message):
+def test_damaged_files_are_refused(tmp_path, text, message):
     with pytest.raises(ShapeError, match=message):
         load(tmp_path, text)

@@ -26,7 +26,7 @@ def test_all_encodings_give_the_same_points(tmp_path, name):
     np.testing.assert_array_equal(load_shape(write_sample(name, tmp_path)).points, CLOUD)
 
 
-def test_doubles_whole_numbers_and_missing_count(tmp_path):
+def test_doubles_whole_numbers_and_a_missing_count_are_read(tmp_path):
     header = "VERSION .7\nFIELDS label z y x\nSIZE 2 8 8 4\nTYPE U F F I\nWIDTH 2\nHEIGHT 1\nPOINTS 2\nDATA binary\n"
     rows = np.array([(1, 0.5, 2, 3), (2, 5, 6, -7)], np.dtype("<u2,<f8,<f8,<i4"))
     assert load(tmp_path, header, rows.tobytes()).points.tolist() == [[3, 2, 0.5], [-7, 6, 5]]
@@ -70,17 +70,17 @@ def test_missing_returns_of_a_sensor_are_left_out(tmp_path):
         ),
     ],
 )
-def test_bad_files(tmp_path, header, body, message):
+def test_damaged_files_are_refused(tmp_path, header, body, message):
     with pytest.raises(ShapeError, match=message):
         load(tmp_path, header, body)
 
 
 @given(st.binary(max_size=300) | st.builds(lambda b, n: b * n, st.binary(min_size=1, max_size=3), st.integers(1, 900)))
-def test_lzf_round_trip(data):
+def test_lzf_unfolds_to_what_was_packed(data):
     assert decompress(lzf_compress(data), len(data)) == data
 
 
-def test_lzf_repeats_that_overlap_themselves():
+def test_lzf_repeats_may_overlap_themselves():
     # "abc", then 6 bytes from 3 back, then 20 from 1 back
     assert decompress(b"\x02abc" + bytes([4 << 5, 2]) + bytes([7 << 5, 11, 0]), 29) == b"abcabcabc" + b"c" * 20
 

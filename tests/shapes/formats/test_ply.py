@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from sample_files import CLOUD, COLORS, FACES, TEXTURE, UV, VERTICES, textured_box, write_sample
+from sample_files import CLOUD, COLORS, FACES, TEXTURE, UV, VERTICES, box_with_texture, write_sample
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes import load_shape
@@ -20,7 +20,7 @@ def load(tmp_path, text):
 
 
 @pytest.mark.parametrize("name", ["binary.ply", "text.ply"])
-def test_meshes_of_another_writer(tmp_path, name):
+def test_meshes_of_trimesh_are_read(tmp_path, name):
     mesh = load_shape(write_sample(name, tmp_path)).mesh
     np.testing.assert_array_equal(mesh.vertices, VERTICES)
     np.testing.assert_array_equal(mesh.faces, FACES)
@@ -29,13 +29,13 @@ def test_meshes_of_another_writer(tmp_path, name):
         assert mesh.materials[0].color == (1, 1, 1, 1)
 
 
-def test_a_cloud(tmp_path):
+def test_clouds_are_read(tmp_path):
     shape = load_shape(write_sample("cloud.ply", tmp_path))
     assert shape.mesh is None
     np.testing.assert_array_equal(shape.points, CLOUD)
 
 
-def test_faces_of_mixed_sizes(tmp_path):
+def test_faces_of_mixed_sizes_become_triangles(tmp_path):
     binary = load_shape(write_sample("mixed.ply", tmp_path)).mesh
     assert binary.faces.tolist() == [[0, 1, 2], [0, 2, 3], [0, 1, 4]]
     text = load(tmp_path, HEADER + FACE.format(3) + "end_header\n" + POINTS + "3 0 1 2\n4 0 1 2 3\n2 0 1\n")
@@ -55,16 +55,16 @@ def test_colors_of_faces_become_materials(tmp_path):
     assert colors == [(1, 0, 0, 1), (0, 0, 1, 1), (0, 0, 1, 1), (1, 0, 0, 1)]
 
 
-def test_texture_coordinates_of_vertices(tmp_path):
+def test_texture_coordinates_of_vertices_are_read(tmp_path):
     Image.fromarray(TEXTURE).save(tmp_path / "my skin.png")
-    data = textured_box().export(file_type="ply")
+    data = box_with_texture().export(file_type="ply")
     mesh = load(tmp_path, data.replace(b"element vertex", b"comment TextureFile my skin.png\nelement vertex", 1)).mesh
     np.testing.assert_array_equal(mesh.uv, UV)
     np.testing.assert_array_equal(mesh.materials[0].texture, TEXTURE)
     assert load(tmp_path, data).mesh.uv is None
 
 
-def test_texture_coordinates_of_corners(tmp_path):
+def test_texture_coordinates_of_corners_are_read(tmp_path):
     Image.fromarray(TEXTURE).save(tmp_path / "skin.png")
     head = HEADER.replace("element", "comment TextureFile skin.png\nelement", 1) + FACE.format(2)
     head += "property list uchar float texcoord\nend_header\n"
@@ -107,7 +107,7 @@ def test_other_elements_and_lists_are_passed_over(tmp_path):
         (HEADER.replace("vertex 4", "vertex 0") + "end_header\n", "has no vertices with x, y, z"),
     ],
 )
-def test_bad_files(tmp_path, text, message):
+def test_damaged_files_are_refused(tmp_path, text, message):
     with pytest.raises(ShapeError, match=message):
         load(tmp_path, text)
 

@@ -15,7 +15,7 @@ layout = st.lists(
 
 
 @given(layout, st.lists(st.lists(st.integers(0, 3), min_size=4, max_size=4), max_size=6), st.sampled_from("<>"))
-def test_rows_of_any_layout(layout, sizes, order):
+def test_rows_of_any_layout_are_found(layout, sizes, order):
     data, expected = b"head", []
     for row in sizes:
         for (count, width), size in zip(layout, row, strict=False):
@@ -43,6 +43,6 @@ def test_rows_of_any_layout(layout, sizes, order):
     + [("f8", value) for value in (-1.0, 0.5, 1e300, np.nan, np.inf)],
 )  # fmt: skip
 @pytest.mark.parametrize("order", "<>")
-def test_sizes_that_make_no_sense(count, value, order):
+def test_impossible_sizes_are_refused(count, value, order):
     dtype = np.dtype(order + count)
     assert walk(np.array(value, dtype).tobytes() + bytes(64), 0, 1, [dtype], [1])[2] == -1

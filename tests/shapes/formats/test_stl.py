@@ -36,7 +36,7 @@ def test_a_binary_file_that_begins_like_text(tmp_path):
         (bytes(84), "has 0 points"),
     ],
 )
-def test_bad_files(tmp_path, data, message):
+def test_damaged_files_are_refused(tmp_path, data, message):
     path = tmp_path / "bad.stl"
     path.write_bytes(data)
     with pytest.raises(ShapeError, match=message):

@@ -8,7 +8,7 @@ from clip2point.shapes.formats import text
 from clip2point.shapes.formats.text import parse_integers, parse_numbers, to_integers
 
 
-def test_numbers():
+def test_numbers_are_parsed_as_python_parses_them():
     assert parse_numbers(b" 1 -2.5e1\n\t+.5\r\n").tolist() == [1, -25, 0.5]
     assert parse_integers("1 -2\n30").tolist() == [1, -2, 30]
     assert parse_numbers(b" \n").tolist() == parse_integers("").tolist() == []

@@ -32,14 +32,14 @@ def load(tmp_path, *args, **more):
     return load_shape(write(tmp_path / "shape.3mf", *args, **more))
 
 
-def test_a_mesh_of_another_writer(tmp_path):
+def test_a_mesh_of_trimesh_is_read(tmp_path):
     shape = load_shape(write_sample("box.3mf", tmp_path))
     np.testing.assert_array_equal(shape.mesh.vertices, VERTICES)
     np.testing.assert_array_equal(shape.mesh.faces, FACES)
     assert shape.up == "z"
 
 
-def test_a_scene_of_another_writer(tmp_path):
+def test_a_scene_of_trimesh_is_read(tmp_path):
     move = trimesh.transformations.compose_matrix(scale=[1, 2, 3], angles=[0.1, 0.2, 0.3], translate=[4, 5, 6])
     scene = trimesh.Scene([box()])
     scene.add_geometry(box(), transform=move)
@@ -50,7 +50,7 @@ def test_a_scene_of_another_writer(tmp_path):
     np.testing.assert_allclose(ours, places, rtol=1e-5)
 
 
-def test_components_and_transforms(tmp_path):
+def test_components_are_placed_by_their_transforms(tmp_path):
     resources = (
         f'<object id="1">{SQUARE}</object><object id="2"><components>'
         '<component objectid="1" transform="1 0 0 0 1 0 0 0 1 0 0 5"/><component objectid="1"/></components></object>'
@@ -61,13 +61,13 @@ def test_components_and_transforms(tmp_path):
     assert len(mesh.faces) == 4
 
 
-def test_objects_in_other_members(tmp_path):
+def test_objects_in_other_members_are_found(tmp_path):
     resources = '<object id="2"><components><component objectid="1" p:path="/3D/parts/a.model"/></components></object>'
     part = PAGE.format(f'<object id="1">{SQUARE}</object>', "")
     assert len(load(tmp_path, resources, '<item objectid="2"/>', [("3D/parts/a.model", part)]).mesh.faces) == 2
 
 
-def test_colors(tmp_path):
+def test_colors_become_materials(tmp_path):
     resources = (
         '<basematerials id="7"><base name="a" displaycolor="#FF0000"/><base name="b" displaycolor="#0000FF80"/>'
         '</basematerials><m:colorgroup id="8"><m:color color="#00FF00"/></m:colorgroup>'
@@ -107,7 +107,7 @@ def test_colors(tmp_path):
         ("<object", '<item objectid="1"/>', "is not well-formed XML"),
     ],
 )
-def test_bad_models(tmp_path, resources, build, message):
+def test_damaged_models_are_refused(tmp_path, resources, build, message):
     with pytest.raises(ShapeError, match=message):
         load(tmp_path, resources, build)
 

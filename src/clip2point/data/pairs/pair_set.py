@@ -95,7 +95,7 @@ class PairSet:
 
     def hash_content(self) -> str:
         """Return a hash of the shards' names and sizes and of ``infos``: the same wherever the pairs lie."""
-        shards = [stamp[:2] for stamp in self.fingerprint()]
+        shards = [fingerprint[:2] for fingerprint in self.fingerprint()]
         names = ("key", "captions", "source", "licence", "creator")
         infos = [{name: getattr(info, name) for name in names} for info in self.infos]
         return hashlib.sha256(json.dumps([shards, infos]).encode()).hexdigest()[:32]

@@ -151,10 +151,11 @@ class Dataset:
         if len(set(self.names)) < len(self.names):
             twice = Counter(self.names).most_common(1)[0][0]
             raise DataError(f"{self.name}: two shapes have the name {twice!r}: expected each shape once")
-        if not len(self.labels) == len(self.names) == len(self.items.fingerprints):
+        shapes = len(self.items.fingerprints)
+        if not len(self.labels) == len(self.names) == shapes:
             raise DataError(
-                f"{self.name}: has {len(self.items.fingerprints)} shapes, {len(self.labels)} labels and {len(self.names)} "
-                "names: expected as many of each"
+                f"{self.name}: has {shapes} shapes, {len(self.labels)} labels and {len(self.names)} names: expected as "
+                "many of each"
             )
 
     def __len__(self) -> int:

@@ -62,7 +62,7 @@ def test_nothing_is_unpickled(tmp_path):
         (npy((10**9, 3)), "has 1,000,000,000 points: expected at most 50,000,000"),
         (npy((10**7, 3), body=bytes(120)), "promises 30,000,000 numbers, but only 120 bytes follow"),
         (npy((10, 3), body=bytes(119)), "promises 30 numbers, but only 119 bytes follow"),
-        (npy((0, 10**30)), "promises|has 0 points"),
+        (npy((0, 10**30)), "has 1,000,000,[0,]+ columns: expected at most"),
         (npy((5,), body=bytes(20)), r"has an array \[5\]: expected points \[N, 3 or more\]"),
         (npy((5, 2), body=bytes(40)), r"has an array \[5, 2\]"),
         (npy((-5, 3), body=bytes(40)), "has an array of shape"),

@@ -64,6 +64,7 @@ def _read_array(data: bytes) -> NDArray[Any]:
     shape, fortran, dtype, start = _header(data)
     _check_layout(shape, dtype)
     check_count("points", shape[0])
+    check_count("columns", shape[1])
     count = shape[0] * shape[1]
     check_promise("numbers", count, dtype.itemsize, len(data) - start)
     flat = np.frombuffer(data, dtype, count, start)

@@ -11,7 +11,8 @@ from clip2point.cli.main import build_parser
 from page_runner import commands_of
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+READMES = [path for folder in ("packages", "benchmarks", "recipes") for path in (ROOT / folder).rglob("README.md")]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *READMES])
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PAGES}
 DOCUMENTED = set(re.findall(r"^::: clip2point\.(\S+)$", "\n".join(TEXTS.values()), re.MULTILINE))
 

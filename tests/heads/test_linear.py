@@ -8,7 +8,7 @@ from clip2point.heads import Examples, LogisticRegression
 
 
 def inputs(features, path="depth"):
-    """Unit view features side by side, of length 1."""
+    """Concatenated unit view features, of length 1."""
     chosen = features.flatten(1, 2) if path == "both" else features[:, 0]
     return normalize(chosen, dim=-1).flatten(1).double() / chosen.shape[1] ** 0.5
 
@@ -26,7 +26,22 @@ def test_it_is_scikit_learns(path, problem):
     assert_close(scores.exp().sum(1), torch.ones(30))
 
 
-def test_the_same_copy_twice_changes_nothing(problem):
+@pytest.mark.parametrize("classes", [2, 3])
+def test_it_minimises_the_penalised_multinomial_loss(classes, problem):
+    examples, text = problem
+    examples = examples.take(examples.labels < classes)
+    head = LogisticRegression(c=2.0, path="depth").fit(examples, text[:classes], logit_scale=1.0)
+    unit = inputs(examples.features.flatten(0, 1))
+    labels = examples.labels.repeat(2)
+    weight, bias = (head.state[name].double().flatten(1 if name == "weight" else 0) for name in ("weight", "bias"))
+    weight.requires_grad_(), bias.requires_grad_()
+    loss = torch.nn.functional.cross_entropy(unit @ weight.T + bias, labels)
+    (loss + weight.square().sum() / (2 * 2.0 * len(examples))).backward()
+    assert weight.grad.abs().max() < 1e-3
+    assert bias.grad.abs().max() < 1e-3
+
+
+def test_the_same_augmented_view_twice_changes_nothing(problem):
     examples, text = problem
     one = Examples(examples.features[:1], examples.labels)
     two = Examples(examples.features[:1].expand(2, -1, -1, -1, -1), examples.labels)

@@ -4,31 +4,47 @@ A shape is rendered as depth maps; vision-language towers read them; class names
 Nothing heavy is imported before it is used: ``import clip2point`` loads neither torch nor numba.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clip2point.core.display import register_renderer
+from clip2point.core.lazy import lazy_attributes
 from clip2point.core.version import __version__
 
 if TYPE_CHECKING:
     from clip2point.adaptation.classifier import FewShotClassifier
-    from clip2point.model import Classification, Failure, Guess, Recogniser, load
+    from clip2point.heads.dpa import DPA
+    from clip2point.heads.gdpa import GDPA
     from clip2point.model.conversion import convert
+    from clip2point.model.listing import list_models
+    from clip2point.model.loading import load
+    from clip2point.model.recogniser import Recogniser
+    from clip2point.model.results import Classification, Failure, Guess
     from clip2point.model.settings import Settings
-    from clip2point.rendering import render_depth, rotate_modelnet, view_set
-    from clip2point.shapes import Shape, load_shape, sample_points
+    from clip2point.model.zero_shot import zero_shot_logits
+    from clip2point.pretraining.losses import pretraining_loss
+    from clip2point.rendering import ViewSet, render_depth, rotate_modelnet, view_set
+    from clip2point.shapes import Shape, find_shapes, load_shape, sample_points
 
-#: Public names and where they live.
-_ROOMS = {
+#: Public names by the module that they are imported from when they are first used.
+_PLACES = {
     "adaptation.classifier": ("FewShotClassifier",),
-    "model": ("Classification", "Failure", "Guess", "Recogniser", "load"),
+    "heads.dpa": ("DPA",),
+    "heads.gdpa": ("GDPA",),
     "model.conversion": ("convert",),
+    "model.listing": ("list_models",),
+    "model.loading": ("load",),
+    "model.recogniser": ("Recogniser",),
+    "model.results": ("Classification", "Failure", "Guess"),
     "model.settings": ("Settings",),
-    "rendering": ("render_depth", "rotate_modelnet", "view_set"),
-    "shapes": ("Shape", "load_shape", "sample_points"),
+    "model.zero_shot": ("zero_shot_logits",),
+    "pretraining.losses": ("pretraining_loss",),
+    "rendering": ("ViewSet", "render_depth", "rotate_modelnet", "view_set"),
+    "shapes": ("Shape", "find_shapes", "load_shape", "sample_points"),
 }
 
 __all__ = [
+    "DPA",
+    "GDPA",
     "Classification",
     "Failure",
     "FewShotClassifier",
@@ -36,18 +52,22 @@ __all__ = [
     "Recogniser",
     "Settings",
     "Shape",
+    "ViewSet",
     "__version__",
     "convert",
+    "find_shapes",
+    "list_models",
     "load",
     "load_shape",
+    "pretraining_loss",
     "render_depth",
     "rotate_modelnet",
     "sample_points",
     "view_set",
+    "zero_shot_logits",
 ]
 
-
-#: What notebooks show of results.
+#: Renderers of results in notebooks.
 _NOTEBOOK_VIEWS = {
     "Classification": "clip2point.report.notebook:classification_html",
     "Hit": "clip2point.report.notebook:hit_html",
@@ -56,13 +76,7 @@ _NOTEBOOK_VIEWS = {
 for _kind, _place in _NOTEBOOK_VIEWS.items():
     register_renderer(_kind, _place)
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
-    for room, names in _ROOMS.items():
-        if name in names:
-            return getattr(import_module(f"clip2point.{room}"), name)
-    raise AttributeError(f"module 'clip2point' has no attribute {name!r}")
+__getattr__ = lazy_attributes(__name__, _PLACES)
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,5 @@
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -9,21 +7,6 @@ import clip2point
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
 from clip2point.model.folders import POCKET, read_expected_record
-
-
-def test_import_loads_nothing_heavy():
-    heavy = ("torch", "numba", "transformers", "trimesh", "numpy")
-    code = f"import clip2point, sys; print([name for name in {heavy} if name in sys.modules])"
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert printed.stdout.strip() == "[]"
-
-
-def test_public_names_resolve():
-    for name in clip2point.__all__:
-        assert getattr(clip2point, name) is not None
-    assert set(clip2point.__all__) <= set(dir(clip2point))
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        _ = clip2point.nonsense
 
 
 def test_models_come_from_names_and_folders(tiny_clip):

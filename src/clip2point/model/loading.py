@@ -30,7 +30,7 @@ def load(model: str | Path = "pocket", *, device: str = "cpu", dtype: str = "aut
         >>> from clip2point import load
         >>> model = load("pocket")
         >>> model.name, model.settings.views, model.backbone.dim
-        ('pocket', 'clip2point-6', 384)
+        ('pocket', 'ring-6@20', 384)
     """
     folder = find_model(model)
     if is_checkpoint(folder) and holds_head(read_config(folder)):

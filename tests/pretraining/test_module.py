@@ -55,6 +55,28 @@ def test_each_loss_can_be_switched(features, captions):
     assert set(losses(without_images, captions, cross=False, intra=False, caption=1.0)) == {"caption", "total"}
 
 
+def test_parts_of_the_loss_are_reported(features, captions):
+    assert set(losses(features, captions, caption=0.5, distance=0.5)) == {
+        *("cross", "intra", "sigma", "caption", "distance", "total")
+    }
+    assert set(losses(features, intra=False)) == {"cross", "total"}
+    assert set(losses(features, cross=False)) == {"intra", "total"}
+
+
+def test_weights_below_one_count(features, captions):
+    alone = losses(features, captions)["total"]
+    parts = losses(features, captions, caption=0.5, distance=0.25)
+    torch.testing.assert_close(parts["total"], alone + 0.5 * parts["caption"] + 0.25 * parts["distance"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "needed"),
+    [({}, True), ({"cross": False}, False), ({"cross": False, "distance": 0.5}, True)],
+)
+def test_images_are_needed_where_a_loss_reads_them(settings, needed):
+    assert LossSettings(**settings).needs_images == needed
+
+
 def test_both_depth_maps_are_compared_with_the_caption_of_their_own_model(captions):
     numbers = torch.tensor([2, 0, 3])
     exact = Features(captions[numbers], captions[numbers], None, numbers)

@@ -1,5 +1,8 @@
 import csv
 import json
+import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +14,7 @@ import torch
 
 import clip2point
 from clip2point.cli.main import main
+from clip2point.cli.training_console import TrainingConsole
 from clip2point.pretraining.pairs import PairFolder, open_source
 from clip2point.pretraining.recipe import read_recipe
 
@@ -107,6 +111,28 @@ def test_a_killed_run_resumes_to_the_same_bits(whole, recipe, tmp_path):
     model = out / "model" / "model.safetensors"
     assert model.read_bytes() == (whole / "model" / "model.safetensors").read_bytes()
     assert len((out / "metrics.csv").read_text().splitlines()) == STEPS + 1
+
+
+def test_an_interrupted_run_names_its_checkpoint_and_the_command_that_continues(whole, recipe, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["pretrain", str(recipe), "--out", str(out)]
+    with pytest.MonkeyPatch.context() as patch:
+
+        def interrupt(console, metrics):
+            if metrics.step == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        patch.setattr(TrainingConsole, "on_step", interrupt)
+        assert main(command) == 130
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    message, line = captured.err.splitlines()[-2:]
+    assert re.fullmatch(rf"Interrupted: stopped after step [23] of {STEPS}; the checkpoint is .*last.pt. .*", message)
+    assert line == f"  clip2point {shlex.join(command)} --resume"
+    assert not (out / "model").exists()
+    assert main([*command, "--resume"]) == 0
+    model = out / "model" / "model.safetensors"
+    assert model.read_bytes() == (whole / "model" / "model.safetensors").read_bytes()
 
 
 def test_without_a_recipe_the_defaults_train(tiny_clip, pairs, tmp_path, capsys):

@@ -10,7 +10,7 @@ import torch
 import clip2point
 from clip2point.cli.main import main
 from clip2point.core.errors import ModelError
-from clip2point.model.cards import model_card
+from clip2point.model.cards import write_model_card
 from clip2point.model.checkpoint import read_config, write_config
 from clip2point.model.publishing import push
 
@@ -42,7 +42,7 @@ def test_there_and_back(logged_in, folder, tmp_path, capsys):
     assert main(["push", str(folder), "org/tiny"]) == 0
     captured = capsys.readouterr()
     assert f"{logged_in.address}/org/tiny now holds README.md, config.json, model.safetensors" in captured.out
-    assert "a model card was made" in captured.err
+    assert "a model card was written" in captured.err
     sent = logged_in.files("org/tiny")
     assert sorted(sent) == [".gitattributes", "README.md", "config.json", "model.safetensors"]
     assert sent["model.safetensors"] == (folder / "model.safetensors").read_bytes()
@@ -169,7 +169,7 @@ def test_cards_say_what_is_known():
         "validation": {"dataset": "held-out", "accuracy": 0.52173913},
         "licences": {"depth tower": "Apache-2.0"},
     }
-    card = model_card(config, "org/tower")
+    card = write_model_card(config, "org/tower")
     assert card.startswith("---\nlibrary_name: clip2point\n")
     assert "base_model: openai/clip-vit-base-patch32\n---\n\n# tower\n" in card
     for line in (
@@ -185,7 +185,7 @@ def test_cards_say_what_is_known():
 
 
 def test_cards_say_what_is_not_known_and_where_a_model_is_from(converted):
-    card = model_card(read_config(converted), "org/tiny")
+    card = write_model_card(read_config(converted), "org/tiny")
     assert "converted for clip2point from official_pretrain_tiny.pth (authors-pretraining, sha256 " in card
     for words in ("The model does not say.", "None were measured", "Not stated yet"):
         assert words in card
@@ -195,7 +195,7 @@ def test_cards_say_what_is_not_known_and_where_a_model_is_from(converted):
 def test_cards_of_heads():
     record = {"shapes": 30, "validation": {"accuracy": 0.9}}
     config = {"head": {"kind": "gdpa"}, "classes": ["bolt", "nut"], "base": "pocket", "record": record}
-    card = model_card(config, "org/parts")
+    card = write_model_card(config, "org/parts")
     assert "A head (gdpa) of clip2point that learned to name 2 kinds of 3D shapes from examples: bolt, nut." in card
     assert "| shapes | 30 |" in card
     assert "| accuracy | 0.9 |" in card

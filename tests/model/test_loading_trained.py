@@ -15,7 +15,7 @@ from clip2point.shapes.demo_shapes import demo_files
 SETTINGS = clip2point.Settings(points=512)
 
 
-def disturbed(backbone, image_size=None):
+def disturb(backbone, image_size=None):
     """The backbone with a depth tower that is no longer the image tower."""
     tower = backbone.depth_tower()
     generator = torch.Generator().manual_seed(0)
@@ -31,13 +31,13 @@ def depth_maps(size):
 
 @pytest.fixture(scope="module")
 def pocket():
-    return disturbed(clip2point.load(dtype="fp32").backbone, image_size=64)
+    return disturb(clip2point.load(dtype="fp32").backbone, image_size=64)
 
 
 @pytest.fixture
 def clip(tiny_clip, tmp_path):
     """A trained backbone whose base lies in a folder of its own."""
-    return disturbed(load_transformers_backbone(shutil.copytree(tiny_clip, tmp_path / "base"), dtype="fp32"))
+    return disturb(load_transformers_backbone(shutil.copytree(tiny_clip, tmp_path / "base"), dtype="fp32"))
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_half_precision_keeps_what_is_small_and_the_features(pocket, half):
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("kind", ["tiny_clip", "tiny_siglip"])
 def test_round_trip_on_a_base(request, kind, tmp_path, half):
-    backbone = disturbed(load_transformers_backbone(request.getfixturevalue(kind), dtype="fp32"))
+    backbone = disturb(load_transformers_backbone(request.getfixturevalue(kind), dtype="fp32"))
     save_model(tmp_path, backbone, SETTINGS, {}, half=half)
     assert all(name.startswith("depth.") for name in read_checkpoint(tmp_path).tensors)
     loaded = clip2point.load(tmp_path, dtype="fp32").backbone
@@ -113,7 +113,7 @@ def test_round_trip_on_a_base(request, kind, tmp_path, half):
 def test_a_relative_base_moves_with_its_checkpoint(tiny_clip, tmp_path, monkeypatch):
     shutil.copytree(tiny_clip, tmp_path / "old" / "base")
     monkeypatch.chdir(tmp_path / "old")
-    backbone = disturbed(load_transformers_backbone("base", dtype="fp32"))
+    backbone = disturb(load_transformers_backbone("base", dtype="fp32"))
     save_model(tmp_path / "old" / "trained", backbone, SETTINGS, {})
     assert json.loads((tmp_path / "old" / "trained" / "config.json").read_text())["base"] == "../base"
     monkeypatch.chdir(tmp_path)

@@ -123,8 +123,8 @@ def head_from_state(name: str, options: Mapping[str, Any], state: Mapping[str, T
 
     Args:
         name: Name of the head.
-        options: Its options.
-        state: Its state; not copied.
+        options: Options of the head.
+        state: State of the head; not copied.
 
     Raises:
         ModelError: If there is no such head or option, or a tensor is missing, unexpected, misshapen, of another type

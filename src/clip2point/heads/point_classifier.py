@@ -45,7 +45,7 @@ class PointClassifier(ABC):
             progress: Wrapper of the iterable of all steps. If it ends before them, so does the training.
 
         Returns:
-            Whether the training came to its end.
+            True unless the training was stopped before its end.
 
         Raises:
             OptionError: If an option does not suit the data, or the data set does not say which way is up.

@@ -1,4 +1,4 @@
-"""Model cards: what ``config.json`` says of a model, for people."""
+"""Model cards in Markdown, from ``config.json``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from clip2point.backbones.transformers_backbone import ALIASES
 
-#: Settings and kinds that a reader wants to know, by their names in ``config.json``.
+#: Facts in the table of a card: their names there, by their names in ``config.json``.
 _FACTS = {
     "backbone": "backbone",
     "base": "builds on",
@@ -23,35 +23,37 @@ _FACTS = {
 }
 
 
-def model_card(config: Mapping[str, Any], repository: str) -> str:
-    """A model card in Markdown.
+def write_model_card(config: Mapping[str, Any], repository: str) -> str:
+    """Write a model card in Markdown.
 
     Args:
-        config: contents of the model's ``config.json``.
+        config: Contents of the model's ``config.json``.
         repository: "ORGANISATION/NAME" on the hub.
 
     Returns:
-        What the model is, how to use it, what it learned from under which licences, and which figures were measured;
-        what the config does not say is said to be unknown.
+        Markdown text: description, usage, training data with licences, and measured figures; facts that are missing in
+        the config are said to be unknown.
     """
     parts = (
-        _header(config),
+        _write_header(config),
         f"# {repository.partition('/')[2]}",
-        _what(config),
+        _describe_model(config),
         f"    pip install clip2point\n    clip2point classify chair.off --labels chair,table --model hf:{repository}",
-        _table(("", ""), ((words, _text(config[name])) for name, words in _FACTS.items() if name in config)),
+        _format_table(
+            ("", ""), ((words, _format_value(config[name])) for name, words in _FACTS.items() if name in config)
+        ),
         "## What it learned from",
-        _data(config),
+        _describe_data(config),
         "## Figures",
-        _figures(config),
+        _describe_figures(config),
         "## Licence",
-        _licences(config),
+        _describe_licences(config),
     )
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _header(config: Mapping[str, Any]) -> str:
-    """What the hub reads."""
+def _write_header(config: Mapping[str, Any]) -> str:
+    """Return the metadata that the hub reads."""
     lines = ["library_name: clip2point", "tags:", *(f"- {tag}" for tag in ("clip2point", "3d", "point-cloud"))]
     named = str(config.get("base") or "")
     base = ALIASES.get(named, named).removeprefix("hf:").partition("@")[0]
@@ -60,8 +62,8 @@ def _header(config: Mapping[str, Any]) -> str:
     return "\n".join(("---", *lines, "---"))
 
 
-def _what(config: Mapping[str, Any]) -> str:
-    """Which kind of model it is, in a sentence or two."""
+def _describe_model(config: Mapping[str, Any]) -> str:
+    """Describe the kind of model in a sentence or two."""
     source = config.get("converted_from")
     if "head" in config:
         names = config.get("classes", [])
@@ -77,47 +79,51 @@ def _what(config: Mapping[str, Any]) -> str:
     return "A model of clip2point: it names 3D shapes, meshes or clouds, by reading depth maps of them."
 
 
-def _data(config: Mapping[str, Any]) -> str:
-    """The training data, with their licences."""
+def _describe_data(config: Mapping[str, Any]) -> str:
+    """Describe the training data, with their licences."""
     record = config.get("record")
     if isinstance(record, Mapping):
-        return _table(("", ""), ((name, _text(value)) for name, value in record.items() if name != "validation"))
+        return _format_table(
+            ("", ""), ((name, _format_value(value)) for name, value in record.items() if name != "validation")
+        )
     sources = config.get("training_data_licences")
     if not isinstance(sources, Mapping):
         return "The model does not say."
     rows = ((source, n, licence) for source, counts in sources.items() for licence, n in counts.items())
-    return _table(("source", "models", "licence"), rows)
+    return _format_table(("source", "models", "licence"), rows)
 
 
-def _figures(config: Mapping[str, Any]) -> str:
-    """What was measured."""
+def _describe_figures(config: Mapping[str, Any]) -> str:
+    """Return the measured figures."""
     record = config.get("record")
     found = record.get("validation") if isinstance(record, Mapping) else config.get("validation")
     if not isinstance(found, Mapping):
         return "None were measured when the model was made."
-    return "On data that were held back:\n\n" + _table(("", ""), ((k, _text(v)) for k, v in found.items()))
+    return "On data that were held back:\n\n" + _format_table(
+        ("", ""), ((k, _format_value(v)) for k, v in found.items())
+    )
 
 
-def _licences(config: Mapping[str, Any]) -> str:
-    """Of the weights, where they are stated."""
+def _describe_licences(config: Mapping[str, Any]) -> str:
+    """Return the licences of the weights, where they are stated."""
     stated = config.get("licences")
     if isinstance(stated, Mapping):
-        return _table(("part", "licence"), stated.items())
+        return _format_table(("part", "licence"), stated.items())
     return "Not stated yet; whoever publishes the model says it here and as `license:` in the header."
 
 
-def _table(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
-    """A table in Markdown."""
+def _format_table(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
+    """Return a table in Markdown."""
     lines = [columns, ("---",) * len(columns), *rows]
     return "\n".join("| " + " | ".join(str(cell).replace("|", r"\|") for cell in line) + " |" for line in lines)
 
 
-def _text(value: Any) -> str:
-    """A value of the config in a few words."""
+def _format_value(value: Any) -> str:
+    """Return a value of the config in a few words."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list):
-        return ", ".join(map(_text, value))
+        return ", ".join(map(_format_value, value))
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_text(item)}" for name, item in value.items())
+        return ", ".join(f"{name}: {_format_value(item)}" for name, item in value.items())
     return str(value)

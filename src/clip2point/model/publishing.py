@@ -1,4 +1,4 @@
-"""Putting a model of ours on a hub, from where ``hf:ORGANISATION/NAME`` loads it."""
+"""Publication of models of ours on a hub, from where ``hf:ORGANISATION/NAME`` loads them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from clip2point.core.errors import ModelError
 from clip2point.core.repositories import LOGIN, SETTINGS, WEIGHTS, describe_hub, http_status, silence_client, split_name
-from clip2point.model.cards import model_card
+from clip2point.model.cards import write_model_card
 from clip2point.model.checkpoint import Checkpoint, is_checkpoint, read_checkpoint
 
 _CARD = "README.md"
@@ -21,14 +21,14 @@ _ABSOLUTE = re.compile(r"(?P<kind>(?:folder|npz):)?(?P<path>(?:[/~]|[A-Za-z]:[/\
 
 @dataclass(frozen=True)
 class Publication:
-    """What was put on a hub.
+    """Record of a publication.
 
     Attributes:
-        model: by which ``clip2point.load`` knows it.
-        url: of its page.
-        commit: that holds it.
-        files: names in the repository.
-        card_written: whether the folder had no model card, and one was made.
+        model: Name for ``clip2point.load``.
+        url: Address of its page.
+        commit: Hash of the commit.
+        files: Names in the repository.
+        card_written: True if the folder had no model card, and one was written.
     """
 
     model: str
@@ -38,25 +38,25 @@ class Publication:
     card_written: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Return the fields as JSON types."""
         return {**asdict(self), "files": list(self.files)}
 
 
 def push(folder: str | Path, name: str, *, private: bool = False) -> Publication:
-    """Put a model of ours on the hub, in one commit.
+    """Publish a model of ours on the hub, in one commit.
 
     Args:
-        folder: that ``pretrain``, ``adapt`` or ``convert`` wrote. It is checked as for loading and stays as it is; only
-            what loading needs and its ``README.md`` go along, and of absolute paths in ``config.json``, which tell who
-            made it where, the last part. Without a card, one is made of ``config.json``.
-        name: "ORGANISATION/NAME", with or without "hf:" before; the repository is made if there is none.
-        private: whether only those who are allowed to may see it.
+        folder: Folder that ``pretrain``, ``adapt`` or ``convert`` wrote. It is checked as for loading and stays as it
+            is; only the files that loading needs and its ``README.md`` are uploaded. Absolute paths in ``config.json``,
+            which tell who made it where, are cut to their last part. Without a card, one is written.
+        name: "ORGANISATION/NAME", with or without "hf:" before; the repository is created if there is none.
+        private: Create a private repository.
 
     Returns:
-        Where it is.
+        Record of the publication.
 
     Raises:
-        ModelError: if the folder is no whole model of ours, builds on one that would stay behind, nobody is logged in,
+        ModelError: If the folder is no whole model of ours, builds on one that would stay behind, nobody is logged in,
             or the hub does not take it.
     """
     folder, (repository, revision) = Path(folder), split_name(name.removeprefix("hf:"))
@@ -65,18 +65,20 @@ def push(folder: str | Path, name: str, *, private: bool = False) -> Publication
     if folder.is_dir() and (folder / "config.json").is_file() and not is_checkpoint(folder):
         raise ModelError(f"{folder}: no model of clip2point's own format; push others with 'hf upload'")
     checkpoint = read_checkpoint(folder)
-    files: dict[str, Path | bytes] = {file.relative_to(folder).as_posix(): file for file in _files(checkpoint)}
+    files: dict[str, Path | bytes] = {file.relative_to(folder).as_posix(): file for file in _list_files(checkpoint)}
     for file in [name for name in files if Path(name).name == "config.json"]:
-        files[file] = json.dumps(_public(json.loads((folder / file).read_text(encoding="utf-8"))), indent=2).encode()
+        files[file] = json.dumps(
+            _shorten_paths(json.loads((folder / file).read_text(encoding="utf-8"))), indent=2
+        ).encode()
     card_written = _CARD not in files
     if card_written:
-        files[_CARD] = model_card(_public(checkpoint.config), repository).encode()
+        files[_CARD] = write_model_card(_shorten_paths(checkpoint.config), repository).encode()
     url, commit = _commit(repository, files, private)
     return Publication(f"hf:{repository}", url, commit, tuple(sorted(files)), card_written)
 
 
-def _files(checkpoint: Checkpoint) -> list[Path]:
-    """What goes along: what loading needs, of the folder and of the base model or tokenizer inside it."""
+def _list_files(checkpoint: Checkpoint) -> list[Path]:
+    """Return the files that loading needs, of the folder and of the base model or tokenizer inside it."""
     folder, names = checkpoint.folder, ("config.json", "model.safetensors", "expected.json", _CARD)
     files = [folder / name for name in names if (folder / name).is_file()]
     for entry in ("base", "tokenizer"):
@@ -95,19 +97,19 @@ def _files(checkpoint: Checkpoint) -> list[Path]:
     return files
 
 
-def _public(value: Any) -> Any:
-    """JSON types with the last part of each absolute path in place of the path, behind "folder:" and the like too."""
+def _shorten_paths(value: Any) -> Any:
+    """Replace each absolute path in JSON types by its last part, behind "folder:" and the like too."""
     if isinstance(value, Mapping):
-        return {key: _public(entry) for key, entry in value.items()}
+        return {key: _shorten_paths(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_public(entry) for entry in value]
+        return [_shorten_paths(entry) for entry in value]
     if not isinstance(value, str) or (found := _ABSOLUTE.fullmatch(value)) is None:
         return value
     return (found["kind"] or "") + (re.split(r"[/\\]", found["path"].rstrip("/\\"))[-1] or "?")
 
 
 def _commit(repository: str, files: dict[str, Path | bytes], private: bool) -> tuple[str, str]:
-    """Make one commit of files, by their names in the repository, and return its page and number."""
+    """Commit files, by their names in the repository, and return the address of the page and the hash."""
     from huggingface_hub import CommitOperationAdd, HfApi, constants, get_token
 
     if constants.HF_HUB_OFFLINE:

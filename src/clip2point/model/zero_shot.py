@@ -71,7 +71,7 @@ def zero_shot_logits(
         backbone: Backbone with a depth tower.
         points: [B, N, 3] float32 in the unit sphere; y up, or in ModelNet's own frame if ``rotate_modelnet``.
         text_features: [C, D] as from ``class_features``.
-        views: Set of V views, or its name.
+        views: View set, or its name.
         image_size: Side of the depth maps in pixels; the backbone's own by default.
         radius: Radius of the discs, in half image widths.
         rotate_modelnet: Rotate ModelNet's z-up frame into the y-up one first.

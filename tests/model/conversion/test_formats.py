@@ -160,7 +160,7 @@ def test_what_is_assumed_is_said(state, saved, tmp_path):
     assert not any("assumed" in remark for remark in clip2point.convert(DPA, tmp_path / "dpa").remarks)
 
 
-def changed(path, remove=(), **add):
+def change(path, remove=(), **add):
     tensors = torch.load(path, weights_only=True)
     return {**{name: tensor for name, tensor in tensors.items() if name not in remove}, **add}
 
@@ -170,12 +170,12 @@ def test_no_tensor_is_passed_over(file, saved, tmp_path):
     prefix = "module." if file == PRETRAINING else ""
     extra = {f"{prefix}surplus.weight": torch.zeros(2)}
     with pytest.raises(ModelError, match=r"model.pth: the tensor 'surplus.weight' has no place in a model"):
-        clip2point.convert(saved(changed(file, **extra)), tmp_path / "out")
+        clip2point.convert(saved(change(file, **extra)), tmp_path / "out")
     for name in torch.load(file, weights_only=True):
         if "attn" not in name or "resblocks.1" in name:
             continue
         with pytest.raises(ModelError, match=r"model.pth, .* tower: the tensor '.*attn.*' is missing"):
-            clip2point.convert(saved(changed(file, [name])), tmp_path / "out")
+            clip2point.convert(saved(change(file, [name])), tmp_path / "out")
         break
     assert not (tmp_path / "out").exists()
 
@@ -202,7 +202,7 @@ def test_no_tensor_is_passed_over(file, saved, tmp_path):
 )
 def test_tensors_that_do_not_fit(name, value, message, saved, tmp_path):
     with pytest.raises(ModelError, match=message):
-        clip2point.convert(saved(changed(CLIP, **{name: value})), tmp_path / "out")
+        clip2point.convert(saved(change(CLIP, **{name: value})), tmp_path / "out")
 
 
 def test_adapters_that_do_not_fit(saved, tmp_path):
@@ -215,8 +215,8 @@ def test_adapters_that_do_not_fit(saved, tmp_path):
         ({"selector.view_selector.views_azim": torch.zeros(2, 2)}, "the finite elev, azim or dist of each view"),
     ):
         with pytest.raises(ModelError, match=message):
-            clip2point.convert(saved(changed(DPA, **add)), tmp_path / "out")
-    half = {name: tensor for name, tensor in changed(DPA).items() if not name.startswith("adapter2.")}
+            clip2point.convert(saved(change(DPA, **add)), tmp_path / "out")
+    half = {name: tensor for name, tensor in change(DPA).items() if not name.startswith("adapter2.")}
     with pytest.raises(ModelError, match=r"a DPA model without the tensors adapter2\.\*"):
         clip2point.convert(saved(half), tmp_path / "out")
 
@@ -227,9 +227,9 @@ def test_cameras_are_kept_and_recognised(saved, tmp_path):
     assert record["cameras"]["elev"][:3] == [0, 90, 180]
     assert record["sigma"] == pytest.approx(1.2)
     turned = {"selector.view_selector.views_azim": torch.arange(10.0)}
-    found = clip2point.convert(saved(changed(DPA, **turned)), tmp_path / "out")
+    found = clip2point.convert(saved(change(DPA, **turned)), tmp_path / "out")
     assert any("none of the view sets known here" in remark for remark in found.remarks)
-    bare = {name: tensor for name, tensor in changed(DPA).items() if not name.startswith("selector.")}
+    bare = {name: tensor for name, tensor in change(DPA).items() if not name.startswith("selector.")}
     assert clip2point.convert(saved(bare), tmp_path / "bare").views == "clip2point-10"
 
 
@@ -243,7 +243,7 @@ def test_without_the_clip_file_texts_cannot_be_read(tmp_path):
 
 
 def test_a_depth_tower_alone(saved, tmp_path):
-    alone = {name: t for name, t in changed(PRETRAINING).items() if name.startswith("module.point_model.")}
+    alone = {name: t for name, t in change(PRETRAINING).items() if name.startswith("module.point_model.")}
     found = clip2point.convert(saved(alone), tmp_path / "alone")
     assert found.towers == ("depth",)
     backbone = load(tmp_path / "alone").backbone
@@ -256,7 +256,7 @@ def test_a_depth_tower_alone(saved, tmp_path):
 
 
 def test_an_image_tower_alone(saved, tmp_path):
-    alone = {name: tensor for name, tensor in changed(CLIP).items() if name.startswith("visual.")}
+    alone = {name: tensor for name, tensor in change(CLIP).items() if name.startswith("visual.")}
     path = saved(alone, "alone.pth")
     found = clip2point.convert(path, tmp_path / "alone")
     assert found.towers == ("image",)
@@ -265,7 +265,7 @@ def test_an_image_tower_alone(saved, tmp_path):
     assert clip2point.convert(path, tmp_path / "both", clip=CLIP).towers == ("image", "text")
     with pytest.raises(ModelError, match="expected one of OpenAI's CLIP models .* found openai-clip without a text"):
         clip2point.convert(PRETRAINING, tmp_path / "out", clip=path)
-    words = {name: tensor for name, tensor in changed(CLIP).items() if name not in alone}
+    words = {name: tensor for name, tensor in change(CLIP).items() if name not in alone}
     with pytest.raises(ModelError, match="no vision tower; expected one for images, for depth maps, or both"):
         clip2point.convert(saved(words), tmp_path / "out")
 
@@ -312,7 +312,7 @@ def test_the_clip_file_must_be_the_right_one(state, saved, tmp_path):
         clip2point.convert(PRETRAINING, tmp_path / "out", clip=DPA)
     with pytest.raises(OptionError, match="is a CLIP model itself; give no other besides"):
         clip2point.convert(CLIP, tmp_path / "out", clip=CLIP)
-    rounded = {name: tensor.half() for name, tensor in changed(CLIP).items()}
+    rounded = {name: tensor.half() for name, tensor in change(CLIP).items()}
     assert "text" in clip2point.convert(PRETRAINING, tmp_path / "out", clip=saved(rounded)).towers
 
 

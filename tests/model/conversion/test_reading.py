@@ -125,7 +125,7 @@ def test_whole_modules_are_refused(saved):
         read_foreign(saved(torch.nn.Linear(2, 2)))
 
 
-def rewritten(path, **members):
+def rewrite(path, **members):
     """The archive with other contents of some members; a member's name has _ for what a keyword cannot hold."""
     data = io.BytesIO()
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(data, "w") as new:
@@ -157,7 +157,7 @@ HUGE = struct.pack("<i", 2**31 - 1)
 )
 @pytest.mark.parametrize("torchscript", [False, True])
 def test_hostile_headers(pickled, torchscript, saved):
-    path = rewritten(saved({"a": torch.zeros(2)}), data_pkl=pickled)
+    path = rewrite(saved({"a": torch.zeros(2)}), data_pkl=pickled)
     if torchscript:
         with zipfile.ZipFile(path, "a") as archive:
             archive.writestr("model/constants.pkl", b"")
@@ -170,7 +170,7 @@ def test_tensors_that_claim_more_than_the_file_holds(torchscript, saved):
     path = saved({"a": torch.zeros(77)})
     claims = header(path).replace(b"K\x4d", b"J" + HUGE)
     assert claims != header(path)
-    rewritten(path, data_pkl=claims)
+    rewrite(path, data_pkl=claims)
     if torchscript:
         with zipfile.ZipFile(path, "a") as archive:
             archive.writestr("model/constants.pkl", b"")

@@ -1,4 +1,4 @@
-"""Checkpoints of others: OpenAI's CLIP, OpenCLIP, and the authors of CLIP2Point, converted once into our format."""
+"""Conversion of foreign checkpoints into our format: OpenAI's CLIP, OpenCLIP, and the authors of CLIP2Point."""
 
 from clip2point.model.conversion.converting import Conversion, convert
 

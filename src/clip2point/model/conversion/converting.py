@@ -17,7 +17,7 @@ from clip2point.core.errors import ModelError, OptionError
 from clip2point.core.files import sha256
 from clip2point.model.checkpoint import is_checkpoint
 from clip2point.model.conversion.reading import read_foreign
-from clip2point.model.conversion.source_formats import Parts, split
+from clip2point.model.conversion.source_formats import Parts, sort_tensors
 from clip2point.model.saving import save_model
 from clip2point.model.settings import Settings
 from clip2point.rendering import view_set
@@ -28,31 +28,31 @@ if TYPE_CHECKING:
 #: Factor on cosines of all of OpenAI's models, for checkpoints that do not have it.
 _LOGIT_SCALE = 100.0
 
-#: Whose tokenizer reads texts for models with a vocabulary of this size.
+#: Tokenizer for models with a vocabulary of this size.
 _CLIP_TOKENIZER, _CLIP_VOCABULARY = "openai/clip-vit-base-patch32", 49408
 
-#: View sets that a checkpoint's cameras may be, and how far an angle or distance may be off.
+#: View sets that a checkpoint's cameras are compared with, and the tolerance of angles and distances.
 _VIEW_SETS, _CAMERA_TOLERANCE = ("clip2point-10", "clip2point-6"), 1e-3
 
-#: How far two copies of one CLIP may differ, of their values and besides: one may have been rounded to fp16.
+#: Relative and absolute tolerance between two copies of one CLIP, of which one may have been rounded to fp16.
 _ROUNDING = 1e-2, 1e-3
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was converted.
+    """Record of a conversion.
 
     Attributes:
-        source: the file.
-        out: the new folder.
+        source: Path of the file.
+        out: New folder.
         kind: "openai-clip", "openclip", "authors-pretraining" or "authors-dpa".
-        towers: some of "image", "depth" and "text".
+        towers: Some of "image", "depth" and "text".
         adapter: "dpa", or None.
         activation: "quick_gelu" or "gelu".
-        dim: width of the embedding space.
-        image_size: in pixels.
-        views: name of the view set.
-        remarks: what could not be known from the file, and what will not work, in sentences.
+        dim: Width of the embedding space.
+        image_size: Side of the images in pixels.
+        views: Name of the view set.
+        remarks: Sentences about assumptions that the file does not confirm, and about limits of the model.
     """
 
     source: str
@@ -67,19 +67,19 @@ class Conversion:
     remarks: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Return the fields as JSON types."""
         return {**asdict(self), "towers": list(self.towers), "remarks": list(self.remarks)}
 
 
 class _Source(NamedTuple):
-    """A file that was read.
+    """Contents of a file.
 
     Attributes:
-        path: where it lies.
-        parts: its tensors, sorted.
-        kind: see ``Conversion``.
-        activation: of its towers.
-        assumed: whether the file does not tell the activation.
+        path: Path of the file.
+        parts: Tensors by tower.
+        kind: Kind of the checkpoint, see ``Conversion``.
+        activation: Activation of its towers.
+        assumed: True if the file does not tell the activation.
     """
 
     path: Path
@@ -102,42 +102,42 @@ def convert(
     Nothing in the file is run, and each of its tensors is used or named in an error.
 
     Args:
-        path: a state dict, a whole training checkpoint, a TorchScript archive or a safetensors file.
-        out: folder for the result; is made if need be.
-        clip: file of the CLIP model that a checkpoint of the authors builds on, for its text tower, which these do not
+        path: State dict, whole training checkpoint, TorchScript archive or safetensors file.
+        out: Folder for the result; created if need be.
+        clip: File of the CLIP model that a checkpoint of the authors builds on, for its text tower, which these do not
             hold. Without it the result reads images and depth maps only.
-        activation: "quick_gelu" or "gelu", which no tensor tells. If not given: QuickGELU for OpenAI and the authors;
-            for OpenCLIP what ``open_clip_config.json`` beside the file or the name of the training run says, else GELU.
-        tokenizer: folder or name on the hub; if not given, that of CLIP on the hub for models with its vocabulary.
+        activation: "quick_gelu" or "gelu", which no tensor tells. By default QuickGELU for OpenAI and the authors, and
+            for OpenCLIP the one of ``open_clip_config.json`` beside the file or of the training run's name, else GELU.
+        tokenizer: Folder or name on the hub; by default that of CLIP on the hub for models with its vocabulary.
 
     Returns:
-        What was found.
+        Record of the conversion.
 
     Raises:
-        ModelError: that says what is wrong with a file.
-        OptionError: if an option makes no sense.
+        ModelError: If a file cannot be read or converted.
+        OptionError: If an option makes no sense.
     """
     out = Path(out)
     if activation not in (None, *ACTIVATIONS):
         raise OptionError(f"unknown activation {activation!r}: expected one of {', '.join(ACTIVATIONS)}")
     if (out.exists() and not out.is_dir()) or ((out / "config.json").exists() and not is_checkpoint(out)):
         raise OptionError(f"{out}: holds something else already; choose a new folder")
-    source = _read(Path(path))
+    source = _read_source(Path(path))
     if clip is not None:
-        _add_clip(source, _read(Path(clip)))
+        _add_clip(source, _read_source(Path(clip)))
     chosen: Activation = activation or source.activation  # type: ignore[assignment]
     backbone = ClipBackbone(
         source.parts.states,
         activation=chosen,
-        logit_scale=_logit_scale(source.parts),
+        logit_scale=_find_logit_scale(source.parts),
         name=str(path),
-        tokenizer=_tokenizer(tokenizer, source.parts),
+        tokenizer=_choose_tokenizer(tokenizer, source.parts),
         dtype="fp32",
     )
-    adapter = _adapter(source, backbone.dim)
-    views = _views(source.parts, adapter)
+    adapter = _build_adapter(source, backbone.dim)
+    views = _find_views(source.parts, adapter)
     settings = replace(Settings(), views=views or Settings.views)
-    save_model(out, backbone, settings, {"converted_from": _record(source)}, adapter=adapter)
+    save_model(out, backbone, settings, {"converted_from": _describe_source(source)}, adapter=adapter)
     return Conversion(
         source=str(path),
         out=str(out),
@@ -148,21 +148,23 @@ def convert(
         dim=backbone.dim,
         image_size=backbone.image_size,
         views=str(settings.views),
-        remarks=_remarks(backbone, assumed=source.assumed and activation is None, cameras_known=views is not None),
+        remarks=_collect_remarks(
+            backbone, assumed=source.assumed and activation is None, cameras_known=views is not None
+        ),
     )
 
 
-def _read(path: Path) -> _Source:
-    """Read a file, find out what it is, and check the numbers that it says of itself."""
+def _read_source(path: Path) -> _Source:
+    """Read a file, find its kind, and check its numbers against its tensors."""
     foreign = read_foreign(path)
     try:
-        parts = split(foreign.tensors)
+        parts = sort_tensors(foreign.tensors)
         _check_numbers(parts)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     if parts.kind != "clip" or foreign.torchscript:
         return _Source(path, parts, "openai-clip" if foreign.torchscript else parts.kind, "quick_gelu", assumed=False)
-    config = _openclip_config(path)
+    config = _read_openclip_config(path)
     named = path.name.startswith("open_clip")
     if not (parts.openclip or named or config is not None or foreign.experiment is not None):
         return _Source(path, parts, "openai-clip", "quick_gelu", assumed=True)
@@ -173,8 +175,8 @@ def _read(path: Path) -> _Source:
     return _Source(path, parts, "openclip", "gelu", assumed=True)
 
 
-def _openclip_config(path: Path) -> dict[str, Any] | None:
-    """What OpenCLIP wrote about the architecture beside a file, if it did."""
+def _read_openclip_config(path: Path) -> dict[str, Any] | None:
+    """Return the architecture that OpenCLIP wrote beside a file, if it did."""
     beside = path.with_name("open_clip_config.json")
     if not beside.is_file():
         return None
@@ -188,7 +190,7 @@ def _openclip_config(path: Path) -> dict[str, Any] | None:
 
 
 def _check_numbers(parts: Parts) -> None:
-    """Hold what a TorchScript archive says of its model against the tensors."""
+    """Check the numbers that a TorchScript archive states against its tensors."""
     text, image = parts.states.get("text", {}), parts.states.get("image", {})
     found = {}
     if {"positional_embedding", "token_embedding.weight"} <= text.keys():
@@ -222,13 +224,13 @@ def _add_clip(source: _Source, base: _Source) -> None:
     source.parts.numbers.update({key: value for key, value in base.parts.numbers.items() if key == "logit_scale"})
 
 
-def _logit_scale(parts: Parts) -> float:
-    """Factor on cosines before a softmax."""
+def _find_logit_scale(parts: Parts) -> float:
+    """Return the factor on cosines before a softmax."""
     return math.exp(min(parts.numbers["logit_scale"], 50.0)) if "logit_scale" in parts.numbers else _LOGIT_SCALE
 
 
-def _tokenizer(given: str | Path | None, parts: Parts) -> str | None:
-    """Where the tokenizer for texts is to be had, if that is known."""
+def _choose_tokenizer(given: str | Path | None, parts: Parts) -> str | None:
+    """Return the folder or hub name of the tokenizer for texts, if it is known."""
     if given is None:
         embedding = parts.states.get("text", {}).get("token_embedding.weight")
         return _CLIP_TOKENIZER if embedding is not None and len(embedding) == _CLIP_VOCABULARY else None
@@ -240,8 +242,8 @@ def _tokenizer(given: str | Path | None, parts: Parts) -> str | None:
     return str(given)
 
 
-def _adapter(source: _Source, dim: int) -> DPA | None:
-    """The adapter of a DPA checkpoint."""
+def _build_adapter(source: _Source, dim: int) -> DPA | None:
+    """Return the adapter of a DPA checkpoint."""
     state = source.parts.adapters
     if not state:
         return None
@@ -260,10 +262,10 @@ def _adapter(source: _Source, dim: int) -> DPA | None:
         raise ModelError(f"{source.path}: {error}") from error
 
 
-def _views(parts: Parts, adapter: DPA | None) -> str | None:
-    """The view set for a model: of an adapter that with its cameras, else that of the paper's zero-shot classification.
+def _find_views(parts: Parts, adapter: DPA | None) -> str | None:
+    """Return the name of a model's view set: the one with an adapter's cameras, else that of the paper's zero-shot.
 
-    None if the cameras of an adapter have no name here.
+    None if no view set has the cameras of the adapter.
     """
     if adapter is None:
         return str(Settings.views)
@@ -273,19 +275,19 @@ def _views(parts: Parts, adapter: DPA | None) -> str | None:
             "azim": [a for _, a in views.angles],
             "dist": [1.0] * len(views),
         }
-        known = all(_close(values, expected[axis]) for axis, values in parts.cameras.items())
+        known = all(_is_close(values, expected[axis]) for axis, values in parts.cameras.items())
         if known and len(views) == adapter.depth.views:
             return views.name
     return None
 
 
-def _close(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether two lists hold the same numbers."""
+def _is_close(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Tell whether two lists hold the same numbers."""
     return len(a) == len(b) and all(abs(x - y) <= _CAMERA_TOLERANCE for x, y in zip(a, b, strict=True))
 
 
-def _record(source: _Source) -> dict[str, Any]:
-    """What the checkpoint keeps of where it comes from, and the tensors that only training needs."""
+def _describe_source(source: _Source) -> dict[str, Any]:
+    """Return the origin of a checkpoint, and the values that only training needs."""
     record: dict[str, Any] = {"kind": source.kind, "file": source.path.name, "sha256": sha256(source.path)}
     if source.parts.cameras:
         record["cameras"] = source.parts.cameras
@@ -294,8 +296,8 @@ def _record(source: _Source) -> dict[str, Any]:
     return record
 
 
-def _remarks(backbone: ClipBackbone, *, assumed: bool, cameras_known: bool) -> tuple[str, ...]:
-    """What the user should know."""
+def _collect_remarks(backbone: ClipBackbone, *, assumed: bool, cameras_known: bool) -> tuple[str, ...]:
+    """Return what the user should know, in sentences."""
     remarks = []
     if assumed:
         other = (
@@ -305,7 +307,7 @@ def _remarks(backbone: ClipBackbone, *, assumed: bool, cameras_known: bool) -> t
             f"The file does not say which activation it was trained with; {backbone.activation} is assumed. "
             f"If it is {other} models, convert again with --activation."
         )
-    if heads := _guessed_heads(backbone):
+    if heads := _describe_guessed_heads(backbone):
         remarks.append(
             "No published model has towers as narrow as these, and the file does not say how many attention heads they "
             f'have; {heads} are assumed. If that is wrong, correct "heads" in config.json.'
@@ -325,7 +327,7 @@ def _remarks(backbone: ClipBackbone, *, assumed: bool, cameras_known: bool) -> t
     return tuple(remarks)
 
 
-def _guessed_heads(backbone: ClipBackbone) -> str:
-    """The numbers of attention heads, in words, of towers whose width does not tell them; "" if all do."""
+def _describe_guessed_heads(backbone: ClipBackbone) -> str:
+    """Return the numbers of attention heads, in words, of towers whose width does not tell them; "" if all do."""
     narrow = {t: h for t, h in backbone.heads.items() if backbone.configs[t].hidden_size < h * HEAD_WIDTH}
     return " and ".join(f"{heads} ({tower})" for tower, heads in narrow.items())

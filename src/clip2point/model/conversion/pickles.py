@@ -1,4 +1,4 @@
-"""Looking through a pickle before anything reads it: which objects it names, and whether it is whole."""
+"""Inspection of a pickle before anything reads it: named objects and completeness."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import IO
 
 from clip2point.core.errors import ModelError, reason
 
-#: What the state dict of a model consists of besides numbers, texts and containers, as "module name".
+#: Objects in the state dict of a model besides numbers, texts and containers, as "module name".
 _STATE_DICT = re.compile(
     r"collections OrderedDict|torch\._utils _rebuild_(tensor_v2|parameter)|torch (\w+Storage|Size|device)"
 )
-#: What a TorchScript archive names besides: its own classes, and marks on its lists.
+#: Further objects in a TorchScript archive: its own classes, and marks on its lists.
 _TORCHSCRIPT = re.compile(rf"{_STATE_DICT.pattern}|__torch__\S* \S+|torch\.jit\._pickle \w+")
 
-#: Instructions that name an object by what was computed before, which PyTorch does not write.
+#: Instructions that name an object by a computed value, which PyTorch does not write.
 _HIDDEN_NAMES = ("STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4")
 _STORE = ("PUT", "BINPUT", "LONG_BINPUT")
 
 
 def check_pickle(file: IO[bytes], size: int, *, torchscript: bool = False) -> None:
-    """Make sure that a pickle is whole and consists of tensors and plain values only.
+    """Check that a pickle is whole and consists of tensors and plain values only.
 
-    Reading one that names other objects would run their code, or needs the classes that they are of.
+    Reading one that names other objects would run their code, or needs their classes.
 
     Args:
-        file: at the start of the pickle; afterwards at its end.
-        size: bytes of the file, which bounds the numbers that make a reader reserve memory.
-        torchscript: whether it belongs to a TorchScript archive.
+        file: Open file at the start of the pickle; afterwards at its end.
+        size: Size of the file in bytes, an upper bound of the numbers that make a reader reserve memory.
+        torchscript: Allow the objects of a TorchScript archive.
 
     Raises:
-        ModelError: (without the file's name) if it is not so.
+        ModelError: If it does not; the message lacks the file's name.
     """
     allowed = _TORCHSCRIPT if torchscript else _STATE_DICT
     try:

@@ -1,4 +1,4 @@
-"""Reading model files of others: told apart by their first bytes, and none of them trusted."""
+"""Readers of foreign model files, which are told apart by their first bytes and not trusted."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _EXPECTED = (
 
 
 class ForeignFile(NamedTuple):
-    """What a model file holds.
+    """Contents of a model file.
 
     Attributes:
-        tensors: by name, as they are in the file.
-        torchscript: whether it is a TorchScript archive.
-        experiment: name of the training run if the file is a whole training checkpoint; None if it is not.
+        tensors: Tensors by their names in the file.
+        torchscript: True for a TorchScript archive.
+        experiment: Name of the training run if the file is a whole training checkpoint; None if it is not.
     """
 
     tensors: dict[str, Tensor]
@@ -43,18 +43,18 @@ def read_foreign(path: Path) -> ForeignFile:
     """Read a PyTorch, TorchScript or safetensors file without running anything that it holds.
 
     Raises:
-        ModelError: that says what the file is, if it is none of these, damaged or unsafe.
+        ModelError: If it is none of these, damaged or unsafe; the message says what the file is.
     """
     try:
         _refuse_folders(path)
-        start = _start(path)
+        start = _read_start(path)
         if start[5:9] == b"\0\0\0{":  # first, because the length before it may begin like another format
             return ForeignFile(_read_safetensors(path))
         if start.startswith(b"PK"):
             return _read_zip(path)
         if start.startswith(b"\x80"):
             return _read_legacy(path)
-        raise ModelError(f"is no checkpoint but {_what(start)}")
+        raise ModelError(f"is no checkpoint but {_describe_content(start)}")
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     except OSError as error:
@@ -62,7 +62,7 @@ def read_foreign(path: Path) -> ForeignFile:
 
 
 def _refuse_folders(path: Path) -> None:
-    """Say what a folder is, and whether a file belongs to a folder that can be loaded at once."""
+    """Raise ModelError for a folder, and for a file of a folder that can be loaded as it is."""
     folder = path if path.is_dir() else path.parent
     try:
         config = read_config(folder)
@@ -80,8 +80,8 @@ def _refuse_folders(path: Path) -> None:
         raise ModelError("is a folder: give the checkpoint file in it")
 
 
-def _start(path: Path) -> bytes:
-    """The first bytes of a file."""
+def _read_start(path: Path) -> bytes:
+    """Return the first bytes of a file."""
     if not path.exists():
         raise ModelError("no such file: check the path")
     if not path.is_file():
@@ -93,8 +93,8 @@ def _start(path: Path) -> bytes:
     return start
 
 
-def _what(start: bytes) -> str:
-    """What a file that is no checkpoint is, and what to do."""
+def _describe_content(start: bytes) -> str:
+    """Describe a file that is no checkpoint, and what to do."""
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith(b"<"):
         return (
@@ -136,14 +136,14 @@ def _read_zip(path: Path) -> ForeignFile:
 
 
 def _check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
-    """Make sure that members of an archive of ``size`` bytes are stored as they are, each for itself."""
+    """Raise ModelError unless the members of an archive of ``size`` bytes are stored uncompressed, each for itself."""
     packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
     if packed or sum(member.file_size for member in members) > size:
         raise ModelError(f"unfolds to more than it holds, which no checkpoint does: {_AGAIN}")
 
 
 def _check_header(archive: zipfile.ZipFile, name: str, torchscript: bool) -> None:
-    """Look through the pickle of an archive."""
+    """Check the pickle of an archive."""
     size = archive.getinfo(name).file_size
     if size > _MAX_PICKLE:
         raise ModelError(f"has a header of {size:,} bytes: expected at most {_MAX_PICKLE:,} for a model")
@@ -164,7 +164,7 @@ def _read_legacy(path: Path) -> ForeignFile:
 
 
 def _load(path: Path, *, mmap: bool) -> ForeignFile:
-    """Load a file of PyTorch that was looked through."""
+    """Load a file of PyTorch that was checked."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

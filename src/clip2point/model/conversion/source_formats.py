@@ -1,4 +1,4 @@
-"""Which tensors of a foreign file belong to which tower: three families of names, each consumed to the last tensor."""
+"""Formats of foreign files: three families of names, whose tensors are sorted by tower to the last one."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _ADAPTERS = ("adapter1.", "adapter2.")
 
 @dataclass
 class Parts:
-    """What a foreign file turned out to hold.
+    """Sorted contents of a foreign file.
 
     Attributes:
         kind: "clip", "authors-pretraining" or "authors-dpa".
-        states: tensors of the towers "image", "depth" and "text", by OpenAI's names, as far as there are such.
-        adapters: tensors ``adapter1.*`` and ``adapter2.*``, by the authors' names.
-        numbers: single numbers: "logit_scale" (a logarithm), "weights" (the pre-training loss's sigma), and of
+        states: Tensors of the towers "image", "depth" and "text" by OpenAI's names, where there are any.
+        adapters: Tensors ``adapter1.*`` and ``adapter2.*``, by the authors' names.
+        numbers: Single numbers: "logit_scale" (a logarithm), "weights" (the pre-training loss's sigma), and of
             TorchScript files "input_resolution", "context_length" and "vocab_size".
         cameras: "elev", "azim" and "dist" of each view, in degrees and radii.
-        openclip: whether the names are such as OpenCLIP alone uses.
+        openclip: True if only OpenCLIP uses such names.
     """
 
     kind: str
@@ -37,27 +37,27 @@ class Parts:
     openclip: bool = False
 
 
-def split(tensors: Mapping[str, Tensor]) -> Parts:
-    """Find out which kind of checkpoint this is, and sort its tensors.
+def sort_tensors(tensors: Mapping[str, Tensor]) -> Parts:
+    """Find the kind of a checkpoint, and sort its tensors.
 
     Args:
-        tensors: by name; all of them may begin with "module.", as training on several GPUs makes them.
+        tensors: Tensors by name; all names may begin with "module.", as training on several GPUs writes them.
 
     Returns:
         All of them, each in its place.
 
     Raises:
-        ModelError: (without the file's name) if the kind is unknown, or a tensor has no place.
+        ModelError: If the kind is unknown, or a tensor has no place; the message lacks the file's name.
     """
     left = dict(tensors)
     if all(name.startswith("module.") for name in left):
         left = {name.removeprefix("module."): tensor for name, tensor in left.items()}
-    if _any(left, ("point_model.",)):
-        parts = _authors_pretraining(left)
-    elif _any(left, ("pre_model.", "ori_model.", *_ADAPTERS)):
-        parts = _authors_dpa(left)
-    elif _any(left, ("visual.", "text.", "token_embedding.")):
-        parts = _clip(left)
+    if _has_prefix(left, ("point_model.",)):
+        parts = _sort_authors_pretraining(left)
+    elif _has_prefix(left, ("pre_model.", "ori_model.", *_ADAPTERS)):
+        parts = _sort_authors_dpa(left)
+    elif _has_prefix(left, ("visual.", "text.", "token_embedding.")):
+        parts = _sort_clip(left)
     else:
         raise ModelError(
             f"holds the tensor {next(iter(left))!r} and {len(left) - 1} others, which belong to no known model: "
@@ -69,61 +69,66 @@ def split(tensors: Mapping[str, Tensor]) -> Parts:
     return parts
 
 
-def _clip(left: dict[str, Tensor]) -> Parts:
-    """OpenAI's names, or OpenCLIP's, which has the text tower under "text." at times."""
-    if _any(left, ("visual.trunk.", "visual.head.", "text.transformer.encoder.", "logit_bias")):
+def _sort_clip(left: dict[str, Tensor]) -> Parts:
+    """Sort OpenAI's names, or OpenCLIP's, some of which have the text tower under "text."."""
+    if _has_prefix(left, ("visual.trunk.", "visual.head.", "text.transformer.encoder.", "logit_bias")):
         raise ModelError(
             "holds a model of OpenCLIP with towers of other libraries (timm, transformers) or of SigLIP: get it in "
             "transformers format and give that folder to --model"
         )
-    own = _any(left, ("text.",))
+    own = _has_prefix(left, ("text.",))
     masks = _take_masks(left)
     image, text = _take(left, "visual."), _take(left, "text." if own else "", _TEXT)
-    numbers = _numbers(left, ("logit_scale", "input_resolution", "context_length", "vocab_size"))
+    numbers = _take_numbers(left, ("logit_scale", "input_resolution", "context_length", "vocab_size"))
     # OpenCLIP keeps one mask for all layers; in OpenAI's code every layer has its own.
-    states = _present({"image": image, "text": text})
+    states = _drop_empty({"image": image, "text": text})
     return Parts("clip", states, numbers=numbers, openclip=own or "attn_mask" in masks)
 
 
-def _authors_pretraining(left: dict[str, Tensor]) -> Parts:
-    """The model that the authors pre-train: the depth tower, CLIP's image tower, the weight of a loss, the cameras."""
+def _sort_authors_pretraining(left: dict[str, Tensor]) -> Parts:
+    """Sort the authors' pre-training model: depth tower, CLIP's image tower, weight of a loss, cameras."""
     states = {"depth": _take(left, "point_model."), "image": _take(left, "image_model.")}
-    return Parts("authors-pretraining", _present(states), numbers=_numbers(left, ("weights",)), cameras=_cameras(left))
+    return Parts(
+        "authors-pretraining",
+        _drop_empty(states),
+        numbers=_take_numbers(left, ("weights",)),
+        cameras=_take_cameras(left),
+    )
 
 
-def _authors_dpa(left: dict[str, Tensor]) -> Parts:
-    """The authors' few-shot model: both vision towers, an adapter after each, the cameras."""
+def _sort_authors_dpa(left: dict[str, Tensor]) -> Parts:
+    """Sort the authors' few-shot model: both vision towers, an adapter after each, cameras."""
     states = {"depth": _take(left, "pre_model."), "image": _take(left, "ori_model.")}
     adapters = {name: left.pop(name) for name in list(left) if name.startswith(_ADAPTERS)}
     for prefix in _ADAPTERS:
-        if not _any(adapters, (prefix,)):
+        if not _has_prefix(adapters, (prefix,)):
             raise ModelError(f"holds a DPA model without the tensors {prefix}*: {_DPA}")
     if not states["depth"]:
         raise ModelError(f"holds a DPA model without the tensors pre_model.*: {_DPA}")
-    return Parts("authors-dpa", _present(states), adapters=adapters, cameras=_cameras(left))
+    return Parts("authors-dpa", _drop_empty(states), adapters=adapters, cameras=_take_cameras(left))
 
 
 _DPA = "expected pre_model.*, ori_model.*, adapter1.* and adapter2.*; the file is incomplete, download it again"
 
 
-def _any(tensors: Mapping[str, Tensor], prefixes: tuple[str, ...]) -> bool:
-    """Whether a name begins so."""
+def _has_prefix(tensors: Mapping[str, Tensor], prefixes: tuple[str, ...]) -> bool:
+    """Tell whether any name begins with one of the prefixes."""
     return any(name.startswith(prefixes) for name in tensors)
 
 
 def _take(left: dict[str, Tensor], prefix: str, starts: tuple[str, ...] = ("",)) -> dict[str, Tensor]:
-    """Remove the tensors under a prefix, those that go on in one of the ways of ``starts``."""
+    """Remove and return the tensors under a prefix whose names go on with one of ``starts``."""
     wanted = tuple(prefix + start for start in starts)
     return {name.removeprefix(prefix): left.pop(name) for name in list(left) if name.startswith(wanted)}
 
 
-def _present(states: Mapping[str, dict[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
-    """The towers that have tensors."""
+def _drop_empty(states: Mapping[str, dict[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+    """Return the towers that have tensors."""
     return {tower: state for tower, state in states.items() if state}
 
 
-def _numbers(left: dict[str, Tensor], names: Sequence[str]) -> dict[str, float]:
-    """Remove tensors that are one number each."""
+def _take_numbers(left: dict[str, Tensor], names: Sequence[str]) -> dict[str, float]:
+    """Remove and return tensors that are one number each."""
     numbers = {}
     for name in names:
         if name not in left:
@@ -136,7 +141,7 @@ def _numbers(left: dict[str, Tensor], names: Sequence[str]) -> dict[str, float]:
 
 
 def _take_masks(left: dict[str, Tensor]) -> set[str]:
-    """Remove the masks that hide later tokens, once they are known to do just that, and return their names."""
+    """Remove the masks that hide later tokens, and return their names."""
     masks = {name for name, tensor in left.items() if name.endswith("attn_mask") and _is_causal(tensor)}
     for name in masks:
         del left[name]
@@ -144,14 +149,14 @@ def _take_masks(left: dict[str, Tensor]) -> set[str]:
 
 
 def _is_causal(mask: Tensor) -> bool:
-    """Whether a tensor is minus infinity above the diagonal and 0 elsewhere."""
+    """Tell whether a tensor is minus infinity above the diagonal and 0 elsewhere."""
     if mask.ndim != 2 or mask.shape[0] != mask.shape[1] or not mask.is_floating_point():
         return False
     return torch.equal(mask, torch.full_like(mask, float("-inf")).triu(1))
 
 
-def _cameras(left: dict[str, Tensor]) -> dict[str, list[float]]:
-    """Remove the cameras; the views of a model have one angle pair and one distance each."""
+def _take_cameras(left: dict[str, Tensor]) -> dict[str, list[float]]:
+    """Remove and return the cameras; each view has one pair of angles and one distance."""
     cameras = {}
     for axis, tensor in _take(left, _CAMERAS).items():
         if tensor.ndim != 1 or axis not in ("elev", "azim", "dist") or not tensor.isfinite().all():

@@ -35,7 +35,7 @@ _MAX_MODULES = 100_000
 
 
 class _Module:
-    """Stands in for every class of an archive and keeps the attributes."""
+    """Stand-in for every class of an archive; keeps the attributes."""
 
     attributes: object = None
 
@@ -44,11 +44,11 @@ class _Module:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads the attributes of modules; whatever else a pickle names is refused.
+    """Unpickler of the attributes of modules; anything else that a pickle names is refused.
 
     Args:
-        archive: opened.
-        root: folder of the archive in which all members lie, with a slash at its end.
+        archive: Open archive.
+        root: Folder of the archive with all members, with a slash at its end.
     """
 
     def __init__(self, archive: zipfile.ZipFile, root: str) -> None:
@@ -57,20 +57,20 @@ class _Unpickler(pickle.Unpickler):
         self._storages: dict[str, Tensor] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """The stand-in for a class or function."""
+        """Return the stand-in for a class or function."""
         if module.startswith("__torch__"):
             return _Module
         if module == "torch" and name in _DTYPES:
             return _DTYPES[name]
         if module == "torch.jit._pickle":
             return lambda value, *_: value
-        known = {"_rebuild_tensor_v2": _tensor, "OrderedDict": OrderedDict}
+        known = {"_rebuild_tensor_v2": _view_storage, "OrderedDict": OrderedDict}
         if (module, name) in (("torch._utils", "_rebuild_tensor_v2"), ("collections", "OrderedDict")):
             return known[name]
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a model")
 
     def persistent_load(self, pid: Any) -> Tensor:
-        """The numbers [N] of a storage, one after the other."""
+        """Return the numbers [N] of a storage, one after the other."""
         _, dtype, key, *_ = pid
         if key not in self._storages:
             data = bytearray(self._archive.read(f"{self._root}data/{key}"))
@@ -78,31 +78,31 @@ class _Unpickler(pickle.Unpickler):
         return self._storages[key]
 
 
-def _tensor(storage: Tensor, offset: int, size: Sequence[int], stride: Sequence[int], *_: object) -> Tensor:
-    """A tensor within the numbers of a storage."""
+def _view_storage(storage: Tensor, offset: int, size: Sequence[int], stride: Sequence[int], *_: object) -> Tensor:
+    """Return a tensor within the numbers of a storage."""
     if math.prod(size) > len(storage):
         raise pickle.UnpicklingError(f"a tensor of shape {list(size)} in {len(storage)} numbers")
     return storage.as_strided(tuple(size), tuple(stride), offset)
 
 
 def read_torchscript(archive: zipfile.ZipFile, root: str) -> dict[str, Tensor]:
-    """Tensors of a TorchScript archive by name, as in the state dict of its module.
+    """Read the tensors of a TorchScript archive by name, as in the state dict of its module.
 
     Args:
-        archive: opened, checked against bombs and foreign objects.
-        root: folder of the archive in which all members lie, with a slash at its end.
+        archive: Open archive, checked against bombs and foreign objects.
+        root: Folder of the archive with all members, with a slash at its end.
 
     Raises:
-        ModelError: (without the file's name) if the archive is damaged.
+        ModelError: If the archive is damaged; the message lacks the file's name.
     """
     try:
-        return dict(_tensors(_Unpickler(archive, root).load()))
+        return dict(_list_tensors(_Unpickler(archive, root).load()))
     except Exception as error:  # a pickle that is not what it should be fails in any way
         raise ModelError(f"is a damaged TorchScript archive ({reason(error)}): download it again") from error
 
 
-def _tensors(module: object) -> Iterator[tuple[str, Tensor]]:
-    """Named tensors of a module and all below it."""
+def _list_tensors(module: object) -> Iterator[tuple[str, Tensor]]:
+    """Yield the named tensors of a module and all below it."""
     waiting = [("", module)]
     for _ in range(_MAX_MODULES):
         if not waiting:

@@ -112,6 +112,13 @@ def test_forward_reads_both_depth_maps_and_trains_tower_and_sigma(features):
     assert "captions" not in model.state_dict()
 
 
+def test_features_of_captions_are_no_weights_and_belong_to_their_loss_alone(captions):
+    model = PretrainingModel(Tower(), LossSettings(caption=0.5), captions)
+    assert torch.equal(model.captions, captions)
+    assert set(model.state_dict()) == {"tower.scale", "sigma"}
+    assert PretrainingModel(Tower(), LossSettings(), captions).captions is None
+
+
 def test_sigma_is_fixed_where_nothing_is_to_be_weighed():
     assert not PretrainingModel(Tower(), LossSettings(cross=False)).sigma.requires_grad
 

@@ -87,9 +87,19 @@ def test_images_are_those_of_the_view_or_any_if_views_differ(pairs):
     same = batches(pairs, images=features, batch_size=5).batch(0).image
     views = [int(np.random.default_rng((0, 1, 0, place)).integers(10)) for place in range(5)]
     assert same[:, 1].tolist() == views
+    assert same[:, 0].tolist() == np.random.default_rng((0, 0, 0)).permutation(5).tolist()
     other = batches(pairs, images=features, batch_size=5, rendering=RenderingSettings(views="ring-3")).batch(0).image
     assert set(other[:, 0].tolist()) == set(range(5))
     assert other[:, 1].max() <= 9
+
+
+def test_captions_are_those_of_the_models_in_their_order(pairs):
+    names = [f"name {model}" for model in range(len(pairs))]
+    vocabulary = Vocabulary([[name] for name in names], CaptionSettings())
+    for epoch in range(2):
+        models = np.random.default_rng((0, 0, epoch)).permutation(5)[:4]
+        caption = batches(pairs, vocabulary=vocabulary).batch(epoch).caption
+        assert [vocabulary.texts[number] for number in caption.tolist()] == [names[model] for model in models]
 
 
 def test_without_images_and_captions_there_are_none(pairs):

@@ -9,47 +9,9 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from clip2point.cli import (
-    adapt,
-    app,
-    bench,
-    classify,
-    clusters,
-    convert,
-    demo,
-    duplicates_report,
-    evaluate,
-    index,
-    pairs,
-    pretrain,
-    push,
-    render,
-    reproduce,
-    search,
-    verify,
-)
-from clip2point.core.errors import Clip2PointError, InterruptedTrainingError
+from clip2point.core.errors import Clip2PointError, InterruptedTrainingError, PluginError
+from clip2point.core.registries import COMMANDS
 from clip2point.core.version import __version__
-
-_COMMANDS = (
-    demo,
-    classify,
-    render,
-    index,
-    search,
-    duplicates_report,
-    clusters,
-    adapt,
-    evaluate,
-    pairs,
-    pretrain,
-    reproduce,
-    convert,
-    push,
-    verify,
-    bench,
-    app,
-)
 
 
 class _CommandParser(argparse.ArgumentParser):
@@ -68,8 +30,16 @@ class _CommandParser(argparse.ArgumentParser):
             self._intermixed = False
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser with all commands."""
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser with all commands, or with one, so that the modules of the others need not be imported.
+
+    Args:
+        only: Name of a command; the parser has all if there is none of that name. A command of a plug-in that is broken
+            is left out with a warning, unless it is the one that is asked for.
+
+    Raises:
+        PluginError: If that one is broken.
+    """
     parser = argparse.ArgumentParser(
         prog="clip2point",
         description="Recognise 3D shapes with language.",
@@ -77,9 +47,22 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"clip2point {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_CommandParser)
-    for command in _COMMANDS:
-        command.add_parser(commands)
+    if only is not None and only in COMMANDS:
+        _add_command(commands, only)
+        return parser
+    for name in COMMANDS.names():
+        try:
+            _add_command(commands, name)
+        except PluginError as error:
+            warnings.warn(str(error), stacklevel=2)
     return parser
+
+
+def _add_command(commands: argparse._SubParsersAction[_CommandParser], name: str) -> None:
+    """Add one command to the parser."""
+    COMMANDS.load(name)(commands)
+    if name not in commands.choices or commands.choices[name].get_default("run") is None:
+        raise PluginError(f"the command {name!r} adds no parser of that name with a function 'run' among its defaults")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,10 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         was interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    # Commands repeat their words in what they write.
-    arguments = build_parser().parse_args(words, argparse.Namespace(words=words))
     warnings.showwarning = _show_warning
     try:
+        # Commands repeat their words in what they write.
+        arguments = build_parser(next(iter(words), "")).parse_args(words, argparse.Namespace(words=words))
         return int(arguments.run(arguments))
     except InterruptedTrainingError as error:
         print(f"interrupted: {error}", file=sys.stderr)

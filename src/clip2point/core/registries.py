@@ -22,7 +22,7 @@ class FormatEntry(Entry):
         up: Axis that points up in every file of the format, or "auto" if the format leaves it open.
     """
 
-    holds: Literal["meshes", "clouds", "meshes or clouds"]
+    holds: Literal["meshes", "clouds", "meshes or clouds"] = "meshes"
     up: str = "auto"
 
 
@@ -199,6 +199,19 @@ SOURCES: Registry[Entry] = Registry(
     elsewhere=dict.fromkeys(("sweethome3d", "manifest"), _POCKET_RECIPE),
 )
 
+#: The target adds the parser of a command to those of ``clip2point``.
+COMMANDS: Registry[Entry] = Registry(
+    "command",
+    "clip2point.commands",
+    {
+        name: Entry(f"clip2point.cli.{name.replace('-', '_')}:add_parser")
+        for name in (
+            *("demo", "classify", "render", "index", "search", "duplicates-report", "clusters", "adapt", "evaluate"),
+            *("pairs", "pretrain", "reproduce", "convert", "push", "verify", "bench", "app"),
+        )
+    },
+)
+
 REGISTRIES: Mapping[str, Registry[Any]] = {
     "formats": FORMATS,
     "styles": STYLES,
@@ -206,5 +219,6 @@ REGISTRIES: Mapping[str, Registry[Any]] = {
     "heads": HEADS,
     "datasets": DATASETS,
     "backbones": BACKBONES,
+    "commands": COMMANDS,
     "sources": SOURCES,
 }

@@ -27,11 +27,11 @@ class Entry:
 
     Attributes:
         target: "module:attribute".
-        summary: Half a sentence for help texts and tables.
+        summary: Half a sentence for help texts and tables; empty for what describes itself.
     """
 
     target: str
-    summary: str
+    summary: str = ""
 
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import version
-
 __version__ = "0.2.0"
 
 
@@ -17,6 +14,10 @@ def software_versions(*packages: str) -> dict[str, str]:
     Returns:
         Version by name: this package, Python, PyTorch, NumPy, numba, ``packages``, and the platform.
     """
+    # Both would be half of the time that ``import clip2point`` takes.
+    import platform
+    from importlib.metadata import version
+
     return {
         "clip2point": __version__,
         "python": platform.python_version(),

@@ -177,7 +177,15 @@ class Scorer(nn.Module):
 
 
 class DPAHead(TrainedHead):
-    """The dual-path adapter of CLIP2Point's public code."""
+    """The dual-path adapter of CLIP2Point's public code.
+
+    Examples:
+        >>> import torch
+        >>> examples = Examples(torch.randn(2, 8, 2, 6, 4), torch.arange(8) % 2)  # random, for the shapes alone
+        >>> head = DPAHead(epochs=2).fit(examples, torch.eye(2, 4), logit_scale=1.0)
+        >>> list(head.scores(examples.unaugmented).shape)
+        [8, 2]
+    """
 
     name = "dpa"
     views_tensor = "depth.ratio"
@@ -190,7 +198,15 @@ class DPAHead(TrainedHead):
 
 
 class GDPAHead(TrainedHead):
-    """The gated dual-path adapter of the paper, as this project reconstructs it."""
+    """The gated dual-path adapter of the paper, as this project reconstructs it.
+
+    Examples:
+        >>> import torch
+        >>> examples = Examples(torch.randn(2, 8, 2, 6, 4), torch.arange(8) % 2)  # random, for the shapes alone
+        >>> head = GDPAHead(gate="channel", epochs=2).fit(examples, torch.eye(2, 4), logit_scale=1.0)
+        >>> list(head.scores(examples.unaugmented).shape), list(head.gates(examples.unaugmented).shape)
+        ([8, 2], [8, 2])
+    """
 
     name = "gdpa"
     settings_type = GDPATrainingSettings
@@ -245,7 +261,15 @@ class GDPAHead(TrainedHead):
 
 
 class InterViewHead(TrainedHead):
-    """The inter-view adapter of PointCLIP."""
+    """The inter-view adapter of PointCLIP.
+
+    Examples:
+        >>> import torch
+        >>> examples = Examples(torch.randn(2, 8, 2, 6, 4), torch.arange(8) % 2)  # random, for the shapes alone
+        >>> head = InterViewHead(path="depth", epochs=2).fit(examples, torch.eye(2, 4), logit_scale=1.0)
+        >>> list(head.scores(examples.unaugmented).shape)
+        [8, 2]
+    """
 
     name = "inter-view"
     settings_type = InterViewSettings

@@ -29,6 +29,13 @@ def class_features(backbone: Backbone, labels: Sequence[str], templates: Sequenc
 
     Returns:
         [C, D] float32 unit features.
+
+    Examples:
+        >>> import torch
+        >>> from types import SimpleNamespace
+        >>> backbone = SimpleNamespace(encode_text=lambda texts: torch.tensor([[len(text), 1.0] for text in texts]))
+        >>> class_features(backbone, ["bed", "night_stand"], ["a {}", "my {}"]).shape
+        torch.Size([2, 2])
     """
     names = [label.replace("_", " ") for label in labels]
     prompts = [template.format(name) for name in names for template in templates]
@@ -81,12 +88,12 @@ def zero_shot_logits(
         [B, C] class scores: cosines summed over the views, in [-V, V].
 
     Examples:
-        >>> import clip2point, torch
-        >>> model = clip2point.load("pocket")
+        >>> import torch
+        >>> from types import SimpleNamespace
+        >>> backbone = SimpleNamespace(image_size=32, encode_depth=lambda depth: depth[..., 16, ::8])  # no tower
         >>> points = torch.nn.functional.normalize(torch.randn(2, 256, 3), dim=-1)
-        >>> text = model.class_features(["ball", "chair"])
-        >>> list(zero_shot_logits(model.backbone, points, text, image_size=model.backbone.image_size).shape)
-        [2, 2]
+        >>> list(zero_shot_logits(backbone, points, torch.eye(3, 4)).shape)
+        [2, 3]
     """
     if rotate_modelnet:
         points = rotate_modelnet_points(points)

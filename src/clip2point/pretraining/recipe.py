@@ -156,6 +156,14 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         OptionError: If it cannot be read, or a key is unknown, or a value is of the wrong type or out of its range; the
             message names file and key.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "my.yaml"
+        ...     _ = path.write_text("optimizer: {name: lamb, lr: 6e-3}")
+        ...     read_recipe(path).optimizer.lr
+        0.006
     """
     return recipe_from_dict(parse_yaml(path, "a recipe"), str(path))
 

@@ -79,6 +79,11 @@ def choose_recipes(recipes: Mapping[str, PaperRecipe], names: Sequence[str]) -> 
 
     Raises:
         OptionError: If no recipe has the name or fits the pattern.
+
+    Examples:
+        >>> from clip2point.reproduction.paper_recipe import paper_recipes
+        >>> [recipe.name for recipe in choose_recipes(paper_recipes(), ["zero-shot-modelnet10-*"])]
+        ['zero-shot-modelnet10-10-views', 'zero-shot-modelnet10-6-views']
     """
     patterns = ["*" if name == _ALL else name for name in names] or ["*"]
     for pattern in patterns:

@@ -105,6 +105,15 @@ def read_metrics(folder: Path) -> list[dict[str, float | None]]:
 
     Raises:
         DataError: If the file is damaged.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     log = MetricsLog(Path(folder), step=0)
+        ...     log.add(StepMetrics(1, 0.5, 0.1, 2.0, {"total": 3.0}, per_second=9.0, unit="pairs"))
+        ...     log.close()
+        ...     [row["loss"] for row in read_metrics(Path(folder))]
+        [3.0]
     """
     path = folder / METRICS
     if not path.is_file():

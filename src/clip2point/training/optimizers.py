@@ -119,7 +119,14 @@ def make_optimizer(model: nn.Module, settings: OptimizerSettings) -> Optimizer:
 
 
 def set_lr(optimizer: Optimizer, lr: float) -> None:
-    """Set the learning rate of all groups of parameters."""
+    """Set the learning rate of all groups of parameters.
+
+    Examples:
+        >>> optimizer = AdamW(nn.Linear(2, 2).parameters(), lr=0.1)
+        >>> set_lr(optimizer, 0.05)
+        >>> optimizer.param_groups[0]["lr"]
+        0.05
+    """
     for group in optimizer.param_groups:
         group["lr"] = lr
 

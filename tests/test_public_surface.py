@@ -11,11 +11,14 @@ import clip2point
 
 #: Public names with their parameters; None for what is not called.
 SURFACE = {
+    "AdaptSettings": "(*, unfreeze=None, epochs=None, wise_ft_alpha=None, precision=None, head='gdpa', options=None, "
+    "shots=None, augmented_views=2, up='auto', seed=0, target=0.95)",
     "Classification": "(source, guesses, up, up_from, points, seed, model, depth=None, unknown=False, "
     "in_distribution=True, vector=None)",
     "DPA": "(views, dim)",
     "Failure": "(source, error)",
-    "FewShotClassifier": "(model='pocket', *, head='gdpa', options=None, copies=2, up='auto', seed=0, target=0.95)",
+    "FewShotClassifier": "(model='pocket', *, head='gdpa', options=None, augmented_views=2, up='auto', seed=0, "
+    "target=0.95, unfreeze=None, epochs=None, wise_ft_alpha=None, precision=None, copies=None)",
     "GDPA": "(views, dim, settings=None)",
     "Guess": "(label, score, confidence, view_scores)",
     "Recogniser": "(backbone, settings, name, adapter=None, adapted=None)",
@@ -23,6 +26,7 @@ SURFACE = {
     "Shape": "(points, mesh=None, source='array', up='y')",
     "ViewSet": "(name, angles, distances=(), axes=())",
     "__version__": None,
+    "adapt": "(dataset, model='pocket', settings=None, *, run=None, progress=None)",
     "convert": "(path, out, *, clip=None, activation=None, tokenizer=None)",
     "find_shapes": "(path)",
     "list_models": "(folder=None)",

@@ -11,7 +11,9 @@ from clip2point.core.lazy import lazy_attributes
 from clip2point.core.version import __version__
 
 if TYPE_CHECKING:
+    from clip2point.adaptation.adapting import adapt
     from clip2point.adaptation.classifier import FewShotClassifier
+    from clip2point.adaptation.settings import AdaptSettings
     from clip2point.heads.dpa import DPA
     from clip2point.heads.gdpa import GDPA
     from clip2point.model.conversion import convert
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
 #: Public names by the module that they are imported from when they are first used.
 _PLACES = {
+    "adaptation.adapting": ("adapt",),
     "adaptation.classifier": ("FewShotClassifier",),
+    "adaptation.settings": ("AdaptSettings",),
     "heads.dpa": ("DPA",),
     "heads.gdpa": ("GDPA",),
     "model.conversion": ("convert",),
@@ -45,6 +49,7 @@ _PLACES = {
 __all__ = [
     "DPA",
     "GDPA",
+    "AdaptSettings",
     "Classification",
     "Failure",
     "FewShotClassifier",
@@ -54,6 +59,7 @@ __all__ = [
     "Shape",
     "ViewSet",
     "__version__",
+    "adapt",
     "convert",
     "find_shapes",
     "list_models",

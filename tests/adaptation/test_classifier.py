@@ -12,8 +12,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 import clip2point
 from clip2point import FewShotClassifier
-from clip2point.adaptation.few_shot import hold_out
-from clip2point.core.errors import DataError, ModelError, OptionError, ShapeError
+from clip2point.core.errors import ModelError, OptionError, ShapeError
 from clip2point_shapes import generate, write_mesh
 
 CLASSES = ("table", "chair", "lamp")
@@ -39,7 +38,7 @@ def labels():
 
 @pytest.fixture(scope="module")
 def fitted(model, shapes, labels):
-    return FewShotClassifier(model, head="nearest-mean", copies=2).fit(shapes, labels)
+    return FewShotClassifier(model, head="nearest-mean", augmented_views=2).fit(shapes, labels)
 
 
 def test_it_learns_in_scikit_learns_manner(fitted, shapes, labels):
@@ -61,7 +60,7 @@ def test_the_same_seed_gives_the_same_bits(model, shapes, labels, fitted):
 
 def test_labels_may_be_numbers(model, shapes, tmp_path):
     numbers = np.repeat([10, 9, 2], COUNT)
-    found = FewShotClassifier(model, head="linear", copies=1).fit(shapes, numbers)
+    found = FewShotClassifier(model, head="linear", augmented_views=1).fit(shapes, numbers)
     assert found.classes_.tolist() == [2, 9, 10]
     assert found.predict(shapes).dtype.kind == "i"
     found.save(tmp_path)
@@ -71,8 +70,9 @@ def test_labels_may_be_numbers(model, shapes, tmp_path):
 
 
 def test_parameters_are_scikit_learns(model):
-    found = FewShotClassifier(model, head="linear", options={"c": 1.0}, copies=2, up="z", seed=3, target=0.9)
-    names = {"model", "head", "options", "copies", "up", "seed", "target"}
+    found = FewShotClassifier(model, head="linear", options={"c": 1.0}, augmented_views=2, up="z", seed=3, target=0.9)
+    names = {"model", "head", "options", "augmented_views", "up", "seed", "target"}
+    names |= {"unfreeze", "epochs", "wise_ft_alpha", "precision", "copies"}
     assert found.get_params().keys() == names
     copied = clone(found)
     assert copied.model is model
@@ -84,9 +84,9 @@ def test_parameters_are_scikit_learns(model):
 
 
 def test_cross_validation_and_search(model, shapes, labels):
-    scores = cross_val_score(FewShotClassifier(model, head="linear", copies=1), shapes, labels, cv=2)
+    scores = cross_val_score(FewShotClassifier(model, head="linear", augmented_views=1), shapes, labels, cv=2)
     assert ((scores >= 0) & (scores <= 1)).all()
-    search = GridSearchCV(FewShotClassifier(model, copies=1), {"head": ["zero-shot", "nearest-mean"]}, cv=2)
+    search = GridSearchCV(FewShotClassifier(model, augmented_views=1), {"head": ["zero-shot", "nearest-mean"]}, cv=2)
     search.fit(shapes, np.array(labels))
     assert search.best_params_["head"] in ("zero-shot", "nearest-mean")
     assert set(search.predict(shapes[:2])) <= set(labels)
@@ -95,7 +95,7 @@ def test_cross_validation_and_search(model, shapes, labels):
 @pytest.mark.parametrize("head", ["gdpa", "tip-adapter", "linear", "zero-shot"])
 def test_one_example_of_each_class_is_enough(model, shapes, labels, head):
     options = {"epochs": 2} if head == "gdpa" else None
-    found = FewShotClassifier(model, head=head, options=options, copies=2)
+    found = FewShotClassifier(model, head=head, options=options, augmented_views=2)
     with pytest.warns(UserWarning, match="no class has two examples, so none can be held out"):
         found.fit(shapes[::COUNT], labels[::COUNT])
     assert found.recogniser_.adapted.threshold is found.recogniser_.adapted.ood is None
@@ -127,7 +127,7 @@ def test_files_and_arrays_do_as_well(fitted, shapes, labels, tmp_path):
     write_mesh(generate("chair"), path)
     assert fitted.predict([path, str(path)]).shape == (2,)
     clouds = np.stack([clip2point.sample_points(shape, 64, 0) for shape in shapes])
-    found = FewShotClassifier(fitted.model, head="nearest-mean", copies=1, up="y").fit(clouds, labels)
+    found = FewShotClassifier(fitted.model, head="nearest-mean", augmented_views=1, up="y").fit(clouds, labels)
     assert found.predict(clouds[:3]).shape == (3,)
 
 
@@ -136,7 +136,7 @@ def test_what_is_saved_is_loaded(fitted, shapes, tmp_path):
     loaded = FewShotClassifier.load(tmp_path / "mine", dtype="fp32")
     np.testing.assert_array_equal(loaded.predict_proba(shapes), fitted.predict_proba(shapes))
     assert loaded.validation_ == fitted.validation_
-    for name in ("head", "copies", "up", "seed", "target"):
+    for name in ("head", "augmented_views", "up", "seed", "target"):
         assert loaded.get_params()[name] == fitted.get_params()[name]
     loaded.fit(shapes[:8], ["a"] * 4 + ["b"] * 4)
     assert loaded.classes_.tolist() == ["a", "b"]
@@ -150,7 +150,7 @@ def test_a_model_without_a_head_is_no_classifier(tiny_clip):
 def test_a_senseless_record_is_said(fitted, tmp_path):
     fitted.save(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    for parameters in ({"colour": 1}, {"copies": {"count": 0}}, [1]):
+    for parameters in ({"colour": 1}, {"augmented_views": {"count": 0}}, [1]):
         config["record"]["parameters"] = parameters
         (tmp_path / "config.json").write_text(json.dumps(config))
         with pytest.raises(ModelError, match='config.json has a senseless "record"'):
@@ -167,7 +167,7 @@ def test_fitted_ones_are_not_pickled(fitted):
 @pytest.mark.parametrize("head", ["nearest-mean", "gdpa", "zero-shot"])
 def test_classes_can_be_added(model, shapes, labels, head, tmp_path):
     options = {"epochs": 2} if head == "gdpa" else None
-    found = FewShotClassifier(model, head=head, options=options, copies=2).fit(shapes[:8], labels[:8])
+    found = FewShotClassifier(model, head=head, options=options, augmented_views=2).fit(shapes[:8], labels[:8])
     before = [{guess.label: guess.score for guess in answer.guesses} for answer in found.recognise(shapes)]
     found.add_classes(shapes[8:], labels[8:])
     assert found.classes_.tolist() == ["chair", "lamp", "table"]
@@ -182,9 +182,13 @@ def test_classes_can_be_added(model, shapes, labels, head, tmp_path):
 
 
 def test_words_alone_add_a_class_where_the_head_goes_by_words(model, shapes, labels):
-    found = FewShotClassifier(model, head="zero-shot", copies=1).fit(shapes, labels).add_classes(None, ["night stand"])
+    found = (
+        FewShotClassifier(model, head="zero-shot", augmented_views=1)
+        .fit(shapes, labels)
+        .add_classes(None, ["night stand"])
+    )
     assert "night stand" in found.classes_
-    example_head = FewShotClassifier(model, head="nearest-mean", copies=1).fit(shapes, labels)
+    example_head = FewShotClassifier(model, head="nearest-mean", augmented_views=1).fit(shapes, labels)
     with pytest.raises(OptionError):
         example_head.add_classes(None, ["night stand"])
 
@@ -194,7 +198,7 @@ def test_what_cannot_be_added_is_said(fitted, model, shapes, labels):
         copied(fitted).add_classes(shapes[:2], ["chair", "depth"])
     with pytest.raises(OptionError, match="labels whole numbers: expected strings"):
         copied(fitted).add_classes(shapes[:2], [1, 2])
-    linear = FewShotClassifier(model, head="linear", copies=1).fit(shapes, labels)
+    linear = FewShotClassifier(model, head="linear", augmented_views=1).fit(shapes, labels)
     with pytest.raises(OptionError, match="fit"):
         linear.add_classes(shapes[:2], ["depth", "map"])
 
@@ -220,7 +224,32 @@ def copied(fitted):
 )
 def test_senseless_examples_are_refused(model, shapes, labels, change, error, message):
     with pytest.raises(error, match=message):
-        FewShotClassifier(model, head="zero-shot", copies=1).fit(*change(shapes, labels))
+        FewShotClassifier(model, head="zero-shot", augmented_views=1).fit(*change(shapes, labels))
+
+
+def test_the_former_name_of_augmented_views_works_and_warns(model, shapes, labels):
+    one = FewShotClassifier(model, head="nearest-mean", copies=1)
+    with pytest.warns(DeprecationWarning, match="is called augmented_views now"):
+        one.fit(shapes, labels)
+    other = FewShotClassifier(model, head="nearest-mean", augmented_views=1).fit(shapes, labels)
+    np.testing.assert_array_equal(one.predict_proba(shapes), other.predict_proba(shapes))
+
+
+def test_shapes_without_labels_are_refused(model, shapes):
+    with pytest.raises(OptionError, match="no labels: expected one for each shape, or a data set instead"):
+        FewShotClassifier(model).fit(shapes)
+
+
+def test_a_tuned_tower_is_where_a_loaded_classifier_begins(model, shapes, labels, tmp_path):
+    pytest.importorskip("lightning_fabric")
+    found = FewShotClassifier(model, head="nearest-mean", unfreeze="last-1", epochs=1).fit(shapes, labels)
+    before, after = (tuned.backbone.fingerprint() for tuned in (model, found.recogniser_))
+    assert before != after
+    found.save(tmp_path)
+    loaded = FewShotClassifier.load(tmp_path, dtype="fp32")
+    assert loaded.recogniser_.backbone.fingerprint() == after
+    assert loaded.unfreeze is None
+    assert loaded.fit(shapes, labels).recogniser_.backbone.fingerprint() == after
 
 
 def test_senseless_options_are_refused(model, shapes, labels):
@@ -238,26 +267,7 @@ def test_shapes_that_do_not_say_which_way_is_up(model, labels, tmp_path):
     path = tmp_path / "chair.off"
     write_mesh(generate("chair"), path)
     with pytest.raises(OptionError, match=r"chair.off: does not say which axis points up; give up='y' or up='z'"):
-        FewShotClassifier(model, copies=1).fit([path] * 12, labels)
-
-
-def test_a_fifth_of_each_class_is_held_out():
-    labels = np.repeat([0, 1, 2, 3], [1, 2, 10, 15])
-    chosen = hold_out(labels, 0)
-    assert np.bincount(labels[chosen], minlength=4).tolist() == [0, 1, 2, 3]
-    np.testing.assert_array_equal(chosen, hold_out(labels, 0))
-    assert not np.array_equal(chosen, hold_out(labels, 1))
-    assert not hold_out(np.arange(3), 0).any()
-
-
-def test_a_class_without_examples_is_said(model, shapes):
-    from clip2point.adaptation.few_shot import learn
-    from clip2point.data.given_shapes import label_shapes
-    from clip2point.features.view_features import extract_features
-
-    examples = extract_features(model, label_shapes(shapes[:2], ["chair", "chair"])).examples
-    with pytest.raises(DataError, match="the class 'lamp' has no example that can be learned from"):
-        learn(model, examples, ["chair", "lamp"], np.array([True, False]))
+        FewShotClassifier(model, augmented_views=1).fit([path] * 12, labels)
 
 
 def test_the_name_is_public_and_importing_it_late():

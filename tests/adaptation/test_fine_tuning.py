@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import signal
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,8 @@ import pytest
 import torch
 
 import clip2point
-from clip2point.adaptation.fine_tuning import FineTuningSettings
 from clip2point.adaptation.fine_tuning import fine_tune as run_fine_tuning
+from clip2point.adaptation.fine_tuning_settings import FineTuningRun, FineTuningSettings
 from clip2point.adaptation.shape_batches import ShapeBatches, ViewingSettings, draw_shapes
 from clip2point.core.errors import InterruptedTrainingError, OptionError
 from clip2point.data import open_dataset, sample_dataset
@@ -60,9 +61,11 @@ SETTINGS = FineTuningSettings(
 )
 
 
-def fine_tune(*arguments, **options):
+def fine_tune(model, train, validation, settings, folder, *, resume=False, callback=None):
     """The tuned model of a fine-tuning that is not interrupted."""
-    return run_fine_tuning(*arguments, **options).require_model()
+    watch = None if callback is None else lambda watched: nullcontext(callback)
+    run = FineTuningRun(folder, resume=resume, watch=watch)
+    return run_fine_tuning(model, train, validation, settings, run).require_model()
 
 
 class Crash:
@@ -176,9 +179,8 @@ def test_an_interrupted_run_is_an_outcome_without_a_model(model, toys, keep, tmp
 
     callback = Crash(None)
     callback.on_step = callback.on_validation = interrupt
-    result = run_fine_tuning(
-        model, toys["train"], None, SETTINGS, tmp_path / "out" if keep else None, callback=callback
-    )
+    run = FineTuningRun(tmp_path / "out" if keep else None, watch=lambda folder: nullcontext(callback))
+    result = run_fine_tuning(model, toys["train"], None, SETTINGS, run)
     assert result.model is None
     assert result.outcome.interrupted
     assert result.outcome.checkpoint == (tmp_path / "out" / "checkpoints" / "last.pt" if keep else None)

@@ -1,13 +1,10 @@
 import json
 import re
-from argparse import Namespace
 
 import numpy as np
 import pytest
 
 import clip2point
-from clip2point.adaptation.fine_tuning import FineTuningSettings
-from clip2point.cli import tuning_options as fine_tuning
 from clip2point.cli.main import main
 from clip2point.core.registries import HEADS
 from clip2point_shapes import generate, write_mesh
@@ -18,15 +15,15 @@ CLASSES = ("chair", "lamp", "table")
 @pytest.fixture
 def arguments(labelled, tiny_clip, tmp_path):
     rendering = ["--model", str(tiny_clip), "--dtype", "fp32", "--points", "64", "--views", "ring-2"]
-    return ["adapt", f"folder:{labelled}", "--up", "y", "--out", str(tmp_path / "mine"), "--copies", "2", *rendering]
+    return ["adapt", f"folder:{labelled}", "--up", "y", "--out", str(tmp_path / "mine"), *rendering]
 
 
 def test_a_model_is_learned_written_and_used(arguments, labelled, tiny_clip, tmp_path, capsys):
     assert main([*arguments, "--head", "nearest-mean"]) == 0
     printed = capsys.readouterr().out
-    assert "Learned 3 classes from 15 shapes, 2 looks at each" in printed
+    assert "Learned 3 classes from 15 shapes; augmented views of each: 2" in printed
     assert f"nearest-mean on the features of {tiny_clip}" in printed
-    for words in ("validation accuracy", "3 shapes that were held out", "temperature", "threshold", "for features"):
+    for words in ("validation accuracy", "of 3 held-out shapes", "temperature", "threshold", "for features"):
         assert words in printed
     command = next(line for line in printed.splitlines() if line.startswith("Use it: "))
     words = command.removeprefix("Use it: clip2point ").replace("FILES", str(labelled / "chair")).split()
@@ -104,7 +101,7 @@ def test_train_is_what_is_learned_from(tiny_clip, tmp_path, capsys):
             for seed in range(2):
                 write_mesh(generate(name, seed=seed), tmp_path / "set" / split / name / f"{seed}.off")
     arguments = ["adapt", f"folder:{tmp_path / 'set'}", "--up", "y", "--model", str(tiny_clip), "--points", "64"]
-    arguments += ["--out", str(tmp_path / "mine"), "--head", "nearest-mean", "--copies", "1", "--views", "ring-2"]
+    arguments += ["--out", str(tmp_path / "mine"), "--head", "nearest-mean", "--views", "ring-2"]
     assert main([*arguments, "--json"]) == 0
     assert clip2point.load(tmp_path / "mine").adapted.record["data"]["split"] == "train"
     capsys.readouterr()
@@ -149,8 +146,8 @@ def test_verify_looks_below_the_head(arguments, tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     assert main(["verify", "--model", str(tmp_path / "mine")]) == 0
     captured = capsys.readouterr()
-    assert "the head is whole" in captured.err
-    assert "2 demo shapes, 2 labels" in captured.out
+    assert "its head is intact" in captured.err
+    assert "of 2 demo shapes correct" in captured.out
 
 
 @pytest.mark.parametrize(
@@ -178,19 +175,6 @@ def test_the_up_axis_and_the_folder_are_checked_first(arguments, tiny_clip, tmp_
     assert "is the folder of the model to learn with" in capsys.readouterr().err
 
 
-def test_the_parser_knows_how_long_towers_are_trained():
-    assert FineTuningSettings().training.epochs == fine_tuning.EPOCHS
-
-
-@pytest.mark.parametrize(("shapes", "epochs", "keep"), [(10, 200, 0.5), (160, 29, 0.5), (600, 8, 0), (4000, 8, 0)])
-def test_a_few_shapes_are_shown_more_often_and_teach_less(shapes, epochs, keep):
-    arguments = Namespace(unfreeze="all", epochs=None, precision=None, keep=None)
-    assert fine_tuning.share_kept(arguments, shapes) == keep
-    assert fine_tuning.share_kept(Namespace(**{**vars(arguments), "keep": 0.2}), shapes) == 0.2
-    assert fine_tuning.settings_of(arguments, shapes).training.epochs == epochs
-    assert fine_tuning.settings_of(Namespace(**{**vars(arguments), "epochs": 3}), shapes).training.epochs == 3
-
-
 def test_a_tower_is_trained_before_the_head(arguments, tmp_path, capsys):
     pytest.importorskip("lightning_fabric")
     assert main([*arguments, "--head", "nearest-mean", "--unfreeze", "last-1", "--epochs", "1", "--json"]) == 0
@@ -211,3 +195,29 @@ def test_unknown_heads_are_answered_with_the_nearest(arguments, capsys, monkeypa
         with pytest.raises(SystemExit):
             main([*arguments, "--head", name])
         assert re.search(answer, capsys.readouterr().err)
+
+
+def test_former_names_of_options_still_work_and_warn(arguments, tmp_path, capsys):
+    pytest.importorskip("lightning_fabric")
+    tuned = [*arguments, "--head", "nearest-mean", "--unfreeze", "last-1", "--epochs", "1", "--json"]
+    weights = []
+    for words in (["--copies", "1", "--keep", "0.75"], ["--augmented-views", "1", "--wise-ft-alpha", "0.25"]):
+        assert main([*tuned, *words]) == 0
+        captured = capsys.readouterr()
+        assert json.loads(captured.out)["copies"] == 1
+        for former, present in (
+            ("--copies", "--augmented-views"),
+            ("--keep", "--wise-ft-alpha, which is 1 minus that"),
+        ):
+            assert (f"{former} is deprecated and goes in version 0.3: use {present}" in captured.err) == (
+                former in words
+            )
+        weights.append((tmp_path / "mine" / "base" / "model.safetensors").read_bytes())
+        (tmp_path / "mine").rename(tmp_path / words[0])
+    assert weights[0] == weights[1]
+    with pytest.raises(SystemExit):
+        main(["adapt", "--help"])
+    printed = capsys.readouterr().out
+    assert "--wise-ft-alpha" in printed
+    assert "--keep" not in printed
+    assert "--copies" not in printed

@@ -9,7 +9,7 @@ from clip2point.cli.main import main
 @pytest.fixture
 def arguments(labelled, tiny_clip):
     rendering = ["--points", "64", "--views", "ring-2"]
-    return ["evaluate", f"folder:{labelled}", "--up", "y", "--model", str(tiny_clip), *rendering, "--copies", "2"]
+    return ["evaluate", f"folder:{labelled}", "--up", "y", "--model", str(tiny_clip), *rendering]
 
 
 def test_few_shot_as_json(arguments, labelled, capsys):
@@ -61,7 +61,7 @@ def test_a_tower_is_trained_once(protocol, arguments, tmp_path, monkeypatch, cap
     assert len({path.parent for path in towers}) == (2 if protocol == "few-shot" else 1)
     assert main(words) == 0
     assert json.loads(capsys.readouterr().out)["fits"] == json.loads(first.out)["fits"]
-    assert main([*words, "--keep", "1"]) == 0  # nothing is left of the training, and nothing trained again
+    assert main([*words, "--wise-ft-alpha", "0"]) == 0  # nothing is left of the training, and nothing trained again
     kept = json.loads(capsys.readouterr().out)["fits"]
     assert main([word for word in words if word not in ("--unfreeze", "last-1", "--epochs", "1")]) == 0
     untrained = json.loads(capsys.readouterr().out)["fits"]
@@ -96,7 +96,7 @@ def test_long_work_says_how_far_it_is_where_there_is_no_terminal(monkeypatch, ca
         (["--protocol", "supervised", "--validation-shots", "1"], "--validation-shots does not go with"),
         (["--protocol", "few-shot", "--split", "train"], "--split does not go with --protocol few-shot"),
         (["--protocol", "few-shot", "--sweep", "points=1,2"], "--sweep does not go with --protocol few-shot"),
-        (["--protocol", "few-shot", "--keep", "0"], "--keep belongs to the training of a tower"),
+        (["--protocol", "few-shot", "--wise-ft-alpha", "0"], "--wise-ft-alpha belongs to the training of a tower"),
         (["--protocol", "supervised", "--epochs", "2"], "--epochs belongs to the training of a tower"),
         (["--protocol", "few-shot", "--shots", "1,x"], "--shots 1,x: expected whole numbers"),
         (["--protocol", "few-shot", "--heads", "oracle"], "unknown head 'oracle': expected one of"),

@@ -58,8 +58,8 @@ def test_strengths_reach_the_points(clouds):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"count": 0}, "0 augmented views: expected 1"),
-        ({"count": 101}, "101 augmented views"),
+        ({"count": 0}, "count is 0: expected 1 to 100"),
+        ({"count": 101}, "count is 101"),
         ({"part": 0.0}, "part is 0.0: expected above 0"),
         ({"part": 1.1}, "part is 1.1"),
         ({"stretch": 0.5}, "stretch is 0.5"),

@@ -1,20 +1,23 @@
-"""The few-shot classifier: a model that learns from a user's own examples, in the manner of scikit-learn."""
+"""The few-shot classifier: adaptation with the interface of scikit-learn."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from clip2point.adaptation.few_shot import check_head, hold_out, learn
+from clip2point.adaptation.adapting import adapt
+from clip2point.adaptation.settings import AdaptSettings
 from clip2point.core.errors import ModelError, OptionError, ShapeError
 from clip2point.core.labels import check_labels
+from clip2point.core.strict_config import rename_keys
 from clip2point.data import Dataset
 from clip2point.data.given_shapes import WHOLE_NUMBERS, check_list, kind_of_labels, label_shapes, read_labels
 from clip2point.features.augmented_views import AugmentedViewSettings
@@ -26,31 +29,48 @@ from clip2point.model.loading import load
 from clip2point.model.recogniser import Recogniser
 from clip2point.model.results import Classification, Failure
 from clip2point.shapes import ShapeLike
+from clip2point.training.settings import Precision
+
+#: Parameters that model folders of older versions know by other names.
+_RENAMED = {"parameters.copies": "parameters.augmented_views"}
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
-    """Learns classes of shapes from a few labelled examples of each.
+    """Classifier of shapes that learns from a few labelled examples of each class; see ``clip2point.adapt``.
 
-    The towers of a model stay as they are; a head on their view features is fitted, in seconds to minutes. A fifth of
-    the examples is held out to choose the head's options, to calibrate its confidence, and to find the threshold below
-    which a shape is called unknown; then the head is fitted once more on all. With one example of each class there is
-    nothing to hold out: a warning says so, and no shape is called unknown.
+    A head on the view features of a model is fitted, in seconds to minutes; with ``unfreeze`` the depth tower is tuned
+    first, which takes minutes to hours. A fifth of the examples is held out to choose the head's options, to calibrate
+    its confidence, and to find the threshold below which a shape is called unknown; then the head is fitted once more
+    on all. With one example of each class nothing can be held out: a warning says so, and no shape is called unknown.
 
     Args:
-        model: a name or folder as ``clip2point.load`` takes it, or a loaded model, which copies share.
-        head: "gdpa", "dpa", "inter-view", "tip-adapter", "tip-adapter-f", "linear", "nearest-mean", "zero-shot",
-            "depth-path", "image-path", or "auto" for the one that is best on the held-out examples.
-        options: of the head, instead of those that are chosen on the held-out examples.
-        copies: looks at each shape, the first as it is and the others changed a little; a number, or with how they are
-            changed.
-        up: the axis that points up in all shapes; "auto" believes each shape or its file format.
-        seed: of the point sampling, of what is held out, and of the training.
-        target: share of answers that is to be right among those that are not called unknown.
+        model: Name or folder as ``clip2point.load`` takes it, or a loaded model, which copies share.
+        head: Name of a head ("gdpa", "dpa", "inter-view", "tip-adapter", "tip-adapter-f", "linear", "nearest-mean",
+            "zero-shot", "depth-path", "image-path", or one of a plug-in), or "auto" for the one that is best on the
+            held-out examples.
+        options: Options of the head; the others are chosen on the held-out examples.
+        augmented_views: Number of augmented views of each example, the first of them the unchanged shape, or settings.
+        up: Axis that points up in all shapes; "auto" takes what each shape or its file format declares.
+        seed: Seed of the point sampling, of what is held out, and of the training.
+        target: Accuracy to reach among the shapes that are not called unknown, in [0, 1].
+        unfreeze: Part of the depth tower to train ("last-N", "all" or "lora"); None for no training.
+        epochs: Epochs of the training (>= 1); by default 8, and more where these are under 200 steps.
+        wise_ft_alpha: Mixing coefficient of WiSE-FT, from 0 (the weights before the training) to 1 (those after it);
+            by default 0.5 where 8 epochs are under 200 steps, and 1 otherwise.
+        precision: Number format of the training, "32-true" or "bf16-mixed".
+        copies: Deprecated name of ``augmented_views``.
 
     Attributes:
-        classes_: [C] the labels that occurred, sorted; strings or whole numbers, as they were given.
-        recogniser_: the model with the head: its ``Recogniser.classify`` names single shapes.
-        validation_: how good the head was on the held-out examples, as JSON types; None if there were none.
+        classes_: [C] labels that occurred, sorted; strings or whole numbers, as they were given.
+        recogniser_: Model with the head; its ``Recogniser.classify`` names single shapes.
+        validation_: Figures on the held-out examples, as JSON types; None if there were none.
+
+    Examples:
+        >>> from clip2point import FewShotClassifier
+        >>> classifier = FewShotClassifier(head="tip-adapter", up="y")
+        >>> classifier.fit(["parts/bolt/1.ply", "parts/nut/1.ply"], ["bolt", "nut"])  # doctest: +SKIP
+        >>> classifier.predict(["new.ply"])  # doctest: +SKIP
+        array(['bolt'], dtype='<U4')
     """
 
     classes_: NDArray[Any]
@@ -63,70 +83,64 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         *,
         head: str = "gdpa",
         options: Mapping[str, Any] | None = None,
-        copies: int | AugmentedViewSettings = 2,
+        augmented_views: int | AugmentedViewSettings = 2,
         up: str = "auto",
         seed: int = 0,
         target: float = 0.95,
+        unfreeze: str | None = None,
+        epochs: int | None = None,
+        wise_ft_alpha: float | None = None,
+        precision: Precision | None = None,
+        copies: int | AugmentedViewSettings | None = None,
     ) -> None:
-        self.model, self.head, self.options, self.copies = model, head, options, copies
+        self.model, self.head, self.options, self.augmented_views = model, head, options, augmented_views
         self.up, self.seed, self.target = up, seed, target
+        self.unfreeze, self.epochs, self.wise_ft_alpha, self.precision = unfreeze, epochs, wise_ft_alpha, precision
+        self.copies = copies
 
-    def fit(self, shapes: Sequence[ShapeLike], labels: ArrayLike) -> FewShotClassifier:
-        """Learn.
+    def fit(self, shapes: Sequence[ShapeLike] | Dataset | str, labels: ArrayLike | None = None) -> FewShotClassifier:
+        """Learn from labelled shapes.
 
         Args:
-            shapes: N files, Shapes or point arrays.
-            labels: [N] strings or whole numbers. Heads that go by words read them as the names of the classes.
+            shapes: N files, Shapes or point arrays; or a data set or its name, without labels beside it.
+            labels: [N] strings or whole numbers. Heads that know classes by words read them as names of the classes.
 
         Returns:
             This classifier.
 
         Raises:
-            ShapeError: if a shape cannot be read.
-            OptionError: if an argument makes no sense, or a shape does not say which way is up.
-            ModelError: if there is no such model.
+            ShapeError: A shape cannot be read.
+            OptionError: An argument makes no sense, or a shape does not say which way is up.
+            DataError: A class has too few shapes, or the data set is missing or broken.
+            ModelError: There is no such model.
         """
-        classes = np.unique(read_labels(labels, shapes))
-        check_head(self.head, self.options)
-        model = self.model if isinstance(self.model, Recogniser) else load(self.model)
-        examples = self._examples(model, label_shapes(shapes, labels, self.up))
-        learned = learn(
-            model,
-            examples,
-            check_labels([str(label) for label in classes]),
-            hold_out(examples.labels.numpy(), self.seed),
-            head=self.head,
-            options=self.options,
-            seed=self.seed,
-            target=self.target,
-            record={
-                "data": "examples given in Python",
-                "shapes": len(examples),
-                "labels": kind_of_labels(classes),
-                "parameters": {
-                    "copies": self.copies if isinstance(self.copies, int) else asdict(self.copies),
-                    **{name: getattr(self, name) for name in ("up", "seed", "target")},
-                },
-            },
-        )
-        self.classes_, self.recogniser_ = classes, learned.model
-        self.validation_ = learned.adapted.record["validation"]
+        if labels is None:
+            if not isinstance(shapes, Dataset | str):
+                raise OptionError("no labels: expected one for each shape, or a data set instead of shapes")
+            result = adapt(shapes, self.model, self._settings())
+            classes = np.unique(result.head.classes)
+        else:
+            settings, given = self._settings(), cast("Sequence[ShapeLike]", shapes)
+            classes = np.unique(read_labels(labels, given))
+            result = adapt((given, labels), self.model, settings)
+        self.classes_, self.recogniser_ = classes, result.model
+        self.validation_ = result.head.record["validation"]
         return self
 
     def predict(self, shapes: Sequence[ShapeLike]) -> NDArray[Any]:
-        """The most probable label [N] of each shape, also where it would be called unknown.
+        """Return the most probable label [N] of each shape, also where it would be called unknown.
 
         Raises:
-            ShapeError: if a shape cannot be read.
+            ShapeError: A shape cannot be read.
         """
         best = self.predict_proba(shapes).argmax(1)
         return self.classes_[best]
 
     def predict_proba(self, shapes: Sequence[ShapeLike]) -> NDArray[np.float64]:
-        """Calibrated confidence [N, C] in each of ``classes_``.
+        """Return the calibrated confidence [N, C] in each of ``classes_``.
 
         Raises:
-            ShapeError: if a shape cannot be read.
+            ShapeError: A shape cannot be read.
         """
         names = self._names()
         answers = self._answers(shapes, labels=names, top=len(names))
@@ -139,34 +153,35 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
     def recognise(
         self, shapes: Sequence[ShapeLike], *, top: int = 5, unknown_below: float | None = None
     ) -> list[Classification]:
-        """Answers that may be "unknown", with confidences and the next best names.
+        """Return answers that may be "unknown", with confidences and the next best names.
 
         Args:
             shapes: N files, Shapes or point arrays.
-            top: how many names to return at most.
-            unknown_below: confidence below which a shape counts as unknown, instead of the confidence and OOD
-                thresholds that were found.
+            top: Largest number of names to return.
+            unknown_below: Confidence below which a shape counts as unknown, in place of both thresholds that were
+                found.
 
         Raises:
-            ShapeError: if a shape cannot be read.
+            ShapeError: A shape cannot be read.
         """
         return self._answers(shapes, top=top, unknown_below=unknown_below)
 
     def add_classes(self, shapes: Sequence[ShapeLike] | None, labels: ArrayLike) -> FewShotClassifier:
-        """Learn more classes and leave all that was learned of the others as it is.
+        """Learn more classes, and leave everything that was learned of the others as it is.
 
         Confidences stay calibrated, and the threshold chosen, for the classes that the classifier began with.
 
         Args:
-            shapes: examples, or None where the head goes by words: gdpa, dpa, inter-view, zero-shot and single paths.
-            labels: [N] of the examples, or the new labels themselves; of the same type as the others.
+            shapes: Examples, or None where the head knows classes by words: gdpa, dpa, inter-view, zero-shot and
+                single paths.
+            labels: [N] labels of the examples, or the new labels themselves; of the same type as the others.
 
         Returns:
             This classifier.
 
         Raises:
-            OptionError: if a class is known already, or the head has to be fitted again to know more.
-            ShapeError: if a shape cannot be read.
+            OptionError: A class is known already, or the head has to be fitted again to know more.
+            ShapeError: A shape cannot be read.
         """
         known, adapted = self._names(), self._adapted()
         classes = np.unique(read_labels(labels, shapes))
@@ -196,23 +211,25 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         """Write the model to a folder, which ``--model``, ``clip2point.load`` and ``load`` take.
 
         Raises:
-            OptionError: if the folder holds something else.
-            ModelError: if the towers can neither be named nor written.
+            OptionError: The folder holds something else.
+            ModelError: The towers can neither be named nor written.
         """
         self._adapted()
         save_adapted(Path(folder), self.recogniser_)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu", dtype: str = "auto") -> FewShotClassifier:
-        """Read what ``save`` or ``clip2point adapt`` wrote.
+        """Read a folder that ``save`` or ``clip2point adapt`` wrote.
+
+        Where its tower was tuned, the classifier begins with the tuned tower: another ``fit`` fits a head alone.
 
         Args:
-            folder: with the model.
-            device: see ``clip2point.load``.
-            dtype: see ``clip2point.load``.
+            folder: Folder of the model.
+            device: Name of a torch device.
+            dtype: Number format of the vision towers, "auto", "fp32" or "bf16".
 
         Raises:
-            ModelError: if there is no such model, or it has no head.
+            ModelError: There is no such model, or it has no head.
         """
         recogniser = load(folder, device=device, dtype=dtype)
         adapted = recogniser.adapted
@@ -220,8 +237,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
             raise ModelError(f"{folder}: a model without a head: expected one that learned from examples")
         found = cls(recogniser.without_head(), head=adapted.head.name, options=adapted.head.options)
         try:
-            found.set_params(**adapted.record.get("parameters", {}))
-            found.copies = AugmentedViewSettings(**found.copies) if isinstance(found.copies, dict) else found.copies
+            found.set_params(**rename_keys(adapted.record, _RENAMED).get("parameters", {}))
+            if isinstance(found.augmented_views, dict):
+                found.augmented_views = AugmentedViewSettings(**found.augmented_views)
             numbers = adapted.record.get("labels") == WHOLE_NUMBERS
             found.classes_ = np.unique([int(name) if numbers else name for name in adapted.classes])
         except (OptionError, TypeError, ValueError) as error:
@@ -239,9 +257,26 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         state: dict[str, Any] = super().__getstate__()
         return state
 
+    def _settings(self) -> AdaptSettings:
+        """The parameters, checked."""
+        names = ("head", "options", "up", "seed", "target", "unfreeze", "epochs", "wise_ft_alpha", "precision")
+        given = {name: getattr(self, name) for name in names}
+        return AdaptSettings(augmented_views=self._augmented_views(), **given)
+
+    def _augmented_views(self) -> int | AugmentedViewSettings:
+        """The parameter, which once had another name."""
+        if self.copies is None:
+            return self.augmented_views
+        warnings.warn(
+            "FewShotClassifier(copies=...) is called augmented_views now; the old name goes in version 0.3",
+            DeprecationWarning,
+            stacklevel=4,
+        )
+        return self.copies
+
     def _examples(self, model: Recogniser, dataset: Dataset) -> Examples:
         """View features of shapes, all of which must be readable."""
-        found = extract_features(model, dataset, self.copies, seed=self.seed)
+        found = extract_features(model, dataset, self._augmented_views(), seed=self.seed)
         if found.sampled.failures:
             raise ShapeError(found.sampled.failures[0][1])
         return found.examples
@@ -253,7 +288,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         return self.recogniser_.adapted
 
     def _names(self) -> list[str]:
-        """Of ``classes_``, as the head knows them."""
+        """Names of ``classes_``, as the head knows them."""
         check_is_fitted(self)
         return check_labels([str(label) for label in self.classes_])
 

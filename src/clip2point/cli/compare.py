@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from clip2point.cli import options, output
-from clip2point.cli import tuning_options as fine_tuning
+from clip2point.cli import options, output, tuning_options
 from clip2point.cli.figures import command_line, percent, percent_spread, print_published
 from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
+    from clip2point.adaptation.settings import TowerTuningSettings
+    from clip2point.core.progress import Progress
     from clip2point.data import Dataset
     from clip2point.data.parts import Parts
     from clip2point.evaluation.comparison import Cell, Comparison
@@ -34,19 +35,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="names of heads (default all, the built-in ones), for supervised also of classifiers of points, as in "
         "all,pointnet,dgcnn; options that validation is not to choose stand after colons, as in gdpa:gate=channel",
     )
-    group.add_argument("--copies", type=options.positive, metavar="K", help="looks at each example (default 2)")
+    group.add_argument(
+        "--augmented-views",
+        type=options.positive,
+        metavar="K",
+        help="views of each example, the first unchanged and the others augmented (default 2)",
+    )
+    options.add_former_name(group, "--copies", "--augmented-views", type=options.positive, dest="augmented_views")
     group.add_argument(
         "--validation-shots",
         type=options.positive,
         metavar="N",
         help="few-shot: validation shapes of each class to choose by (default: as many as shots, at most 4)",
     )
-    fine_tuning.add_options(group)
+    tuning_options.add_options(group)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare heads."""
-    fine_tuning.check_options(arguments)
+    tuning_options.read_settings(arguments)
     from clip2point.data.parts import open_parts
 
     parts = open_parts(arguments.dataset, root=arguments.root, up=arguments.up, limit=arguments.limit)
@@ -70,50 +77,43 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace, parts: Parts) -> Comparison:
     """Fit and measure, with a progress bar."""
+    from clip2point.adaptation.settings import TowerTuningSettings
     from clip2point.evaluation.protocols import few_shot, supervised
     from clip2point.features.augmented_views import AugmentedViewSettings
 
     heads, shots = _heads(arguments.heads), _shots(arguments.shots)
     common: dict[str, Any] = {
-        "copies": AugmentedViewSettings(arguments.copies) if arguments.copies else None,
+        "copies": AugmentedViewSettings(arguments.augmented_views) if arguments.augmented_views else None,
         "command": command_line(arguments),
         "progress": output.progress_of(parts.test.name),
         **({"seeds": arguments.seeds} if arguments.seeds else {}),
     }
-    arguments = argparse.Namespace(**{**vars(arguments), "dtype": fine_tuning.model_dtype(arguments)})
+    tuning = TowerTuningSettings(**tuning_options.read_settings(arguments))
+    arguments = argparse.Namespace(**{**vars(arguments), "dtype": tuning.choose_dtype(arguments.dtype)})
     model = options.load_model(arguments).without_head()
-    tune = partial(_tuned, arguments, model) if arguments.unfreeze else None
+    tune = partial(_tune, model, tuning, common["progress"]) if tuning.unfreeze else None
     if arguments.protocol == "supervised":
         return supervised(model, parts, heads, tune=tune, **common)
     return few_shot(model, parts, heads, shots=shots, validation_shots=arguments.validation_shots, tune=tune, **common)
 
 
-def _tuned(
-    arguments: argparse.Namespace, model: Recogniser, train: Dataset, validation: Dataset | None, seed: int
+def _tune(
+    model: Recogniser,
+    tuning: TowerTuningSettings,
+    progress: Progress,
+    train: Dataset,
+    validation: Dataset | None,
+    seed: int,
 ) -> Recogniser:
     """The model with a depth tower that was trained on shapes, by this run or an earlier one."""
-    from clip2point.adaptation.fine_tuning import MODEL
-    from clip2point.core.cache import cache_folder, key_of
-    from clip2point.core.strict_config import to_plain
-    from clip2point.model import Recogniser, load
-    from clip2point.model.checkpoint import is_checkpoint
-    from clip2point.training.checkpoints import has_checkpoint
+    from clip2point.adaptation.fine_tuning_settings import FineTuningRun
+    from clip2point.adaptation.tower_tuning import tune_tower_once
+    from clip2point.cli.training_console import TrainingConsole
+    from clip2point.model import Recogniser
 
-    settings = fine_tuning.settings_of(arguments, len(train), seed=seed)
-    key = key_of(
-        {
-            "settings": to_plain(settings),
-            "model": [model.backbone.fingerprint(), model.settings.to_dict()],
-            "data": [train.fingerprint, validation and validation.fingerprint, train.up],
-        }
-    )
-    folder = cache_folder() / "towers" / key
-    if is_checkpoint(folder / MODEL):
-        tuned = load(folder / MODEL, device=arguments.device, dtype=arguments.dtype)
-    else:
-        tuned = fine_tuning.fine_tune_in(folder, model, train, validation, settings, resume=has_checkpoint(folder))
-    tuned = fine_tuning.kept(arguments, model, tuned, len(train))
-    return Recogniser(tuned.backbone, model.settings, f"{model.name}, tuned ({arguments.unfreeze})")
+    run = FineTuningRun(watch=TrainingConsole, progress=progress)
+    tuned = tune_tower_once(model, train, validation, tuning, seed, run)
+    return Recogniser(tuned.backbone, model.settings, f"{model.name}, tuned ({tuning.unfreeze})")
 
 
 def _heads(text: str | None) -> Sequence[str]:

@@ -31,10 +31,10 @@ _FITTING = {
     "shots": ("few-shot",),
     "validation_shots": ("few-shot",),
     "heads": ("few-shot", "supervised"),
-    "copies": ("few-shot", "supervised"),
+    "augmented_views": ("few-shot", "supervised"),
     "unfreeze": ("few-shot", "supervised"),
     "epochs": ("few-shot", "supervised"),
-    "keep": ("few-shot", "supervised"),
+    "wise_ft_alpha": ("few-shot", "supervised"),
     "precision": ("few-shot", "supervised"),
 }
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip2point.cli import output
 from clip2point.core.registries import BACKBONES, HEADS, STYLES, VIEWS
 from clip2point.core.registry import Registry
 
@@ -110,6 +111,24 @@ def get_labels(arguments: argparse.Namespace) -> list[str] | None:
     if arguments.labels_file is not None:
         return check_labels(read_labels(arguments.labels_file))
     return None if arguments.labels is None else check_labels(arguments.labels.split(","))
+
+
+def add_former_name(group: argparse._ActionsContainer, former: str, present: str, **keywords: Any) -> None:
+    """Add the former name of an option: hidden from the help, still read, with a line on stderr.
+
+    Args:
+        group: Parser, or group of it.
+        former: The former name.
+        present: Name to use in its place.
+        keywords: Further arguments of ``add_argument``, among them ``dest``.
+    """
+
+    class Deprecated(argparse.Action):
+        def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+            output.remark(f"warning: {former} is deprecated and goes in version 0.3: use {present}")
+            setattr(namespace, self.dest, values)
+
+    group.add_argument(former, action=Deprecated, help=argparse.SUPPRESS, default=argparse.SUPPRESS, **keywords)
 
 
 def describe(registry: Registry[Any], title: str) -> str:

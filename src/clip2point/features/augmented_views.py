@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.core.errors import OptionError
+from clip2point.core.ranges import check_ranges, ranged
 from clip2point.data.dataset import item_seed
 from clip2point.shapes.augmentation import AugmentationSettings, augment_subset
 
@@ -40,16 +40,13 @@ class AugmentedViewSettings:
         4
     """
 
-    count: int = 2
-    part: float = 0.5
+    count: int = ranged(2, "[1, 100]")
+    part: float = ranged(0.5, "(0, 1]")
     stretch: float = 1.0
     yaw: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.count <= 100:
-            raise OptionError(f"{self.count} augmented views: expected 1 (the shape alone) to 100")
-        if not 0 < self.part <= 1:
-            raise OptionError(f"part is {self.part}: expected above 0, at most 1")
+        check_ranges(self)
         self.augmentation  # noqa: B018 - checks the others
 
     @classmethod

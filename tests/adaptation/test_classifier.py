@@ -196,7 +196,7 @@ def test_words_alone_add_a_class_where_the_head_goes_by_words(model, shapes, lab
 def test_what_cannot_be_added_is_said(fitted, model, shapes, labels):
     with pytest.raises(OptionError, match="the class 'chair' is known already"):
         copied(fitted).add_classes(shapes[:2], ["chair", "depth"])
-    with pytest.raises(OptionError, match="labels whole numbers: expected strings"):
+    with pytest.raises(OptionError, match="labels integers: expected strings"):
         copied(fitted).add_classes(shapes[:2], [1, 2])
     linear = FewShotClassifier(model, head="linear", augmented_views=1).fit(shapes, labels)
     with pytest.raises(OptionError, match="fit"):
@@ -215,7 +215,7 @@ def copied(fitted):
     [
         (lambda s, n: (s, n[:-1]), OptionError, "12 shapes and 11 labels"),
         (lambda s, n: (s, [[name] for name in n]), OptionError, r"labels \[12, 1\]"),
-        (lambda s, n: (s, [0.5] * 12), OptionError, "expected .N. strings or whole numbers"),
+        (lambda s, n: (s, [0.5] * 12), OptionError, "expected .N. strings or integers"),
         (lambda s, n: ([], []), OptionError, "labels"),
         (lambda s, n: ("chair.off", n), OptionError, "chair.off: expected a list of shapes"),
         (lambda s, n: (["nowhere.off", *s[1:]], n), ShapeError, "nowhere.off"),

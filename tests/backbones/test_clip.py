@@ -156,7 +156,7 @@ def test_a_tokenizer_that_cannot_be_had(tokenizer, tmp_path):
     (tmp_path / "empty").mkdir()
     clip2point.convert(DATA / "openai_clip_tiny.pth", tmp_path / "out", tokenizer=tmp_path / "empty")
     with pytest.raises(
-        ModelError, match=r"texts need the tokenizer '.*empty', which cannot be had .* or use encode_tok"
+        ModelError, match=r"texts need the tokenizer '.*empty', which cannot be loaded .* or use encode_tok"
     ):
         clip2point.load(tmp_path / "out").backbone.encode_text(["lamp"])
 

@@ -131,9 +131,9 @@ def test_shapes_in_memory_are_sampled_like_files(folder):
 @pytest.mark.parametrize(
     ("shapes", "labels", "error", "message"),
     [
-        (["a.off"], ["a", "b"], OptionError, "1 shapes and 2 labels: expected as many of each"),
+        (["a.off"], ["a", "b"], OptionError, "1 shapes and 2 labels: expected the same number of each"),
         (["a.off"], [["a"]], OptionError, r"labels \[1, 1\]"),
-        (["a.off"], [0.5], OptionError, "expected .N. strings or whole numbers"),
+        (["a.off"], [0.5], OptionError, "expected .N. strings or integers"),
         ([], [], OptionError, "labels"),
         ("a.off", ["a"], OptionError, "a.off: expected a list of shapes"),
         (["nowhere.off"], ["a"], ShapeError, "nowhere.off: no such file"),

@@ -45,8 +45,8 @@ def test_clouds_are_loaded_once_and_late(good, write):
     [
         ({"label": [0, 1, 3]}, "has the label 3: expected 0 to 2, one for each of 3 classes"),
         ({"label": [0, -1, 2]}, "has the label -1"),
-        ({"label": [0, 1]}, "has 3 clouds and 2 labels: expected as many of each"),
-        ({"label": [0.0, 1.0, 2.0]}, r"has labels \[3\] float64: expected \[N\] whole numbers"),
+        ({"label": [0, 1]}, "has 3 clouds and 2 labels: expected the same number of each"),
+        ({"label": [0.0, 1.0, 2.0]}, r"has labels \[3\] float64: expected \[N\] integers"),
         ({"label": None}, "has no array 'label' of its own"),
         ({"data": None}, "has no array 'data' of its own"),
         ({"data": np.zeros((3, 32, 2))}, r"has data \[3, 32, 2\]: expected clouds \[n, points, 3\]"),
@@ -99,7 +99,7 @@ def test_a_promise_of_much_more_than_is_stored(good):
     with h5py.File(good, "a") as file:
         del file["data"]
         file.create_dataset("data", (3, 10_000_000, 3), np.float32, chunks=(1, 1000, 3))
-    with pytest.raises(DataError, match="promises 360,000,000 bytes of 'data' and stores 0"):
+    with pytest.raises(DataError, match="declares 360,000,000 bytes of 'data' and stores 0"):
         read(good)
 
 

@@ -157,7 +157,7 @@ def test_hdf5_parts_that_are_missing(hdf5):
 
 
 def test_no_root_and_no_data():
-    with pytest.raises(DataError, match=re.escape("ModelNet40: no folder given: say with --root")):
+    with pytest.raises(DataError, match=re.escape("ModelNet40: no folder given: name it with --root")):
         open_dataset("modelnet40")
 
 

@@ -68,7 +68,7 @@ def test_labels_that_are_names(path):
         ({"classes": None}, "has no array 'classes': expected the names that its labels count"),
         ({"points": np.zeros((4, 16))}, r"has points \[4, 16\] float64: expected numbers \[N, P, 3\]"),
         ({"points": np.zeros((4, 0, 3))}, r"has points \[4, 0, 3\]"),
-        ({"labels": np.array([0, 1])}, "has 4 clouds and 2 labels: expected as many of each"),
+        ({"labels": np.array([0, 1])}, "has 4 clouds and 2 labels: expected the same number of each"),
         ({"labels": np.array([0, 1, 2, 0])}, "has the label 2: expected 0 to 1, one for each of 2 classes"),
         ({"labels": np.array([0, 1, -1, 0])}, "has the label -1"),
         ({"labels": np.array([0.0, 1, 1, 0])}, r"has labels \[4\] float64"),
@@ -119,14 +119,14 @@ def header(shape, dtype="<f4"):
 
 def test_a_header_that_promises_more_than_there_is(path):
     with_member(path, "points", header((4, 10**9, 3)) + bytes(48))
-    with pytest.raises(DataError, match=r"'points' promises \[4, 1000000000, 3\] float32 and has 48 bytes"):
+    with pytest.raises(DataError, match=r"'points' declares \[4, 1000000000, 3\] float32 and has 48 bytes"):
         open_dataset(f"npz:{path}")
 
 
 def test_zip_bombs(path, monkeypatch):
     monkeypatch.setattr(npz, "_FREE_BYTES", 1000)
     with_member(path, "points", header((4, 100_000, 3)) + bytes(4_800_000))
-    with pytest.raises(DataError, match=r"'points' unfolds from .* to 4,800,000 bytes: .* no zip bomb"):
+    with pytest.raises(DataError, match=r"'points' decompresses from .* to 4,800,000 bytes: .* no zip bomb"):
         open_dataset(f"npz:{path}")
 
 

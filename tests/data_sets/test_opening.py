@@ -45,7 +45,7 @@ def test_a_limit_is_spread_over_the_classes(split_set):
     [
         ({"limit": 0}, "limit 0: expected at least 1 shape"),
         ({"up": "north"}, "unknown up-axis 'north'"),
-        ({"root": "somewhere"}, "holds its own path: leave the root somewhere away"),
+        ({"root": "somewhere"}, "holds its own path: leave out the root somewhere"),
     ],
 )
 def test_wrong_arguments_are_refused(split_set, options, message):

@@ -251,7 +251,7 @@ def test_heads_and_options_by_name():
         ("linear", {"path": ["depth"]}, r"path is \['depth'\]"),
         ("tip-adapter", {"beta": -1}, "beta is -1"),
         ("tip-adapter", {"alpha": -0.1}, "alpha is -0.1: expected a number of at least 0"),
-        ("dpa", {"epochs": 2.0}, "epochs is 2.0: expected a whole number of at least 1"),
+        ("dpa", {"epochs": 2.0}, "epochs is 2.0: expected an integer of at least 1"),
         ("dpa", {"batch_size": 1}, "batch_size is 1"),
         ("gdpa", {"scale": 100}, "scale is 100: expected one of 'off', 'fixed', 'learned'"),
         ("gdpa", {"shared": 1}, "gdpa: shared is 1: expected one of True, False"),

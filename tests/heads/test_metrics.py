@@ -180,7 +180,7 @@ THIRDS = np.full((2, 3), 1 / 3)
         (np.full((2, 2), 0.5), np.zeros(2, int), CLASSES, r"shape \[2, 2\]: expected \[samples, 3\]"),
         (THIRDS, np.zeros(3, int), CLASSES, r"labels of shape \[3\] for 2 predictions"),
         (THIRDS, np.zeros((2, 1), int), CLASSES, r"labels of shape \[2, 1\] for 2"),
-        (THIRDS, np.zeros(2), CLASSES, "labels of type float64: expected whole numbers"),
+        (THIRDS, np.zeros(2), CLASSES, "labels of type float64: expected integers"),
         (THIRDS, np.array([0, 3]), CLASSES, "labels from 0 to 3: expected 0 to 2"),
         (THIRDS, np.array([-1, 1]), CLASSES, "labels from -1 to 1"),
         (np.zeros((0, 3)), np.zeros(0, int), CLASSES, "0 predictions of 3 classes: there is nothing to measure"),
@@ -191,7 +191,7 @@ THIRDS = np.full((2, 3), 1 / 3)
         (THIRDS, np.zeros(2, int), ("a", "b", "a"), "class names occur twice: a"),
     ],
 )
-def test_senseless_input_is_refused(probabilities, labels, classes, message):
+def test_invalid_input_is_refused(probabilities, labels, classes, message):
     with pytest.raises(OptionError, match=message):
         measure_predictions(probabilities, labels, classes)
 

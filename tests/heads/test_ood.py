@@ -110,7 +110,7 @@ def test_a_score_at_the_threshold_is_in_distribution():
     assert detector.detect(torch.tensor([[0.5, 0.0], [0.4999, 0.0]])).tolist() == [False, True]
 
 
-def test_senseless_arguments_are_refused(text):
+def test_invalid_arguments_are_refused(text):
     with pytest.raises(OptionError, match="no validation examples"):
         fit_ood_detector(draw_examples(2, 0.3), draw_examples(2, 0.3).take(torch.arange(0)), text)
     with pytest.raises(OptionError, match="an OOD threshold of 1.5: expected a cosine from -1 to 1"):

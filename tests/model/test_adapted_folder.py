@@ -302,7 +302,7 @@ def set_head(**entries):
         (lambda t, c: c.pop("base_dtype"), '"base_dtype" and "base_fingerprint"'),
         (lambda t, c: c.update(base_fingerprint={"depth": "0"}), "fitted on another model than"),
         (lambda t, c: c.pop("radius"), 'should have "radius", which the head was fitted under'),
-        (lambda t, c: c.update(radius="wide"), "senseless settings"),
+        (lambda t, c: c.update(radius="wide"), "invalid settings"),
         (lambda t, c: c.update(views="ring-5"), "does not read features of 2 paths, 5 views and width 24"),
     ],
 )

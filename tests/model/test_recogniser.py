@@ -142,7 +142,7 @@ def test_text_features_are_computed_once(model, monkeypatch):
     ("labels", "message"),
     [([], "no labels"), (["a", " "], "an empty label"), (["chair", "chair "], "the label 'chair' is repeated")],
 )
-def test_senseless_labels_are_refused(model, files, labels, message):
+def test_invalid_labels_are_refused(model, files, labels, message):
     with pytest.raises(OptionError, match=message):
         model.classify(files[0], labels)
 

@@ -29,7 +29,7 @@ def test_round_trip():
         ({"templates": ("a chair",)}, r"each with one \{\} for the name"),
     ],
 )
-def test_senseless_values_are_refused(changes, message):
+def test_invalid_values_are_refused(changes, message):
     with pytest.raises(OptionError, match=message):
         Settings(**changes)
 

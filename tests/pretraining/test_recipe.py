@@ -68,8 +68,8 @@ def test_missing_keys_have_their_defaults(tmp_path):
     [
         ("optimiser: {}", "unexpected key optimiser: .*the nearest is optimizer"),
         ("training: {epoch: 3}", r"unexpected key training.epoch: .*the nearest is epochs"),
-        ("training: {epochs: yes}", r"training.epochs is True: expected a whole number"),
-        ("training: {epochs: 1.5}", r"training.epochs is 1.5: expected a whole number"),
+        ("training: {epochs: yes}", r"training.epochs is True: expected an integer"),
+        ("training: {epochs: 1.5}", r"training.epochs is 1.5: expected an integer"),
         ("training: {epochs: 0}", r"training.epochs is 0: expected 1 to"),
         ("training: {precision: fp8}", r"training.precision is 'fp8': expected one of 32-true, bf16-mixed"),
         ("optimizer: {lr: fast}", r"optimizer.lr is 'fast': expected a number"),

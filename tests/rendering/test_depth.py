@@ -194,7 +194,7 @@ def test_rotate_modelnet():
         ({"distances": np.zeros((2, 6), np.float32)}, "distances above 0"),
     ],
 )
-def test_senseless_arguments_are_refused(changes, message):
+def test_invalid_arguments_are_refused(changes, message):
     arguments = {"points": ball(), "views": "clip2point-6", **changes}
     with pytest.raises(OptionError, match=message):
         render_depth(arguments.pop("points"), arguments.pop("views"), **arguments)

@@ -465,7 +465,7 @@ class TestContract:
             ({"samples": 5}, "samples must be 1 to 4"),
             ({"distance": 0.0}, "distance must be a number above 0"),
             ({"distance": math.nan}, "distance must be a number above 0"),
-            ({"background": 1.5}, "background must be a grey level"),
+            ({"background": 1.5}, "background must be a gray level"),
             ({"center": (0, 0)}, "center must be three finite numbers"),
             ({"center": (0, math.nan, 0)}, "center must be three finite numbers"),
             ({"scale": 0.0}, "scale must be a number above 0"),
@@ -500,7 +500,7 @@ class TestContract:
         [
             ({"faces": np.int32([[0, 1, 4], [0, 2, 3]])}, "faces must be from 0 to 3, got 0 to 4"),
             ({"faces": np.int32([[0, 1, -1], [0, 2, 3]])}, "faces must be from 0 to 3, got -1"),
-            ({"faces": np.float32([[0, 1, 2], [0, 2, 3]])}, "faces must be whole numbers"),
+            ({"faces": np.float32([[0, 1, 2], [0, 2, 3]])}, "faces must be integers"),
             ({"faces": np.int32([[0, 1], [0, 2]])}, r"faces must be \[2, 3\]"),
             ({"face_materials": np.int32([0, 1])}, "face_materials must be from 0 to 0, got 0 to 1"),
             ({"face_materials": np.int32([0])}, r"face_materials must be \[2\], got \[1\]"),

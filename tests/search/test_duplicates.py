@@ -128,7 +128,7 @@ def test_an_empty_library_has_none(filled):
 
 
 @pytest.mark.parametrize("options", [{"threshold": 0}, {"threshold": 1.1}, {"proportions": -0.1}])
-def test_senseless_options_are_refused(filled, options):
+def test_invalid_options_are_refused(filled, options):
     with pytest.raises(OptionError, match="expected a cosine above 0"):
         find_duplicates(filled([entry("a", 0)]), **options)
 

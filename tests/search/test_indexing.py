@@ -144,7 +144,7 @@ def test_failures_are_kept_and_tried_again_only_when_that_may_help(run, shapes, 
     report = run(shapes)
     assert counts(report) == (4, 0, 0, 0, 0, 2)
     for path, error in report.failed:
-        assert error.startswith(f"{path}: the header promises 3 vertices")
+        assert error.startswith(f"{path}: the header declares 3 vertices")
     assert run.library.failures() == report.failed
     assert counts(run(shapes)) == (0, 0, 0, 0, 4, 2)
     assert run.embedded == []

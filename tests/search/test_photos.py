@@ -51,13 +51,13 @@ def test_pictures_that_are_not_what_they_should_be_are_named(tmp_path, monkeypat
     text.write_text("no picture")
     other.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
     for path in (damaged, text, other):
-        with pytest.raises(OptionError, match=rf"{path.name}: cannot be read as a picture \(.*expected a whole file"):
+        with pytest.raises(OptionError, match=rf"{path.name}: cannot be read as an image \(.*expected a whole file"):
             read_photo(path)
     for path in (tmp_path, tmp_path / "none.png"):
-        with pytest.raises(OptionError, match=f"{path.name}: no such picture file"):
+        with pytest.raises(OptionError, match=f"{path.name}: no such image file"):
             read_photo(path)
     monkeypatch.setattr(photos, "MAX_PIXELS", 64 * 63)
-    with pytest.raises(OptionError, match=r"whole.png: the picture has 64 x 64 pixels; expected at most 4,032"):
+    with pytest.raises(OptionError, match=r"whole.png: the image has 64 x 64 pixels; expected at most 4,032"):
         read_photo(whole)
     monkeypatch.setattr(photos, "MAX_BYTES", 100)
     with pytest.raises(OptionError, match=r"whole.png: has more than 100 bytes"):

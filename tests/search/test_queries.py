@@ -135,7 +135,7 @@ def test_invalid_queries_are_refused(parts, message):
 
 
 def test_files_that_cannot_be_read_are_named(model, library, tmp_path):
-    with pytest.raises(OptionError, match=r"none\.png: no such picture file"):
+    with pytest.raises(OptionError, match=r"none\.png: no such image file"):
         search(library, model, Query(images=(tmp_path / "none.png",)))
     with pytest.raises(ShapeError, match=r"none\.ply"):
         search(library, model, Query(shapes=(tmp_path / "none.ply",)))

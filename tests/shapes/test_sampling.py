@@ -21,7 +21,7 @@ UNEVEN = mesh_shape(
 
 
 def slow_farthest(points, count, start):
-    """The definition, with distances of whole numbers, which are exact."""
+    """The definition, with distances of integers, which are exact."""
     chosen = [start]
     while len(chosen) < count:
         distance = ((points[:, None] - points[chosen]) ** 2).sum(axis=-1).min(axis=1)

@@ -141,7 +141,9 @@ def test_whatever_a_reader_raises_is_one_clear_error(tmp_path, monkeypatch, erro
 
     monkeypatch.setattr(loading, "_read", stumble)
     message = refusal(path)
-    assert message == f"is damaged or not really OFF ({words}): expected a whole OFF file; export or download it again"
+    assert (
+        message == f"is damaged or no valid OFF file ({words}): expected a whole OFF file; export or download it again"
+    )
 
 
 def test_interrupts_pass_through(tmp_path, monkeypatch):

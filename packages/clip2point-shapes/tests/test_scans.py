@@ -60,7 +60,7 @@ def test_scan_of_a_sample_lies_near_its_surface(name):
     "arguments",
     [{"count": 0}, {"noise": -1.0}, {"noise": np.nan}, {"elevation": 91.0}, {"azimuth": np.inf}, {"seed": -1}],
 )
-def test_senseless_options_are_refused(arguments):
+def test_invalid_options_are_refused(arguments):
     with pytest.raises(OptionError, match="expected count >= 1"):
         scan_one_side(BALL, **{"azimuth": 0.0, **arguments})
 

@@ -128,9 +128,9 @@ def test_damaged_and_hostile_packages_are_refused(mirror, tmp_path, data, messag
     assert [path.name for path in (tmp_path / "cache/debian").iterdir()] == ["toys_1_all.deb"]
 
 
-def test_what_unfolds_beyond_the_limits_is_refused(mirror, monkeypatch):
+def test_what_decompresses_beyond_the_limits_is_refused(mirror, monkeypatch):
     monkeypatch.setattr(debian, "MAX_UNPACKED", 10)
-    with pytest.raises(DataError, match="unfolds to more than 10 bytes"):
+    with pytest.raises(DataError, match="decompresses to more than 10 bytes"):
         unpack_package(mirror(deb()), "usr/share/toys")
 
 

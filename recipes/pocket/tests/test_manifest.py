@@ -122,7 +122,7 @@ def test_a_catalogue_gives_its_models(tmp_path, unpacked):
         ({"stated": ""}, "toys: lacks stated"),
         ({"colour": "red"}, "unexpected key 'colour': expected some of version"),
         ({"version": 1.0}, "version is 1.0: expected text, in quotes if need be"),
-        ({"size": "big"}, "size is 'big': expected a whole number"),
+        ({"size": "big"}, "size is 'big': expected an integer"),
         ({"sha256": "abc"}, "a sha256 of 64 digits"),
         ({"path": "pool/../../etc/a.deb"}, "expected pool/.../NAME.deb"),
         ({"path": "http://example.org/a.deb"}, "expected pool/.../NAME.deb"),

@@ -93,7 +93,7 @@ def _describe_kind(kind: dict[str, Any]) -> str:
         return f"{_describe_kind(kind['items'])}, repeatable"
     if "contentMediaType" in kind or kind.get("format") == "binary":
         return "file"
-    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}[kind["type"]]
+    words = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false"}[kind["type"]]
     if "maximum" in kind:
         return f"{words}, {kind['minimum']:g} to {kind['maximum']:g}"
     return words + (f" from {kind['minimum']:g}" if "minimum" in kind else "")

@@ -63,7 +63,7 @@ class ClipDepthTower(VisionTower):
         if f"{prefix}vision.conv1.weight" in state_dict:
             raise ModelError(
                 "a training that clip2point 0.1 began with a converted CLIP, whose towers have other tensors now: "
-                "finish it with clip2point 0.1, or begin anew in another folder"
+                "finish it with clip2point 0.1, or start again in another folder"
             )
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
@@ -219,7 +219,7 @@ class ClipBackbone:
         """Return features [C, D] of C texts; longer ones than the tower takes are cut.
 
         Raises:
-            ModelError: If there is no text tower, or its tokenizer cannot be had.
+            ModelError: If there is no text tower, or its tokenizer cannot be loaded.
         """
         text = self._text_tower()
         if self._tokenizer is None:
@@ -348,7 +348,7 @@ class ClipBackbone:
             tokenizer = AutoTokenizer.from_pretrained(_find_tokenizer(self.tokenizer))
         except Exception as error:
             raise ModelError(
-                f"{self.name}: texts need the tokenizer {self.tokenizer!r}, which cannot be had ({reason(error)}): "
+                f"{self.name}: texts need the tokenizer {self.tokenizer!r}, which cannot be loaded ({reason(error)}): "
                 f"{advice}"
             ) from error
         if len(tokenizer) != vocabulary or tokenizer.eos_token_id != vocabulary - 1:

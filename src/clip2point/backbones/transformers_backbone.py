@@ -222,7 +222,7 @@ def load_transformers_backbone(
         The backbone, for inference.
 
     Raises:
-        ModelError: If the model cannot be had, is of another family, or lacks weights.
+        ModelError: If the model cannot be loaded, is of another family, or lacks weights.
     """
     location = ALIASES.get(str(source), str(source))
     folder = Path(location)

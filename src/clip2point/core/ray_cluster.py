@@ -91,4 +91,4 @@ def map_rows(
         yield from made.iter_rows()
     except RayError as error:
         why = str(error).strip().splitlines()[-1]  # above it are traces
-        raise DataError(f"Ray gave up ({why}): run the same again to go on with what remains") from None
+        raise DataError(f"Ray gave up ({why}): run the same command again to continue") from None

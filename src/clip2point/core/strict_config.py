@@ -154,5 +154,5 @@ def _scalar(hint: Any, value: Any, source: str, key: str) -> Any:
         return float(value)
     if hint is not float and fits and isinstance(value, hint):
         return value
-    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    words = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
     raise OptionError(f"{source}: {key} is {describe_value(value)}: expected {words[hint]}")

@@ -154,8 +154,8 @@ class Dataset:
         shapes = len(self.items.fingerprints)
         if not len(self.labels) == len(self.names) == shapes:
             raise DataError(
-                f"{self.name}: has {shapes} shapes, {len(self.labels)} labels and {len(self.names)} names: expected as "
-                "many of each"
+                f"{self.name}: has {shapes} shapes, {len(self.labels)} labels and {len(self.names)} names: expected "
+                "the same number of each"
             )
 
     def __len__(self) -> int:
@@ -247,7 +247,7 @@ def check_labels(labels: NDArray[Any], classes: int, source: str | Path) -> NDAr
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise DataError(f"{source}: has labels {list(labels.shape)} {labels.dtype}: expected [N] whole numbers")
+        raise DataError(f"{source}: has labels {list(labels.shape)} {labels.dtype}: expected [N] integers")
     outside = labels[(labels < 0) | (labels >= classes)]
     if len(outside):
         raise DataError(

@@ -19,7 +19,7 @@ from clip2point.data.splits import WHOLE
 from clip2point.shapes import Shape, ShapeLike, as_shape, format_up
 
 #: Kinds of labels, as model folders name them.
-WHOLE_NUMBERS, STRINGS = "whole numbers", "strings"
+WHOLE_NUMBERS, STRINGS = "integers", "strings"
 #: Name of every such data set.
 _NAME = "given shapes"
 _SPLITS = ("train", "test")
@@ -60,7 +60,7 @@ def label_shapes(shapes: Sequence[ShapeLike], labels: ArrayLike, up: str = "auto
 
     Args:
         shapes: N files, Shapes or arrays of points.
-        labels: [N] strings or whole numbers.
+        labels: [N] strings or integers.
         up: Axis that points up in all shapes; "auto" takes what each shape or its file format declares.
 
     Returns:
@@ -97,7 +97,7 @@ def read_labels(labels: ArrayLike, shapes: Sequence[ShapeLike] | None) -> NDArra
     """Return labels as an array [N].
 
     Args:
-        labels: [N] strings or whole numbers.
+        labels: [N] strings or integers.
         shapes: The N shapes that they belong to, or None for labels alone.
 
     Raises:
@@ -110,9 +110,9 @@ def read_labels(labels: ArrayLike, shapes: Sequence[ShapeLike] | None) -> NDArra
     given = np.asarray(labels)
     texts = given.dtype.kind == "U" or (given.dtype.kind == "O" and all(isinstance(label, str) for label in given.flat))
     if given.ndim != 1 or not (texts or given.dtype.kind in "iu"):
-        raise OptionError(f"labels {list(given.shape)} {given.dtype}: expected [N] strings or whole numbers")
+        raise OptionError(f"labels {list(given.shape)} {given.dtype}: expected [N] strings or integers")
     if shapes is not None and len(check_list(shapes)) != len(given):
-        raise OptionError(f"{len(shapes)} shapes and {len(given)} labels: expected as many of each")
+        raise OptionError(f"{len(shapes)} shapes and {len(given)} labels: expected the same number of each")
     if not len(given):
         raise OptionError("no labels: expected at least one example")
     return given

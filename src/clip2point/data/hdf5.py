@@ -50,7 +50,7 @@ def read_hdf5(
         if len(shape) != 3 or shape[2] != 3:
             raise DataError(f"{path}: has data {list(shape)}: expected clouds [n, points, 3]")
         if len(label) != shape[0]:
-            raise DataError(f"{path}: has {shape[0]} clouds and {len(label)} labels: expected as many of each")
+            raise DataError(f"{path}: has {shape[0]} clouds and {len(label)} labels: expected the same number of each")
         labels.append(label)
         names += [f"{path.stem}/{row:05d}" for row in range(len(label))]
         points.add(shape[1])
@@ -101,7 +101,7 @@ def _find_array(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     stored = array.id.get_storage_size()
     if array.nbytes > min(_MAX_BYTES, _MAX_EXPANSION * stored):
         raise DataError(
-            f"{path}: promises {array.nbytes:,} bytes of {name!r} and stores {stored:,}: expected a whole file below "
+            f"{path}: declares {array.nbytes:,} bytes of {name!r} and stores {stored:,}: expected a whole file below "
             f"{_MAX_BYTES:,} bytes; download it again"
         )
     return array

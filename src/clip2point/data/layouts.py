@@ -59,7 +59,7 @@ def find_root(origin: Origin, root: Path | None, folders: Sequence[str], fits: C
     """
     if root is None:
         raise DataError(
-            f"{origin.name}: no folder given: say with --root (root= in Python) where it lies; expected "
+            f"{origin.name}: no folder given: name it with --root (root= in Python); expected "
             f"{origin.layout}. Get it from {origin.where}"
         )
     root = root.expanduser()

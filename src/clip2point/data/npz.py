@@ -49,7 +49,7 @@ def read_npz(path: Path) -> dict[str, Dataset]:
         raise DataError(f"{path}: has points {list(shape)} {dtype}: expected numbers [N, P, 3]")
     labels, classes = _read_labels(archive)
     if len(labels) != shape[0]:
-        raise DataError(f"{path}: has {shape[0]} clouds and {len(labels)} labels: expected as many of each")
+        raise DataError(f"{path}: has {shape[0]} clouds and {len(labels)} labels: expected the same number of each")
     count = len(labels)
     names = archive.texts("names", count) or tuple(f"{row:06d}" for row in range(count))
     load = functools.cache(functools.partial(archive.array, "points"))
@@ -115,7 +115,7 @@ class _Archive:
             raise DataError(f"{self.path}: the array {name!r} is damaged ({reason(error)}): save it again") from None
 
     def _check_size(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], unfolded: int, stored: int) -> int:
-        """Return the bytes of an array, once they are as many as its header promises, and not too many."""
+        """Return the bytes of an array, once they are as many as its header declares, and not too many."""
         if dtype.hasobject:
             raise DataError(
                 f"{self.path}: {name!r} holds pickled Python objects, which could run code: expected numbers, or texts "
@@ -124,13 +124,13 @@ class _Archive:
         size = math.prod(shape) * dtype.itemsize
         if not dtype.itemsize or min(shape, default=0) < 0 or size != unfolded:
             raise DataError(
-                f"{self.path}: {name!r} promises {list(shape)} {dtype} and has {unfolded:,} bytes: expected a whole "
+                f"{self.path}: {name!r} declares {list(shape)} {dtype} and has {unfolded:,} bytes: expected a whole "
                 "array; save it again"
             )
         if size > min(_MAX_BYTES, max(_FREE_BYTES, _MAX_EXPANSION * stored)):
             raise DataError(
-                f"{self.path}: {name!r} unfolds from {stored:,} to {size:,} bytes: expected at most {_MAX_BYTES:,}, "
-                "and no zip bomb"
+                f"{self.path}: {name!r} decompresses from {stored:,} to {size:,} bytes: expected at most "
+                f"{_MAX_BYTES:,}, and no zip bomb"
             )
         return size
 

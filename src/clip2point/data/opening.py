@@ -104,7 +104,7 @@ def _open(name: str, root: Path | None, split: str | None) -> Dataset:
         dataset: Dataset = DATASETS.load(name)(name, root, part)
     elif (layout := f"{kind}:PATH" if path else kind) in DATASETS.built_in or kind in DATASETS:
         if root is not None and path:
-            raise OptionError(f"{name}: holds its own path: leave the root {root} away")
+            raise OptionError(f"{name}: holds its own path: leave out the root {root}")
         read: DatasetReader = DATASETS.load(layout if layout in DATASETS.built_in else kind)
         parts = read(Path(path).expanduser() if colon else root)
         if not isinstance(parts, Mapping) or not all(isinstance(found, Dataset) for found in parts.values()):

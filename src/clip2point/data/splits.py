@@ -64,7 +64,7 @@ def carve(train: Dataset, split: str) -> Dataset:
     for label, name in enumerate(train.classes):
         chosen[_draw_rows(train, label, name)] = True
     if not chosen.any():
-        raise DataError(f"{train.name}: no class has two train shapes: expected some to carve a validation split from")
+        raise DataError(f"{train.name}: no class has two train shapes: expected some to split off a validation set")
     return train.take(np.flatnonzero(chosen == (split == "validation")), split=split)
 
 

@@ -199,7 +199,7 @@ def _check_number(name: str, value: object, kind: type, above: float | None, at_
     allowed = (int,) if kind is int else (int, float)
     fits = isinstance(value, allowed) and not isinstance(value, bool) and math.isfinite(value)
     if not fits or (above is not None and value <= above) or (at_least is not None and value < at_least):  # type: ignore[operator]
-        raise OptionError(f"{name} is {value!r}: expected a {'whole ' if kind is int else ''}number {limit}")
+        raise OptionError(f"{name} is {value!r}: expected {'an integer' if kind is int else 'a number'} {limit}")
 
 
 def _check_choice(name: str, value: object, allowed: tuple[Any, ...]) -> None:

@@ -230,7 +230,7 @@ def _check_predictions(probabilities: Any, labels: Any, classes: Sequence[str]) 
     if shape[0] == 0 or count == 0:
         raise OptionError(f"{shape[0]} predictions of {count} classes: there is nothing to measure")
     if not np.issubdtype(np.asarray(labels).dtype, np.integer):
-        raise OptionError(f"labels of type {np.asarray(labels).dtype}: expected whole numbers")
+        raise OptionError(f"labels of type {np.asarray(labels).dtype}: expected integers")
     if labels.min() < 0 or labels.max() >= count:
         raise OptionError(f"labels from {labels.min()} to {labels.max()}: expected 0 to {count - 1}")
     values = np.asarray(probabilities, dtype=np.float64)

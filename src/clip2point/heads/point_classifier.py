@@ -18,7 +18,7 @@ class PointClassifier(ABC):
     ``evaluate --protocol supervised`` compares it with heads on the same points; models cannot be built on it.
 
     Args:
-        options: Keywords of the constructor; OptionError if one is unknown or has a senseless value.
+        options: Keywords of the constructor; OptionError if one is unknown or has an invalid value.
     """
 
     #: What commands and reports call the classifier.

@@ -148,7 +148,7 @@ def _read_head(checkpoint: Checkpoint) -> AdaptedHead:
     """Return the head that a checkpoint holds; its base is not looked at.
 
     Raises:
-        ModelError: If something is missing, unexpected, misshapen or senseless.
+        ModelError: If something is missing, unexpected, misshapen or invalid.
     """
     try:
         return _parse_head(checkpoint.config, checkpoint.tensors)
@@ -160,7 +160,7 @@ def _read_settings(checkpoint: Checkpoint) -> Settings:
     """Return the settings under which the features of a head are computed.
 
     Raises:
-        ModelError: If one is missing or senseless.
+        ModelError: If one is missing or invalid.
     """
     if missing := [field.name for field in fields(Settings) if field.name not in checkpoint.config]:
         raise ModelError(
@@ -169,7 +169,7 @@ def _read_settings(checkpoint: Checkpoint) -> Settings:
     try:
         return Settings.from_dict(checkpoint.config)
     except (OptionError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"{checkpoint.folder}: config.json has senseless settings ({error})") from error
+        raise ModelError(f"{checkpoint.folder}: config.json has invalid settings ({error})") from error
 
 
 def _parse_head(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> AdaptedHead:

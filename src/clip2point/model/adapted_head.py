@@ -44,7 +44,7 @@ class AdaptedHead:
         if unknown and not self.head.words:
             raise OptionError(
                 f"the label {unknown[0]!r}: the head {self.head.name!r} knows only the classes that it was "
-                f"fitted on ({_abbreviate(self.classes)}); leave the labels away, or choose among these"
+                f"fitted on ({_abbreviate(self.classes)}); leave out the labels, or choose among these"
             )
 
     def scores(

@@ -123,7 +123,7 @@ def _commit(repository: str, files: dict[str, Path | bytes], private: bool) -> t
             # Of a repository that existed, nobody asked whether it is private.
             if private and not api.model_info(repository).private:
                 raise ModelError(
-                    f"{repository}: exists already and is public: make it private first, or leave --private"
+                    f"{repository}: exists already and is public: make it private first, or leave out --private"
                 )
             operations = [CommitOperationAdd(name, file) for name, file in files.items()]
             commit = api.create_commit(repository, operations, commit_message="Model of clip2point")

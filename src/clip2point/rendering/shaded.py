@@ -236,7 +236,7 @@ def _check_options(image_size: int, distance: float, background: float, samples:
     if not 0 < distance < math.inf:
         raise OptionError(f"distance must be a number above 0, got {distance}")
     if not 0 <= background <= 1:
-        raise OptionError(f"background must be a grey level from 0 to 1, got {background}")
+        raise OptionError(f"background must be a gray level from 0 to 1, got {background}")
 
 
 def _check_rotations(views: Views) -> NDArray[np.float32]:
@@ -282,6 +282,6 @@ def _check_array(name: str, array: NDArray[np.generic], shape: tuple[int, ...]) 
 def _check_indices(name: str, array: NDArray[np.integer], shape: tuple[int, ...], count: int) -> None:
     _check_array(name, array, shape)
     if not np.issubdtype(array.dtype, np.integer):
-        raise ShapeError(f"mesh {name} must be whole numbers, got {array.dtype}")
+        raise ShapeError(f"mesh {name} must be integers, got {array.dtype}")
     if array.size and (array.min() < 0 or array.max() >= count):
         raise ShapeError(f"mesh {name} must be from 0 to {count - 1}, got {array.min()} to {array.max()}")

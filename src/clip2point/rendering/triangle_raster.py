@@ -188,7 +188,7 @@ def _whole_between(x: float, y: float, z: float, size: int) -> tuple[int, int]:
 def _span(edges: NDArray[np.float64], row: int, left: int, right: int) -> tuple[int, int]:
     """Return the first and last of a row's samples, from left to right, that lie in a triangle or on its edge.
 
-    On the grid of corners a quotient that is not whole cannot round to a whole number, so this is exact.
+    On the grid of corners a quotient that is not whole cannot round to an integer, so this is exact.
     """
     first, last = float(left), float(right)
     for k in range(3):

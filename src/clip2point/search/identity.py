@@ -37,8 +37,8 @@ def load_library_model(
         if name:
             raise
         raise ModelError(
-            f"{library.path}: was made with the model {library.model_name}, which cannot be loaded ({error}); give "
-            "another place of it with --model"
+            f"{library.path}: was made with the model {library.model_name}, which cannot be loaded ({error}); name "
+            "its folder with --model"
         ) from error
 
 

@@ -205,7 +205,7 @@ class Library:
         length = float(np.linalg.norm(query))
         if query.shape != (self.dim,) or not 0 < length < np.inf or top < 1:
             raise OptionError(
-                f"got a vector {list(query.shape)} of length {length:g}, top {top}: expected [{self.dim}], a length "
+                f"got a vector {list(query.shape)} of norm {length:g}, top {top}: expected [{self.dim}], a norm "
                 "above 0, top from 1"
             )
         search = self._shapes.search(query / length, vector_column_name="vector").distance_type("dot")
@@ -245,7 +245,7 @@ class Library:
         if len(self):
             raise OptionError(
                 f"{self.path}: its entries have labels from another vocabulary, of {len(self.labels)} names that begin "
-                f"with {self.labels[0]!r}; leave --labels away, or index into another library"
+                f"with {self.labels[0]!r}; leave out --labels, or index into another library"
             )
         self._shapes = _create_shapes(self._database, {**self._metadata, "labels": names}, mode="overwrite")
         self._read_metadata()

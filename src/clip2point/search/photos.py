@@ -44,23 +44,23 @@ def read_photo(source: str | os.PathLike[str] | Image.Image) -> Image.Image:
     path = Path(source)
     try:
         if not path.is_file():
-            raise OptionError(f"{path}: no such picture file; expected {', '.join(FORMATS)}")
+            raise OptionError(f"{path}: no such image file; expected {', '.join(FORMATS)}")
         if path.stat().st_size > MAX_BYTES:
-            raise OptionError(f"{path}: has more than {MAX_BYTES:,} bytes; expected a smaller picture")
+            raise OptionError(f"{path}: has more than {MAX_BYTES:,} bytes; expected a smaller image")
         with Image.open(path, formats=FORMATS) as image:
             return _pad_to_square(image)
     except OptionError as error:
         raise error if str(error).startswith(str(path)) else OptionError(f"{path}: {error}") from None
     except Exception as error:  # Pillow raises many kinds on damaged data
         raise OptionError(
-            f"{path}: cannot be read as a picture ({reason(error)}); expected a whole file of {', '.join(FORMATS)}"
+            f"{path}: cannot be read as an image ({reason(error)}); expected a whole file of {', '.join(FORMATS)}"
         ) from error
 
 
 def _pad_to_square(image: Image.Image) -> Image.Image:
     if image.width * image.height > MAX_PIXELS:
         raise OptionError(
-            f"the picture has {image.width} x {image.height} pixels; expected at most {MAX_PIXELS:,}, so reduce it"
+            f"the image has {image.width} x {image.height} pixels; expected at most {MAX_PIXELS:,}, so reduce it"
         )
     image.draft("RGB", (_SIDE, _SIDE))  # lets JPEG's decoder reduce it, where it is one
     upright = ImageOps.exif_transpose(image)

@@ -128,5 +128,7 @@ def _open_task(task: bytes) -> tuple[Recogniser, tuple[str, ...]]:
     name, device, dtype = wanted.model
     model = load(name, device=device, dtype=dtype).without_head().with_settings(wanted.settings)
     if fingerprint_embedding(model) != wanted.fingerprint:
-        raise DataError(f"has another model {name} than the machine that asked for vectors: make them alike")
+        raise DataError(
+            f"has another model {name} than the machine that started this run: install the same one on both"
+        )
     return model, wanted.labels

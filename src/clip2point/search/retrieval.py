@@ -112,7 +112,7 @@ def measure_shape_to_shape(
     chosen = np.arange(len(shapes)) if asking is None else np.asarray(asking)
     chosen = chosen[others[chosen] > 0]
     if not len(chosen):
-        raise OptionError("no two shapes are of a kind: expected some")
+        raise OptionError("no class has two shapes: expected at least one that has")
     scores = shapes @ shapes.T
     np.fill_diagonal(scores, -np.inf)  # last, where it is right for nobody
     ranked, others = _rank_relevance(scores[chosen], same[chosen]), others[chosen]

@@ -49,7 +49,7 @@ class Companions:
         return data
 
     def read_texture(self, name: str) -> NDArray[np.uint8] | None:
-        """Return the image file ``name`` as [H, W, 3] uint8, or None if it cannot be had."""
+        """Return the image file ``name`` as [H, W, 3] uint8, or None if it cannot be loaded."""
         if name not in self._textures:
             data = self.read(name) if name.lower().endswith(_IMAGE_SUFFIXES) else None
             self._textures[name] = self._decode(data) if data else None

@@ -71,7 +71,7 @@ def gunzip(data: bytes) -> bytes:
     """Decompress gzip data, also of several members, within ``expansion_limit``.
 
     Raises:
-        ShapeError: If the data is not gzip, is cut off, or unfolds beyond the limit.
+        ShapeError: If the data is not gzip, is cut off, or decompresses beyond the limit.
     """
     limit = expansion_limit(len(data))
     pieces: list[bytes] = []
@@ -85,7 +85,7 @@ def gunzip(data: bytes) -> bytes:
             raise ShapeError(f"the gzip data is damaged ({error}): compress or download the file again") from None
         total += len(piece)
         if total > limit:
-            raise ShapeError(f"unfolds to more than {limit:,} bytes: expected a shape, this is a gzip bomb")
+            raise ShapeError(f"decompresses to more than {limit:,} bytes: expected a shape, this is a gzip bomb")
         if not inflater.eof:
             raise ShapeError("the gzip data ends too early: the file is cut off; download it again")
         pieces.append(piece)
@@ -98,10 +98,10 @@ def gunzip(data: bytes) -> bytes:
 
 
 def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    """Read one member of a zip archive, at most ``limit`` bytes whatever its header promises.
+    """Read one member of a zip archive, at most ``limit`` bytes whatever its header declares.
 
     Raises:
-        ShapeError: If the member unfolds beyond the limit or is damaged.
+        ShapeError: If the member decompresses beyond the limit or is damaged.
     """
     try:
         with archive.open(name) as member:
@@ -109,7 +109,7 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
         raise ShapeError(f"the member {name!r} is damaged or locked ({error}): save the file again") from None
     if len(data) > limit:
-        raise ShapeError(f"the member {name!r} unfolds to more than {limit:,} bytes: this is a zip bomb")
+        raise ShapeError(f"the member {name!r} decompresses to more than {limit:,} bytes: this is a zip bomb")
     return data
 
 
@@ -124,7 +124,7 @@ def check_promise(what: str, count: int, least: int, available: int) -> None:
 
     Args:
         what: Plural noun for the message.
-        count: Number that the header promises.
+        count: Number that the header declares.
         least: Fewest bytes that one of them takes.
         available: Number of bytes that are left.
 
@@ -133,7 +133,7 @@ def check_promise(what: str, count: int, least: int, available: int) -> None:
     """
     if count < 0 or count * least > available:
         raise ShapeError(
-            f"the header promises {count:,} {what}, but only {available:,} bytes follow it: "
+            f"the header declares {count:,} {what}, but only {available:,} bytes follow it: "
             "the file is cut off or damaged; export or download it again"
         )
     check_count(what, count)

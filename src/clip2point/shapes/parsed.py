@@ -28,7 +28,7 @@ class Parsed:
 
     Attributes:
         vertices: Positions, [N, 3] numbers.
-        faces: Corners of each triangle, [F, 3] whole numbers, or None for a cloud.
+        faces: Corners of each triangle, [F, 3] integers, or None for a cloud.
         materials: Materials, one or more.
         face_materials: Material of each face, [F] indices into ``materials``, or None if all faces have the first.
         uv: Texture coordinates, [N, 2] with v up, or None.

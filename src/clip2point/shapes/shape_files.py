@@ -153,7 +153,7 @@ def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:
             raise
         kind = extension.removeprefix(".").upper()
         raise ShapeError(
-            f"{path}: is damaged or not really {kind} ({_describe_error(error)}): expected a whole {kind} file; "
+            f"{path}: is damaged or no valid {kind} file ({_describe_error(error)}): expected a whole {kind} file; "
             "export or download it again"
         ) from error
 

@@ -228,7 +228,7 @@ def test_cameras_are_kept_and_recognised(saved, tmp_path):
     assert record["sigma"] == pytest.approx(1.2)
     turned = {"selector.view_selector.views_azim": torch.arange(10.0)}
     found = clip2point.convert(saved(change(DPA, **turned)), tmp_path / "out")
-    assert any("none of the view sets known here" in remark for remark in found.remarks)
+    assert any("none of the known view sets" in remark for remark in found.remarks)
     bare = {name: tensor for name, tensor in change(DPA).items() if not name.startswith("selector.")}
     assert clip2point.convert(saved(bare), tmp_path / "bare").views == "clip2point-10"
 
@@ -310,7 +310,7 @@ def test_the_clip_file_must_be_the_right_one(state, saved, tmp_path):
         clip2point.convert(PRETRAINING, tmp_path / "out", clip=saved(state))
     with pytest.raises(ModelError, match="expected one of OpenAI's CLIP models .* found authors-dpa"):
         clip2point.convert(PRETRAINING, tmp_path / "out", clip=DPA)
-    with pytest.raises(OptionError, match="is a CLIP model itself; give no other besides"):
+    with pytest.raises(OptionError, match="is a CLIP model itself: leave out --clip"):
         clip2point.convert(CLIP, tmp_path / "out", clip=CLIP)
     rounded = {name: tensor.half() for name, tensor in change(CLIP).items()}
     assert "text" in clip2point.convert(PRETRAINING, tmp_path / "out", clip=saved(rounded)).towers

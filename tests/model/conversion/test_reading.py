@@ -26,7 +26,7 @@ DRIVE = b"\n<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning<
     ("content", "message"),
     [
         (b"", "is empty: download it again"),
-        (DRIVE, r"is no checkpoint but a web page \(HTML\), which drives send .*download the file itself"),
+        (DRIVE, r"is no checkpoint but a web page \(HTML\), which file hosts send .*download the file itself"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is no checkpoint but a pointer of Git LFS"),
         (b"\x1f\x8b\x08" + bytes(40), "is no checkpoint but a packed archive: unpack it"),
         (
@@ -187,5 +187,5 @@ def test_zip_bombs(saved, tmp_path):
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
             new.writestr(name, old.read(name))
-    with pytest.raises(ModelError, match=r"bomb.pth: unfolds to more than it holds"):
+    with pytest.raises(ModelError, match=r"bomb.pth: decompresses to more than it holds"):
         read_foreign(tmp_path / "bomb.pth")

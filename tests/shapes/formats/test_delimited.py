@@ -52,8 +52,8 @@ def test_ways_to_write_two_points(tmp_path, text):
         ("0 1 2\n3 4 1e300\n", r"has coordinates up to 1e\+300"),
         ("0 1 2\n", "has 1 point: expected at least 2"),
         ("0 1 2\n0 1 2\n", "has 2 points that are all equal"),
-        ("3\n0 1.25 2.25\n3 4 5.5\n", "promises 3 points and has 2: the file is cut off"),
-        ("1000000000\n0 1 2\n3 4 5\n", "promises 1,000,000,000 points, but only"),
+        ("3\n0 1.25 2.25\n3 4 5.5\n", "declares 3 points and has 2: the file is cut off"),
+        ("1000000000\n0 1 2\n3 4 5\n", "declares 1,000,000,000 points, but only"),
     ],
 )
 def test_damaged_files_are_refused(tmp_path, text, message):

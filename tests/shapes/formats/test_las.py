@@ -43,11 +43,11 @@ def patch_bytes(path, offset, layout, *values):
 
 @pytest.mark.parametrize("name", ["cloud.las", "cloud.laz"])
 def test_promises_beyond_the_file_are_refused(tmp_path, name):
-    with pytest.raises(ShapeError, match="promises 1,000,000,000 points, but only"):
+    with pytest.raises(ShapeError, match="declares 1,000,000,000 points, but only"):
         load_shape(patch_bytes(write_sample(name, tmp_path), 107, "<I", 10**9))
     with pytest.raises(ShapeError, match="has a LAS header that contradicts itself"):
         load_shape(patch_bytes(write_sample(name, tmp_path), 96, "<I", 10**9))
-    with pytest.raises(ShapeError, match="promises|does not give"):
+    with pytest.raises(ShapeError, match="declares|does not give"):
         load_shape(patch_bytes(write(tmp_path / name, CLOUD, "1.4", 6), 247, "<Q", 41))
 
 

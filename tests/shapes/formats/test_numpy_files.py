@@ -60,8 +60,8 @@ def test_nothing_is_unpickled(tmp_path):
     ("data", "message"),
     [
         (npy((10**9, 3)), "has 1,000,000,000 points: expected at most 50,000,000"),
-        (npy((10**7, 3), body=bytes(120)), "promises 30,000,000 numbers, but only 120 bytes follow"),
-        (npy((10, 3), body=bytes(119)), "promises 30 numbers, but only 119 bytes follow"),
+        (npy((10**7, 3), body=bytes(120)), "declares 30,000,000 numbers, but only 120 bytes follow"),
+        (npy((10, 3), body=bytes(119)), "declares 30 numbers, but only 119 bytes follow"),
         (npy((0, 10**30)), "has 1,000,000,[0,]+ columns: expected at most"),
         (npy((5,), body=bytes(20)), r"has an array \[5\]: expected points \[N, 3 or more\]"),
         (npy((5, 2), body=bytes(40)), r"has an array \[5, 2\]"),
@@ -87,6 +87,6 @@ def test_a_zip_bomb(tmp_path):
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("points.npy", npy((6_000_000, 3), body=bytes(72_000_000)))
     (tmp_path / "bomb.npz").write_bytes(stream.getvalue())
-    refuse(tmp_path / "bomb.npz", "the member 'points.npy' unfolds to more than 67,108,864 bytes")
+    refuse(tmp_path / "bomb.npz", "the member 'points.npy' decompresses to more than 67,108,864 bytes")
     (tmp_path / "half.npz").write_bytes(stream.getvalue()[:9000])
     refuse(tmp_path / "half.npz", "is not a whole NPZ archive")

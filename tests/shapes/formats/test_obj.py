@@ -142,7 +142,7 @@ def test_vertices_alone_are_a_cloud(tmp_path):
         (SQUARE + "f 1 2 5\n", "has 1 faces that name vertices which do not exist"),
         (SQUARE + "f 0 1 2\n", "has 1 faces that name vertices which do not exist"),
         (SQUARE + "f -9 1 2\n", "has 1 faces that name vertices which do not exist"),
-        (SQUARE + "f a b c\n", "has text where whole numbers were expected"),
+        (SQUARE + "f a b c\n", "has text where integers were expected"),
         (SQUARE + "f 1/x 2 3\n", "has a face whose corners are not numbers"),
         (SQUARE + "f 1/ 2 99999999999999999999\n", "has a face whose corners are not numbers"),
     ],

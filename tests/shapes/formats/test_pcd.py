@@ -26,7 +26,7 @@ def test_all_encodings_give_the_same_points(tmp_path, name):
     np.testing.assert_array_equal(load_shape(write_sample(name, tmp_path)).points, CLOUD)
 
 
-def test_doubles_whole_numbers_and_a_missing_count_are_read(tmp_path):
+def test_doubles_integers_and_a_missing_count_are_read(tmp_path):
     header = "VERSION .7\nFIELDS label z y x\nSIZE 2 8 8 4\nTYPE U F F I\nWIDTH 2\nHEIGHT 1\nPOINTS 2\nDATA binary\n"
     rows = np.array([(1, 0.5, 2, 3), (2, 5, 6, -7)], np.dtype("<u2,<f8,<f8,<i4"))
     assert load(tmp_path, header, rows.tobytes()).points.tolist() == [[3, 2, 0.5], [-7, 6, 5]]
@@ -47,15 +47,15 @@ def test_missing_returns_of_a_sensor_are_left_out(tmp_path):
         ("DATA ascii\n", b"0 0 0", "has a PCD header without FIELDS, SIZE, TYPE, POINTS"),
         (HEADER + "DATA ascii\n", b"0 0.25 0\n1 1\n", "has 5 numbers, but 2 points need 6: the file is cut off"),
         (HEADER + "DATA ascii\n", b"0 0 0\n1 1 x\n", "has text where numbers were expected"),
-        (HEADER + "DATA binary\n", bytes(23), "promises 2 points, but only 23 bytes follow"),
+        (HEADER + "DATA binary\n", bytes(23), "declares 2 points, but only 23 bytes follow"),
         (HEADER + "DATA gzip\n", b"", "has PCD data 'gzip'"),
         (HEADER + "DATA binary_compressed\n", b"\1\2", "ends before its compressed points"),
-        (HEADER + "DATA binary_compressed\n", struct.pack("<II", 10**9, 24), "promises 1,000,000,000 compressed bytes"),
-        (HEADER + "DATA binary_compressed\n", struct.pack("<II", 2, 4 * 10**9) + b"ab", "this is a bomb"),
-        (HEADER + "DATA binary_compressed\n", struct.pack("<II", 2, 23) + b"ab", "promises 2 points, but only 23"),
+        (HEADER + "DATA binary_compressed\n", struct.pack("<II", 10**9, 24), "declares 1,000,000,000 compressed bytes"),
+        (HEADER + "DATA binary_compressed\n", struct.pack("<II", 2, 4 * 10**9) + b"ab", "this is a decompression bomb"),
+        (HEADER + "DATA binary_compressed\n", struct.pack("<II", 2, 23) + b"ab", "declares 2 points, but only 23"),
         (HEADER + "DATA binary_compressed\n", struct.pack("<II", 2, 24) + b"\xff\xff", "has damaged compressed points"),
-        (HEADER.replace("POINTS 2", "POINTS 1000000000") + "DATA binary\n", bytes(24), "promises 1,000,000,000 points"),
-        (HEADER.replace("POINTS 2", "POINTS 1000000000") + "DATA ascii\n", bytes(24), "promises 1,000,000,000 points"),
+        (HEADER.replace("POINTS 2", "POINTS 1000000000") + "DATA binary\n", bytes(24), "declares 1,000,000,000 points"),
+        (HEADER.replace("POINTS 2", "POINTS 1000000000") + "DATA ascii\n", bytes(24), "declares 1,000,000,000 points"),
         (HEADER.replace("POINTS 2", "POINTS -2") + "DATA ascii\n", b"", "has '-2' where a PCD header needs a count"),
         (HEADER.replace("x y z", "x y w") + "DATA ascii\n", b"", "has the fields 'x y w': expected x, y and z once"),
         (HEADER.replace("SIZE 4", "SIZE 3") + "DATA ascii\n", b"", "has a field of type F and size 3"),

@@ -27,7 +27,7 @@ def test_a_binary_file_that_begins_like_text(tmp_path):
     ("data", "message"),
     [
         (b"short", "has 5 bytes: expected at least 84"),
-        (bytes(80) + struct.pack("<I", 10**9) + bytes(50), "promises 1,000,000,000 triangles, but only 50 bytes"),
+        (bytes(80) + struct.pack("<I", 10**9) + bytes(50), "declares 1,000,000,000 triangles, but only 50 bytes"),
         (b"solid a\nfacet\nvertex 0 0 0\nvertex 1 0 0\n", "has no 'endsolid' at its end"),
         (b"solid a\nvertex 0 0 0\nvertex 1 0 0\nendsolid", "has 2 'vertex' lines with 6 numbers"),
         (b"solid a\nvertex 0 0 0\nvertex 1 0 0\nvertex 1 2\nendsolid", "has 3 'vertex' lines with 8 numbers"),

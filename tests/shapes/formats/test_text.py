@@ -19,12 +19,12 @@ def test_numbers_are_parsed_as_python_parses_them():
 def test_anything_else_is_refused(bad):
     with pytest.raises(ShapeError, match="has text where numbers were expected"):
         parse_numbers(bad)
-    with pytest.raises(ShapeError, match="has text where whole numbers were expected"):
+    with pytest.raises(ShapeError, match="has text where integers were expected"):
         parse_integers(bad)
 
 
-def test_fractions_are_no_whole_numbers():
-    with pytest.raises(ShapeError, match="has text where whole numbers were expected"):
+def test_fractions_are_no_integers():
+    with pytest.raises(ShapeError, match="has text where integers were expected"):
         parse_integers("1 2.5")
     assert to_integers(np.array([1.0, 2.0])).tolist() == [1, 2]
     with pytest.raises(ShapeError, match="has a fraction"):

@@ -101,7 +101,7 @@ def test_colors_become_materials(tmp_path):
         (
             f'<object id="1">{SQUARE.replace("v3=", "v4=")}</object>',
             '<item objectid="1"/>',
-            "has text where whole numbers were expected",
+            "has text where integers were expected",
         ),
         (f'<object id="1">{SQUARE.replace("""v3="3""", """v3="4""")}</object>', '<item objectid="1"/>', "do not exist"),
         ("<object", '<item objectid="1"/>', "is not well-formed XML"),
@@ -123,7 +123,7 @@ def test_nested_components_cannot_grow_without_bound(tmp_path):
 
 def test_bombs_and_broken_archives(tmp_path):
     path = write(tmp_path / "shape.3mf", f'<object id="1">{SQUARE}</object>' + " " * 70_000_000)
-    with pytest.raises(ShapeError, match="unfolds to more than 67,108,864 bytes: this is a zip bomb"):
+    with pytest.raises(ShapeError, match="decompresses to more than 67,108,864 bytes: this is a zip bomb"):
         load_shape(path)
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(ShapeError, match=r"is not a whole 3MF \(zip\) archive"):

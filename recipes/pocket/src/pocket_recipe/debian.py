@@ -154,7 +154,7 @@ def _unpack(archive: Path, root: PurePosixPath, folder: Path) -> None:
                     continue
                 files, unpacked = files + 1, unpacked + member.size
                 if unpacked > MAX_UNPACKED or files > MAX_FILES:
-                    raise DataError(f"unfolds to more than {MAX_UNPACKED:,} bytes or {MAX_FILES:,} files")
+                    raise DataError(f"decompresses to more than {MAX_UNPACKED:,} bytes or {MAX_FILES:,} files")
                 inside = path.relative_to(root)
                 if ".." in inside.parts or _ODD & set(str(inside)):
                     raise DataError(f"has a file with an odd path, {member.name[:200]!r}")

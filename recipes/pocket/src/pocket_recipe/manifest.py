@@ -46,7 +46,7 @@ _MODELS = {"root": str, "up": str, "front": str, "models": dict, "catalogue": bo
 _MODEL = {"captions": list, "up": str, "front": str, "licence": str, "creator": str}
 _KINDS = {
     str: "text, in quotes if need be",
-    int: "a whole number",
+    int: "an integer",
     bool: "true or false",
     dict: "a mapping",
     list: "a list",
@@ -74,7 +74,7 @@ def read_manifest(path: Path, package: str = "") -> list[SourceModel]:
 
     Raises:
         OptionError: If it has no such package.
-        DataError: If it is damaged, or a package cannot be had or lacks a model.
+        DataError: If it is damaged, or a package cannot be loaded or lacks a model.
     """
     packages = _parse_packages(path)
     if package and package not in packages:

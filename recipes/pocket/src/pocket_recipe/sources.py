@@ -31,7 +31,7 @@ def list_manifest(request: SourceRequest) -> list[SourceModel]:
 
     Raises:
         OptionError: If the file cannot be read, or has no such package.
-        DataError: If it is damaged, or a package cannot be had or lacks a model.
+        DataError: If it is damaged, or a package cannot be loaded or lacks a model.
         CacheError: If there is no room for a package.
     """
     file, _, package = request.text.partition("#")

@@ -149,7 +149,7 @@ def _common_views(described: Sequence[tuple[Any, dict[str, Any]]]) -> str:
     views = {values["views"] for _, values in described}
     if len(views) != 1:
         raise DataError(
-            f"the pairs show different views ({', '.join(sorted(views))}): expected the same; render them anew"
+            f"the pairs show different views ({', '.join(sorted(views))}): expected the same; render them again"
         )
     return str(views.pop())
 

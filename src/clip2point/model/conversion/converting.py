@@ -207,7 +207,7 @@ def _check_numbers(parts: Parts) -> None:
 def _add_clip(source: _Source, base: _Source) -> None:
     """Complete a checkpoint of the authors with the text tower of the CLIP model that it builds on."""
     if source.parts.kind == "clip" and "text" in source.parts.states:
-        raise OptionError(f"{source.path}: is a CLIP model itself; give no other besides")
+        raise OptionError(f"{source.path}: is a CLIP model itself: leave out --clip")
     usable = base.parts.kind == "clip" and "text" in base.parts.states
     if not usable or (base.activation != source.activation and not base.assumed):
         found = base.kind if "text" in base.parts.states else f"{base.kind} without a text tower"
@@ -321,9 +321,7 @@ def _collect_remarks(backbone: ClipBackbone, *, assumed: bool, cameras_known: bo
     elif backbone.tokenizer is None:
         remarks.append("No tokenizer is known for this vocabulary: give its folder (--tokenizer DIR) to read texts.")
     if not cameras_known:
-        remarks.append(
-            "The cameras of the adapter are none of the view sets known here; it cannot be shown shapes yet."
-        )
+        remarks.append("The cameras of the adapter are none of the known view sets: it cannot be used on shapes yet.")
     return tuple(remarks)
 
 

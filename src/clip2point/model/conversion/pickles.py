@@ -43,6 +43,6 @@ def check_pickle(file: IO[bytes], size: int, *, torchscript: bool = False) -> No
                     "expected a state dict; save one with torch.save(model.state_dict(), FILE) where it was made"
                 )
             if operation.name in _STORE and int(argument or 0) > size:
-                raise ModelError("is damaged or made to eat memory: download it again from where it was published")
+                raise ModelError("is damaged, or made to exhaust memory: download it again from where it was published")
     except (ValueError, EOFError, IndexError, OverflowError, MemoryError) as error:
         raise ModelError(f"is damaged or cut off ({reason(error)}): download it again") from None

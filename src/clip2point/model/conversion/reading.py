@@ -98,7 +98,7 @@ def _describe_content(start: bytes) -> str:
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith(b"<"):
         return (
-            "a web page (HTML), which drives send instead of a file that is too large to be scanned or asked for too "
+            "a web page (HTML), which file hosts send instead of a file that is too large to scan or downloaded too "
             "often: open the link in a browser and download the file itself"
         )
     if text.startswith(b"version https://git-lfs"):
@@ -139,7 +139,7 @@ def _check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
     """Raise ModelError unless the members of an archive of ``size`` bytes are stored uncompressed, each for itself."""
     packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
     if packed or sum(member.file_size for member in members) > size:
-        raise ModelError(f"unfolds to more than it holds, which no checkpoint does: {_AGAIN}")
+        raise ModelError(f"decompresses to more than it holds, which no checkpoint does: {_AGAIN}")
 
 
 def _check_header(archive: zipfile.ZipFile, name: str, torchscript: bool) -> None:

@@ -182,8 +182,8 @@ class PairFolder:
         known = [name for name in differing if name != "models_sha256"]
         said = ", ".join(f"{name} {begun.get(name)} (now {self._recipe[name]})" for name in known)
         raise OptionError(
-            f"{self.path}: holds pairs made of {said or 'other models'}: give the same source and settings to go on, "
-            "or another folder to begin anew"
+            f"{self.path}: holds pairs made of {said or 'other models'}: give the same source and settings to "
+            "continue, or another folder to start again"
         )
 
 

@@ -143,8 +143,8 @@ class _SharedFolder(PairFolder):
         differing = [name for name in recipe if recipe[name] != self._recipe.get(name)]
         if differing:
             raise DataError(
-                f"{platform.node()} differs in {', '.join(differing)} from the machine that asked for pairs: expected "
-                "the same source under the same path and the same version of clip2point; make them alike"
+                f"{platform.node()} differs in {', '.join(differing)} from the machine that started this run: expected "
+                "the same source under the same path and the same version of clip2point"
             )
 
     def _open_index(self, retry_failed: bool) -> PairIndex:

@@ -252,7 +252,7 @@ def _source_values(source: Element) -> NDArray[np.float64]:
     numbers = numbers[start:]
     promised = len(numbers) // stride if accessor is None else int(accessor.get("count", "0"))
     if promised * stride > len(numbers):
-        raise ShapeError(f"promises {promised:,} values in a source that has fewer: the file is cut off or damaged")
+        raise ShapeError(f"declares {promised:,} values in a source that has fewer: the file is cut off or damaged")
     return numbers[: len(numbers) // stride * stride].reshape(-1, stride)
 
 

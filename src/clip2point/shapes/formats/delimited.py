@@ -40,7 +40,7 @@ def read(data: bytes, companions: Companions) -> Parsed:
         ) from None
     if re.fullmatch(r"\s*\d+\s*", header) and len(points) != int(header):
         raise ShapeError(
-            f"promises {int(header):,} points and has {len(points):,}: the file is cut off or damaged; export it again"
+            f"declares {int(header):,} points and has {len(points):,}: the file is cut off or damaged; export it again"
         )
     return Parsed(points)
 

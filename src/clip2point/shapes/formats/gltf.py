@@ -164,7 +164,7 @@ class _Reader:
         return accessor
 
     def _accessor(self, index: int) -> NDArray[Any]:
-        """Return the values [count, width] of an accessor; normalised whole numbers as fractions."""
+        """Return the values [count, width] of an accessor; normalised integers as fractions."""
         if index not in self._accessors:
             self._accessors[index] = self._read_accessor(index)
         return self._accessors[index]

@@ -34,7 +34,7 @@ def read(data: bytes, companions: Companions) -> Parsed:
         check_promise("points", count, size, expansion_limit(len(data)))
         return Parsed(decompress(data, count, size), up="z")
     check_promise("points", count, size, len(data) - start)
-    # Every point format begins with x, y, z as whole numbers, to be scaled and shifted.
+    # Every point format begins with x, y, z as integers, to be scaled and shifted.
     steps = np.ndarray((count, 3), "<i4", data, start, (size, 4))
     scale_and_offset: NDArray[np.float64] = np.frombuffer(data, "<f8", 6, 131).reshape(2, 3)
     return Parsed(steps * scale_and_offset[0] + scale_and_offset[1], up="z")

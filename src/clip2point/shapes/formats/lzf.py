@@ -13,7 +13,7 @@ def decompress(data: bytes, size: int) -> bytes:
     """Unfold LZF data to exactly ``size`` bytes.
 
     Raises:
-        ShapeError: If the data is damaged or unfolds to another size.
+        ShapeError: If the data is damaged or decompresses to another size.
     """
     target = np.zeros(size, dtype=np.uint8)
     if _unfold(np.frombuffer(data, dtype=np.uint8), target) != size:

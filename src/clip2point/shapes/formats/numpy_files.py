@@ -33,7 +33,7 @@ def to_points(array: NDArray[Any]) -> NDArray[Any]:
 
 def _check_layout(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     if dtype.kind not in "fiu":
-        raise ShapeError(f"has an array of type {dtype}: expected floating-point or whole numbers")
+        raise ShapeError(f"has an array of type {dtype}: expected floating-point numbers or integers")
     if not _is_cloud(shape):
         hint = " (a data set of many clouds? give it as npz:PATH)" if len(shape) == 3 else ""
         raise ShapeError(f"has an array {list(shape)}: expected points [N, 3 or more]{hint}")

@@ -65,7 +65,7 @@ def _columns(body: bytes) -> int:
 
 
 def _numbers(body: bytes, vertices: int, columns: int) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """Return the numbers of the vertices, and those of the faces, as whole numbers if they all are."""
+    """Return the numbers of the vertices, and those of the faces, as integers if they all are."""
     ends = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n"))
     if 0 < vertices <= len(ends):
         cut = int(ends[vertices - 1]) + 1

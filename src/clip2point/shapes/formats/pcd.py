@@ -107,7 +107,9 @@ def _read_compressed(body: bytes, dtype: np.dtype[Any], count: int) -> NDArray[A
     check_promise("compressed bytes", packed, 1, len(body) - 8)
     check_promise("points", count, dtype.itemsize, unpacked)
     if unpacked > expansion_limit(packed):
-        raise ShapeError(f"unfolds {packed:,} bytes to {unpacked:,}: expected a cloud, this is a bomb")
+        raise ShapeError(
+            f"decompresses {packed:,} bytes to {unpacked:,}: expected a cloud, this is a decompression bomb"
+        )
     plain = decompress(body[8 : 8 + packed], unpacked)
     # Compressed data is stored field by field, not point by point.
     columns = {}

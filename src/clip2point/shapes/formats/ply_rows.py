@@ -24,7 +24,7 @@ def walk(
 
     Returns:
         Offsets and numbers of the values, both [rows, P], and the end of the last row: -1 if that is beyond the data,
-        or if a count is negative or no whole number.
+        or if a count is negative or no integer.
     """
     kinds = np.zeros((len(counts), 3), dtype=np.int64)
     for kind, count in zip(kinds, counts, strict=True):

@@ -22,10 +22,10 @@ def parse_numbers(text: bytes | str) -> NDArray[np.float64]:
 
 
 def parse_integers(text: bytes | str) -> NDArray[np.int64]:
-    """Return all whole numbers of a text as int64 [N], in a fraction of the time that parse_numbers needs.
+    """Return all integers of a text as int64 [N], in a fraction of the time that parse_numbers needs.
 
     Raises:
-        ShapeError: If something in the text is not a whole number.
+        ShapeError: If something in the text is not an integer.
     """
     return _parse(text, np.int64)
 
@@ -40,7 +40,7 @@ def _parse(text: bytes | str, dtype: type) -> NDArray[Any]:
         try:
             return np.fromstring(text, dtype=dtype, sep=" ")
         except (DeprecationWarning, ValueError):
-            kind = "whole numbers" if dtype is np.int64 else "numbers"
+            kind = "integers" if dtype is np.int64 else "numbers"
             raise ShapeError(
                 f"has text where {kind} were expected: the file is damaged or of another format; export it again"
             ) from None
@@ -57,5 +57,5 @@ def to_integers(numbers: NDArray[Any]) -> NDArray[np.int64]:
         raise ShapeError("has indices or counts beyond 2^53: the file is damaged; export it again")
     integers = numbers.astype(np.int64)
     if not np.array_equal(integers, numbers):
-        raise ShapeError("has a fraction where a whole number was expected: the file is damaged; export it again")
+        raise ShapeError("has a fraction where an integer was expected: the file is damaged; export it again")
     return integers

@@ -196,7 +196,7 @@ def test_words_alone_add_a_class_where_the_head_goes_by_words(model, shapes, lab
 def test_what_cannot_be_added_is_said(fitted, model, shapes, labels):
     with pytest.raises(OptionError, match="the class 'chair' is known already"):
         copied(fitted).add_classes(shapes[:2], ["chair", "depth"])
-    with pytest.raises(OptionError, match="labels integers: expected strings"):
+    with pytest.raises(OptionError, match="labels whole numbers: expected strings"):
         copied(fitted).add_classes(shapes[:2], [1, 2])
     linear = FewShotClassifier(model, head="linear", augmented_views=1).fit(shapes, labels)
     with pytest.raises(OptionError, match="fit"):

@@ -97,6 +97,7 @@ def test_labels_are_names_of_classes():
     assert found.classes == ("2", "9", "10")
     assert found.labels.tolist() == [0, 1, 2]
     assert kind_of_labels(np.array([1])) == WHOLE_NUMBERS
+    assert (WHOLE_NUMBERS, STRINGS) == ("whole numbers", "strings")  # words of model folders since 0.1.0
     assert kind_of_labels(np.array(["1"])) == STRINGS
     with pytest.raises(OptionError, match="an empty label"):
         label_shapes(clouds, [" ", "a", "b"], up="y")

@@ -18,8 +18,8 @@ from clip2point.data.dataset import Dataset, FileItems
 from clip2point.data.splits import WHOLE
 from clip2point.shapes import Shape, ShapeLike, as_shape, format_up
 
-#: Kinds of labels, as model folders name them.
-WHOLE_NUMBERS, STRINGS = "integers", "strings"
+#: Kinds of labels; model folders hold these words, so they stay as they are.
+WHOLE_NUMBERS, STRINGS = "whole numbers", "strings"
 #: Name of every such data set.
 _NAME = "given shapes"
 _SPLITS = ("train", "test")

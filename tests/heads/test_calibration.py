@@ -105,3 +105,19 @@ def test_mismatched_arguments_are_refused():
         coverage_curve([np.nan], np.ones(1, bool))
     with pytest.raises(OptionError, match="a target of 95: expected an accuracy"):
         choose_threshold([0.1], np.ones(1, bool), 95)
+
+
+def test_labels_are_smoothed_by_the_rule_of_succession():
+    scores = torch.tensor([[2.0, 1.5, -3.0, 0.0], [0.5, 1.0, 0.0, -1.0], [1.0, 0.0, 0.2, 0.9]], dtype=torch.float64)
+    labels = torch.tensor([0, 1, 3])
+    truth = torch.full((3, 4), (1 / 5) / 3, dtype=torch.float64).scatter(1, labels[:, None], 4 / 5)
+    found = fit_temperature(scores, labels)
+    grid = found * torch.linspace(0.5, 2, 3001, dtype=torch.float64)
+    best = grid[torch.stack([cross_entropy(scores / t, truth) for t in grid]).argmin()].item()
+    assert found == pytest.approx(best, rel=1e-3)
+
+
+def test_the_lowest_temperature_is_a_twentieth_of_the_deviation():
+    scores = torch.tensor([1.0, 0.99, -10.0]).expand(9_000, 3)  # always right, by very little
+    lowest = 0.05 * scores[0].std(correction=0).item()
+    assert fit_temperature(scores, torch.zeros(9_000, dtype=torch.int64)) == pytest.approx(lowest, rel=1e-5)

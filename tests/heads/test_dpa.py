@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import normalize
+from torch.nn.functional import dropout, linear, normalize
 
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.heads import DPA, GlobalView
@@ -85,3 +85,19 @@ def test_features_of_another_shape_are_refused(pair):
         dpa(pair[0][:1], pair[1][:1])
     with pytest.raises(OptionError, match="an adapter of 0 views"):
         DPA(0, 8)
+
+
+def test_training_is_the_public_formula_with_both_dropouts(pair):
+    view = GlobalView(4, 8).train()
+    features = pair[0]
+    torch.manual_seed(5)
+    out = view(features)
+    torch.manual_seed(5)
+    first, second = dropout(torch.ones(6, 4, 8), 0.075), dropout(torch.ones(6, 8), 0.075)
+    assert (first == 0).any()
+    weighted = (features * view.ratio[:, None]).flatten(0, 1)
+    normed = (weighted - weighted.mean(0)) / (weighted.var(0, correction=0) + 1e-5).sqrt()
+    mixed = linear((normed.unflatten(0, (6, 4)) * first).flatten(1), view.mix.weight, view.mix.bias)
+    mixed = (mixed - mixed.mean(0)) / (mixed.var(0, correction=0) + 1e-5).sqrt()
+    expected = linear(mixed.relu() * second, view.out.weight, view.out.bias)
+    torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)

@@ -98,3 +98,15 @@ def test_features_of_another_shape_are_refused(pair):
             GDPA(4, 8, settings)(pair[0], pair[1][:5])
         with pytest.raises(OptionError, match=r"expected view features \[B, 4, 8\]"):
             GDPA(4, 8, settings)(pair[0][..., :5], pair[1][..., :5])
+
+
+@pytest.mark.parametrize("on", ["features", "logits"])
+def test_logits_of_the_single_paths_are_cosines(on, pair):
+    gdpa = train(GDPASettings(on=on))
+    text = 3 * torch.randn(3, 8)
+    logits = gdpa.all_logits(*pair, text)
+    assert logits.shape == (6, 3, 3)
+    torch.testing.assert_close(logits[:, 0], gdpa.logits(*pair, text))
+    for part, path in ((1, gdpa.depth(pair[0])), (2, gdpa.clip(pair[1]))):
+        expected = torch.cosine_similarity(path[:, None], text[None], dim=-1)
+        torch.testing.assert_close(logits[:, part], expected)

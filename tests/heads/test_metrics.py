@@ -199,3 +199,18 @@ def test_invalid_input_is_refused(probabilities, labels, classes, message):
 def test_nothing_cannot_be_summed_up():
     with pytest.raises(OptionError, match="no metrics"):
         summarise([])
+
+
+def test_the_interval_covers_95_percent():
+    probabilities = np.where(np.arange(400)[:, None] < 300, [0.9, 0.1], [0.1, 0.9])
+    low, high = measure_predictions(probabilities, np.zeros(400, int), "ab").accuracy_interval
+    half = 1.96 * (0.75 * 0.25 / 400) ** 0.5
+    assert (low, high) == pytest.approx((0.75 - half, 0.75 + half), abs=0.004)
+
+
+def test_a_confidence_at_an_edge_is_in_the_lower_bin():
+    edges = reliability(np.array([[1.0]]), np.array([0])).edges
+    for number in range(8, 16):
+        probabilities = np.array([[edges[number], 1 - edges[number]]])
+        counts = reliability(probabilities, np.array([0])).counts
+        assert counts.argmax() == number - 1

@@ -1,11 +1,13 @@
 import pytest
 import torch
-from torch.nn.functional import normalize
+from torch.nn.functional import cross_entropy, normalize
 from torch.testing import assert_close
 
 from clip2point.core.errors import OptionError
 from clip2point.heads import DPA, GDPA, DPAHead, Examples, GDPAHead, GlobalView, InterView, make_head
+from clip2point.heads.calibration import rate_scores
 from clip2point.heads.head_options import GDPASettings
+from clip2point.heads.trained import Scorer, _find_best
 
 QUICK = {"epochs": 8, "batch_size": 8, "lr": 1e-2}
 
@@ -139,3 +141,29 @@ def test_a_last_batch_of_one_shape_is_left_out(problem):
     assert head.state["network.depth.view_norm.num_batches_tracked"] == 3
     with pytest.raises(OptionError, match="dpa needs at least 2 examples, as batch norm does, got 1"):
         DPAHead().fit(examples.take(torch.arange(1)), text, logit_scale=1.0)
+
+
+def test_the_loss_of_gdpa_weighs_both_paths(problem):
+    examples, text = problem
+    head = GDPAHead(path_loss=0.7)
+    scorer = Scorer(head.build_network(4, 8), head.compute_cosines, "off").eval()
+    batch, labels = examples.unaugmented, examples.labels
+    logits = scorer.network.all_logits(*batch.unbind(1), text)
+    fused, depth, image = (cross_entropy(logits[:, part], labels) for part in range(3))
+    assert len({round(loss.item(), 4) for loss in (fused, depth, image)}) == 3
+    assert_close(head.compute_loss(scorer, batch, labels, {"text": text}), fused + 0.7 * (depth + image))
+
+
+def test_a_learned_scale_begins_where_that_of_clip_does(problem):
+    head = fit("dpa", problem, scale="learned", epochs=1, lr=1e-9, weight_decay=0)
+    assert head.state["log_scale"].exp().item() == pytest.approx(1 / 0.07, rel=1e-5)
+
+
+def test_accuracy_ranks_before_cross_entropy():
+    labels = torch.tensor([0, 0, 0, 1])
+    accurate = torch.tensor([[0.1, 0.0], [0.1, 0.0], [0.1, 0.0], [9.0, 0.0]])  # 3 of 4, one far off
+    cautious = torch.tensor([[0.1, 0.0], [0.1, 0.0], [0.0, 0.01], [0.0, 0.0]])  # 2 of 4, none far off
+    (first, second), (one, other) = rate_scores(torch.stack([cautious, accurate]), labels)
+    assert first < second
+    assert one < other
+    assert _find_best([cautious, accurate], labels) == 1

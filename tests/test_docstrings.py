@@ -17,7 +17,7 @@ ROOMS = [
 #: Rooms whose English is still being revised.
 PENDING = frozenset(
     """
-    adaptation cli core evaluation features
+    adaptation core evaluation features
     """.split()
 )
 

@@ -140,7 +140,7 @@ def test_evaluate_measures_the_head(arguments, labelled, tmp_path, capsys):
     assert set(json.loads(capsys.readouterr().out)["per_class"]) == {"chair", "night_stand"}
 
 
-def test_verify_looks_below_the_head(arguments, tmp_path, monkeypatch, capsys):
+def test_verify_checks_the_model_below_the_head(arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("clip2point.evaluation.verification.CLASSES", ("bottle", "cup"))
     assert main([*arguments, "--head", "nearest-mean"]) == 0
     capsys.readouterr()
@@ -154,13 +154,13 @@ def test_verify_looks_below_the_head(arguments, tmp_path, monkeypatch, capsys):
     ("words", "message"),
     [
         (["--shots", "9"], "at most 5"),
-        (["--epochs", "3"], "--epochs belongs to the training of a tower"),
+        (["--epochs", "3"], "--epochs is an option of fine-tuning"),
         (["--unfreeze", "toes"], "toes"),
         (["--split", "train"], "has no split 'train'"),
         (["--model", "poket"], "unknown model 'poket'"),
     ],
 )
-def test_senseless_options_are_refused(arguments, words, message, capsys):
+def test_invalid_options_are_refused(arguments, words, message, capsys):
     assert main([*arguments, *words]) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -209,7 +209,7 @@ def test_former_names_of_options_still_work_and_warn(arguments, tmp_path, capsys
             ("--copies", "--augmented-views"),
             ("--keep", "--wise-ft-alpha, which is 1 minus that"),
         ):
-            assert (f"{former} is deprecated and goes in version 0.3: use {present}" in captured.err) == (
+            assert (f"{former} is deprecated and will be removed in version 0.3: use {present}" in captured.err) == (
                 former in words
             )
         weights.append((tmp_path / "mine" / "base" / "model.safetensors").read_bytes())

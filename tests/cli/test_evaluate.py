@@ -46,7 +46,7 @@ def test_tables_and_broken_files(arguments, own, capsys):
     assert "broken.off" in captured.err
 
 
-def test_an_up_axis_that_looks_wrong_is_remarked_on(arguments, monkeypatch, capsys):
+def test_a_doubtful_up_axis_is_remarked_on(arguments, monkeypatch, capsys):
     from clip2point.evaluation import up_axis
 
     monkeypatch.setattr(up_axis, "_RATIO", 0.0)
@@ -104,7 +104,7 @@ def test_a_sweep_equals_single_measurements(arguments, capsys):
         (["--sweep", "points=1,2", "--report", "x"], "error: --report shows one measurement"),
     ],
 )
-def test_senseless_sweeps_are_refused(arguments, words, message, capsys):
+def test_invalid_sweeps_are_refused(arguments, words, message, capsys):
     assert main([*arguments, *words]) == 2
     assert capsys.readouterr().err.startswith(message)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """Learn classes from labelled shapes: a head on the features of a model, in seconds to minutes. A fifth
 of the shapes of each class is held out to choose the head's options, to calibrate its confidence, and to find the
-confidence below which a shape is called unknown; then the head learns from all. The folder is for --model."""
+confidence below which a shape is called unknown; then the head is fitted on all. The result is a folder for --model."""
 
 #: Folder of the tower's training, in that of the model.
 _FINE_TUNING = "fine-tuning"
@@ -34,10 +34,10 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument("dataset", metavar="DATASET", help="folder:PATH, npz:PATH or a name")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the model")
-    parser.add_argument("--root", type=Path, metavar="DIR", help="where the data set lies")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="folder of the data set")
     parser.add_argument("--split", help="train, train-minus-validation, ... (default: train where there is one)")
     parser.add_argument(
-        "--up", choices=options.UP_CHOICES[1:], help="the axis that points up, if the data set does not declare it"
+        "--up", choices=options.UP_CHOICES[1:], help="axis that points up, if the data set does not declare it"
     )
     parser.add_argument(
         "--head",
@@ -47,7 +47,9 @@ def add_parser(commands: Subparsers) -> None:
         help=f"head that is fitted on the features (default gdpa): {', '.join(HEADS.built_in)}, one of a plug-in, or "
         "auto, which tries all built-in ones and keeps the one that is best on the held-out shapes",
     )
-    parser.add_argument("--shots", type=_shots, metavar="N", help="shapes of each class to learn from (default all)")
+    parser.add_argument(
+        "--shots", type=_shots, metavar="N", help="number of shapes of each class to learn from (default all)"
+    )
     parser.add_argument(
         "--augmented-views",
         type=options.positive,
@@ -60,7 +62,8 @@ def add_parser(commands: Subparsers) -> None:
         "--seed",
         type=options.natural,
         default=0,
-        help="seed of the shots, of what is held out, of the point sampling and of the training (default 0)",
+        metavar="N",
+        help="seed of the shots, the held-out shapes, the point sampling and the training (default 0)",
     )
     parser.add_argument(
         "--target",
@@ -99,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     dataset = open_training(arguments.dataset, root=arguments.root, split=arguments.split, up=arguments.up)
     if dataset.split == "test":
-        output.remark("Learning from the test split: no figure that is measured on it later means anything.")
+        output.remark("Learning from the test split: results measured on it later are meaningless.")
     progress = output.progress_of(dataset.name)
     found = adapt(
         dataset,
@@ -119,25 +122,25 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _load_model(arguments: argparse.Namespace, settings: AdaptSettings) -> Recogniser:
-    """The model to start from, once it is known that the result can be written."""
+    """Load the model to adapt, once it is known that the result can be written."""
     from clip2point.model import load
     from clip2point.model.adapted_folder import check_target
 
     model = load(arguments.model, device=arguments.device, dtype=settings.choose_dtype(arguments.dtype)).without_head()
     check_target(arguments.out, model.name)
-    return model.with_settings(options.changed_settings(model.settings, arguments))
+    return model.with_settings(options.change_settings(model.settings, arguments))
 
 
 def _print(found: AdaptationResult, folder: Path) -> None:
-    """A table of the classes, then a summary in a few lines."""
+    """Print a table of the classes, then a summary in a few lines."""
     validation, counts = found.validation, found.counts
     held_out = validation.metrics.per_class if validation else {}
     none = {"accuracy": None, "samples": 0}
     rows = [(name, counts[name], held_out.get(name, none)) for name in found.head.classes]
     output.print_table(
-        ("class", "shapes", "held out", "accuracy on these"),
+        ("class", "shapes", "held out", "held-out accuracy"),
         ((name, count, entry["samples"], percent(entry["accuracy"])) for name, count, entry in rows),
-        right=("shapes", "held out", "accuracy on these"),
+        right=("shapes", "held out", "held-out accuracy"),
     )
     views = f"augmented views of each: {found.to_dict()['copies']}"
     print(f"Learned {len(counts)} classes from {len(found.sampled)} shapes; {views}")
@@ -147,7 +150,7 @@ def _print(found: AdaptationResult, folder: Path) -> None:
 
 
 def _summarise(found: AdaptationResult) -> dict[str, str]:
-    """Lines about the head by their titles."""
+    """Return lines about the head by their titles."""
     head, validation, unfreeze = found.head, found.validation, found.settings.unfreeze
     tuned = f", fine-tuned ({unfreeze})" if unfreeze else ""
     lines = {
@@ -158,14 +161,14 @@ def _summarise(found: AdaptationResult) -> dict[str, str]:
         low, high = validation.metrics.accuracy_interval
         lines["validation accuracy"] = (
             f"{validation.metrics.accuracy:.1%} of {validation.metrics.samples} held-out shapes "
-            f"(95 % of resamples: {low:.1%} to {high:.1%})"
+            f"(95 % interval: {low:.1%} to {high:.1%})"
         )
         lines["temperature"] = f"{head.temperature:.3g}"
         lines["threshold"] = _describe_threshold(found)
     if head.ood:
         lines["OOD threshold"] = (
-            f"a cosine of {head.ood.threshold:.2f} with the nearest class centroid, which 95 % of these shapes "
-            "reach (of fewer than 20 all); a shape below it is out of distribution"
+            f"a cosine of {head.ood.threshold:.2f} with the nearest class centroid, which 95 % of the "
+            "held-out shapes reach (all, if they are fewer than 20); a shape below it is out of distribution"
         )
     lines["seconds"] = ", ".join(f"{value:.1f} for {part.replace('_', '-')}" for part, value in found.seconds.items())
     return lines
@@ -176,11 +179,11 @@ def _describe_threshold(found: AdaptationResult) -> str:
     if threshold is None or validation is None or validation.accuracy_at_coverage is None:
         return f"none that reaches an accuracy of {found.settings.target:.0%}, so every shape gets an answer"
     return (
-        f"{threshold:.1%}: coverage {validation.coverage:.1%} of these shapes, accuracy at coverage "
+        f"{threshold:.1%}: coverage {validation.coverage:.1%} of the held-out shapes, accuracy at coverage "
         f"{validation.accuracy_at_coverage:.1%}; the others are called unknown"
     )
 
 
 def _shots(text: str) -> int | None:
-    """A whole number from 1, or None for all."""
+    """Parse an integer from 1, or "all" as None."""
     return None if text == "all" else options.positive(text)

@@ -20,27 +20,33 @@ def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "app",
-        help="a web page to name and search shapes, and a REST endpoint",
-        description="Serve a web page, and a REST endpoint beside it, that name shapes and search a library. All "
-        "of it runs on this machine, and nothing is fetched from any other.",
+        help="serve a web page and a REST endpoint that classify and search shapes",
+        description="Serve a web page and a REST endpoint that classify shapes and search a library. Everything runs "
+        "on this machine; nothing is fetched from any other.",
     )
     parser.add_argument(
-        "--db", type=Path, metavar="DB", help="library to search in, made by 'clip2point index'; its model answers"
+        "--db", type=Path, metavar="DB", help="library to search, made by 'clip2point index'; its model is the default"
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: only this machine gets answers)"
+        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: reachable from this machine only)"
     )
-    parser.add_argument("--port", type=options.natural, default=7860, help="default 7860; 0 takes any that is free")
+    parser.add_argument(
+        "--port",
+        type=options.natural,
+        default=7860,
+        metavar="N",
+        help="port to listen on (default 7860; 0 for any free one)",
+    )
     parser.add_argument(
         "--max-upload-mb",
         type=options.positive,
         default=100,
         metavar="MB",
-        help="most megabytes of one request, all its files together (default 100)",
+        help="largest size of a request with all its files, in megabytes (default 100)",
     )
     parser.add_argument("--no-browser", action="store_true", help="do not open the page in a browser")
     options.add_model(parser)
-    parser.set_defaults(model=None, run=run)  # with a library the default is another, so it is left open here
+    parser.set_defaults(model=None, run=run)  # with a library, its model is the default
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,16 +58,15 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(f"the page needs {error.name}: pip install 'clip2point[app]'") from error
 
     with listen(arguments.host, arguments.port) as door:
-        service = Service(*_model_and_library(arguments))
+        service = Service(*_load_model_and_library(arguments))
         app = create_app(service, max_upload_mb=arguments.max_upload_mb, hosts=list_names(arguments.host))
         host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
         address = f"http://{host}:{door.getsockname()[1]}"
         if not is_local(arguments.host):
             output.remark(
-                f"warning: others in your network can reach {arguments.host}; there is no password, and what is sent "
-                "is not encrypted"
+                f"warning: others in your network can reach {arguments.host}; there is no password and no encryption"
             )
-        print(f"Page:      {address}\nREST API:  {address}/api/docs\nCtrl-C ends it.", flush=True)
+        print(f"Page:      {address}\nREST API:  {address}/api/docs\nPress Ctrl-C to stop.", flush=True)
         if not arguments.no_browser:
             _open_browser(address)
         with contextlib.suppress(KeyboardInterrupt):
@@ -69,8 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _model_and_library(arguments: argparse.Namespace) -> tuple[Recogniser, Library | None]:
-    """The model that answers and the library to search in, if there is to be one."""
+def _load_model_and_library(arguments: argparse.Namespace) -> tuple[Recogniser, Library | None]:
+    """Load the model, and open the library if one is given."""
     if arguments.db is None:
         from clip2point.model import load
 

@@ -1,4 +1,4 @@
-"""``clip2point evaluate`` with ``--protocol few-shot`` or ``supervised``: heads that learn, compared."""
+"""``clip2point evaluate`` with ``--protocol few-shot`` or ``supervised``: a comparison of heads."""
 
 from __future__ import annotations
 
@@ -24,16 +24,18 @@ _ALL = "all"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the protocols that learn need besides; None where not given."""
+    """Add the options of the protocols that learn; None where not given."""
     group = parser.add_argument_group("learning (--protocol few-shot and supervised)")
     group.add_argument(
-        "--shots", metavar="N,N,...", help="few-shot: examples of each class (default 1,2,4,8,16, as far as there are)"
+        "--shots",
+        metavar="N,N,...",
+        help="few-shot: numbers of examples of each class (default 1,2,4,8,16, as far as there are enough)",
     )
     group.add_argument(
         "--heads",
         metavar="A,B,...",
-        help="names of heads (default all, the built-in ones), for supervised also of classifiers of points, as in "
-        "all,pointnet,dgcnn; options that validation is not to choose stand after colons, as in gdpa:gate=channel",
+        help="names of heads (default all, the built-in ones), in supervised also classifiers of points, as in "
+        "all,pointnet,dgcnn; colons fix options that validation would choose, as in gdpa:gate=channel",
     )
     group.add_argument(
         "--augmented-views",
@@ -46,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--validation-shots",
         type=options.positive,
         metavar="N",
-        help="few-shot: validation shapes of each class to choose by (default: as many as shots, at most 4)",
+        help="few-shot: number of validation shapes of each class (default: as many as shots, at most 4)",
     )
     tuning_options.add_options(group)
 
@@ -105,7 +107,7 @@ def _tune(
     validation: Dataset | None,
     seed: int,
 ) -> Recogniser:
-    """The model with a depth tower that was trained on shapes, by this run or an earlier one."""
+    """Return the model with a depth tower that was fine-tuned on shapes, by this run or an earlier one."""
     from clip2point.adaptation.fine_tuning_settings import FineTuningRun
     from clip2point.adaptation.tower_tuning import tune_tower_once
     from clip2point.cli.training_console import TrainingConsole
@@ -117,7 +119,7 @@ def _tune(
 
 
 def _heads(text: str | None) -> Sequence[str]:
-    """Names of heads from ``A,B,...``, where "all" stands for all that learn from view features."""
+    """Parse names of heads from ``A,B,...``, where "all" stands for all that learn from view features."""
     from clip2point.evaluation.protocols import feature_heads
 
     names = (text or _ALL).split(",")
@@ -125,15 +127,15 @@ def _heads(text: str | None) -> Sequence[str]:
 
 
 def _shots(text: str | None) -> list[int]:
-    """Numbers from ``N,N,...``."""
+    """Parse integers from ``N,N,...``."""
     words = text.split(",") if text is not None else []
     if not all(word.isdecimal() and int(word) > 0 for word in words):
-        raise OptionError(f"--shots {text}: expected whole numbers from 1 with commas between, as in 1,2,4,8,16")
+        raise OptionError(f"--shots {text}: expected integers from 1 separated by commas, as in 1,2,4,8,16")
     return [int(word) for word in words]
 
 
 def _print(found: Comparison) -> None:
-    """Accuracy by head and number of shots, then all else at the largest number, then times."""
+    """Print accuracies by head and number of shots, other metrics at the largest number, then times."""
     test, last = found.parts.test, found.shots[-1]
     best = {shots: found.best(shots) for shots in found.shots}
     columns = [_shots_name(shots) for shots in found.shots]
@@ -144,27 +146,27 @@ def _print(found: Comparison) -> None:
     for remark in found.remarks:
         print(f"  {remark}")
     rows = [(found.zero_shot.head, *[percent(found.zero_shot.metrics.accuracy)] * len(columns))]
-    rows += [(head, *(_marked(cell, best) for cell in found.row(head))) for head in found.heads]
+    rows += [(head, *(_mark_best(cell, best) for cell in found.row(head))) for head in found.heads]
     output.print_table(("head", *columns), rows, right=columns)
-    print("* best on validation, which alone decides; test has no part in it.\n")
+    print("* best on validation; the test split has no part in this choice.\n")
     print(f"At {_shots_name(last)}, means over the seeds:")
-    details = ("mean class", "calibration error", "validation", "answered", "right of answered")
+    details = ("mean class", "calibration error", "validation", "coverage", "accuracy at coverage")
     output.print_table(
         ("head", *details), [(head, *_details(found.cell(head, last))) for head in found.heads], right=details
     )
-    print("Answered: confidence reaches the threshold that is to leave 95 % of the answers right on validation.\n")
+    print("Coverage: fraction whose confidence reaches the threshold for an accuracy of 95 % on validation.\n")
     print("Seconds to choose and to fit:")
     times = [(head, *(f"{cell.mean('seconds'):.2f}" for cell in found.row(head))) for head in found.heads]
     output.print_table(("head", *columns), times, right=columns)
 
 
-def _marked(cell: Cell, best: dict[int | None, str]) -> str:
-    """The accuracy, with a star before that of the head that validation chooses."""
+def _mark_best(cell: Cell, best: dict[int | None, str]) -> str:
+    """Format the accuracy, with a star before that of the best head on validation."""
     return ("* " if best[cell.shots] == cell.head else "") + percent_spread(cell.summary.accuracy)
 
 
 def _details(cell: Cell) -> tuple[str, ...]:
-    """What else there is to tell of a head."""
+    """Format the other metrics of a head."""
     summary = cell.summary
     return (
         percent_spread(summary.mean_class_accuracy),
@@ -174,5 +176,5 @@ def _details(cell: Cell) -> tuple[str, ...]:
 
 
 def _shots_name(shots: int | None) -> str:
-    """Of a column."""
+    """Return the heading of a column."""
     return "all of train" if shots is None else f"{shots} shot{'s' if shots > 1 else ''}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SWEPT = {"views": str, "style": str, "points": int, "radius": float, "prompts": str, "model": str}
 
 _PROTOCOLS = ("zero-shot", "few-shot", "supervised")
-#: Options that do not make sense for every protocol, and those for which they do.
+#: Options that only some protocols have, with these protocols.
 _FITTING = {
     "split": ("zero-shot",),  # the others learn from train and measure on test
     "sweep": ("zero-shot",),
@@ -45,41 +45,41 @@ def add_parser(commands: Subparsers) -> None:
         "evaluate",
         help="measure a model on a data set",
         description="Measure a model on one of the field's benchmarks or on your own labelled shapes.",
-        epilog=f"{options.describe(DATASETS, 'Data sets')} Of one without train and test splits, few-shot and "
-        "supervised hold out a fifth of each class, always the same shapes, to measure on.",
+        epilog=f"{options.describe(DATASETS, 'Data sets')} Without train and test splits, few-shot and "
+        "supervised measure on a fifth of each class, always the same shapes, and learn from the rest.",
     )
     parser.add_argument("dataset", metavar="DATASET", help="name, folder:PATH or npz:PATH")
-    parser.add_argument("--root", type=Path, metavar="DIR", help="where the data set lies")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="folder of the data set")
     parser.add_argument("--split", help="test, train, validation, ... (default: test where there is one)")
     parser.add_argument(
-        "--up", choices=options.UP_CHOICES[1:], help="the axis that points up, if the data set does not declare it"
+        "--up", choices=options.UP_CHOICES[1:], help="axis that points up, if the data set does not declare it"
     )
     parser.add_argument(
         "--protocol",
         choices=_PROTOCOLS,
         default="zero-shot",
-        help="zero-shot (the default): by the class names alone; few-shot: from a few examples of each class; "
+        help="zero-shot (default): by the class names alone; few-shot: from a few examples of each class; "
         "supervised: from the whole train split",
     )
     parser.add_argument(
         "--seeds",
         type=options.positive,
         metavar="N",
-        help="how many times: zero-shot, samplings of the points (default 1); few-shot, draws of the examples "
-        "(default 5); supervised, trainings (default 1)",
+        help="number of seeds: of the point sampling in zero-shot (default 1), of the draw of examples in few-shot "
+        "(default 5), of the training in supervised (default 1)",
     )
     parser.add_argument(
         "--limit", type=options.positive, metavar="N", help="measure only N shapes, spread over the split"
     )
     parser.add_argument("--report", type=Path, metavar="DIR", help="write an HTML page with plots to DIR")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.add_argument("--compare", action="store_true", help="show what papers state for the same data and protocol")
+    parser.add_argument("--compare", action="store_true", help="quote results of papers for the same data and protocol")
     parser.add_argument(
         "--sweep",
         action="append",
         default=[],
         metavar="KEY=A,B,C",
-        help=f"measure every value (of several: every combination); keys: {', '.join(_SWEPT)}",
+        help=f"measure each value, and of several --sweep each combination; keys: {', '.join(_SWEPT)}",
     )
     compare.add_arguments(parser)
     options.add_prompts(parser)
@@ -89,12 +89,12 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure."""
+    """Measure by the protocol that was chosen."""
     for name, protocols in _FITTING.items():
         if getattr(arguments, name) not in (None, []) and arguments.protocol not in protocols:
             raise OptionError(
-                f"--{name.replace('_', '-')} does not go with --protocol {arguments.protocol}, only with "
-                f"{' and '.join(protocols)}: leave it away, or choose another protocol"
+                f"--{name.replace('_', '-')} cannot be used with --protocol {arguments.protocol}, only with "
+                f"{' and '.join(protocols)}: leave it out, or choose another protocol"
             )
     if arguments.report:
         from clip2point.report.plots import require_matplotlib
@@ -145,7 +145,7 @@ def _measure(arguments: argparse.Namespace, model: Recogniser, dataset: Dataset)
 
 
 def _remark_on_up(measured: Measurement) -> None:
-    """Say so if the up-axis of the data set looks wrong."""
+    """Print a remark if the up-axis of the data set seems wrong."""
     from clip2point.evaluation.up_axis import doubt_up
 
     dataset = measured.dataset
@@ -158,7 +158,7 @@ def _remark_on_up(measured: Measurement) -> None:
 
 
 def _print(measured: Measurement) -> None:
-    """Tables: each class, then the whole."""
+    """Print a table of the classes, then the metrics over all."""
     metrics = measured.metrics[0]
     output.print_table(
         ("class", "accuracy", "shapes"),
@@ -175,11 +175,11 @@ def _print(measured: Measurement) -> None:
     for name, value in _figures(measured.summary).items():
         print(f"  {name:<22}{value}")
     low, high = metrics.accuracy_interval
-    print(f"  {'95 % of resamples':<22}{low:.1%} to {high:.1%}")
+    print(f"  {'95 % interval':<22}{low:.1%} to {high:.1%}")
 
 
 def _figures(summary: Summary) -> dict[str, str]:
-    """Mean, and deviation where there are several seeds, in words."""
+    """Format the metrics, each with its deviation if there are several seeds."""
     return {
         "accuracy": percent_spread(summary.accuracy),
         "mean class accuracy": percent_spread(summary.mean_class_accuracy),
@@ -190,11 +190,9 @@ def _figures(summary: Summary) -> dict[str, str]:
 
 
 def _sweep(arguments: argparse.Namespace, dataset: Dataset, grid: dict[str, list[Any]]) -> int:
-    """One measurement for each combination of values, in one table."""
+    """Measure each combination of values; print one table."""
     if dataset.split == "test":
-        output.remark(
-            "Whoever chooses settings by this table has tuned them on the test split; use --split validation."
-        )
+        output.remark("Settings chosen by this table are tuned on the test split: use --split validation to choose.")
     rows, records = [], []
     base = None if "model" in grid else options.load_model(arguments)
     for values in product(*grid.values()):
@@ -218,7 +216,7 @@ def _sweep(arguments: argparse.Namespace, dataset: Dataset, grid: dict[str, list
 
 
 def _grid(sweeps: list[str]) -> dict[str, list[Any]]:
-    """Values by key from ``KEY=A,B,C`` words."""
+    """Parse ``KEY=A,B,C`` words into values by key."""
     grid: dict[str, list[Any]] = {}
     for word in sweeps:
         key, _, values = word.partition("=")

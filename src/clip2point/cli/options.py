@@ -118,14 +118,14 @@ def add_former_name(group: argparse._ActionsContainer, former: str, present: str
 
     Args:
         group: Parser, or group of it.
-        former: The former name.
-        present: Name to use in its place.
+        former: Former name.
+        present: Name to use instead.
         keywords: Further arguments of ``add_argument``, among them ``dest``.
     """
 
     class Deprecated(argparse.Action):
         def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
-            output.remark(f"warning: {former} is deprecated and goes in version 0.3: use {present}")
+            output.remark(f"warning: {former} is deprecated and will be removed in version 0.3: use {present}")
             setattr(namespace, self.dest, values)
 
     group.add_argument(former, action=Deprecated, help=argparse.SUPPRESS, default=argparse.SUPPRESS, **keywords)
@@ -167,6 +167,3 @@ def fraction(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return value
-
-
-share, changed_settings = fraction, change_settings  # until adapt and compare are reworked

@@ -114,7 +114,7 @@ def _read_ids(path: Path) -> set[str]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise OptionError(f"{path}: cannot read model ids ({why}); expected a text file with one a line") from error
+        raise OptionError(f"{path}: cannot read model ids ({why}); expected a text file with one per line") from error
     return {line.strip().removesuffix(".npy") for line in lines if line.strip() and not line.startswith("#")}
 
 

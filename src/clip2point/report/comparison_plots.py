@@ -155,7 +155,7 @@ def plot_coverage(curves: Sequence[Curve], target: float) -> bytes:
             axes.plot(100 * coverage, 100 * accuracy, **point)
     axes.axhline(100 * target, color=FAINT, linewidth=1, linestyle=(0, (1, 1.5)), zorder=1)
     axes.set_xlim(0, 101)
-    axes.set_xlabel("coverage: share of shapes that are answered, most confident first, %", color=FAINT)
+    axes.set_xlabel("coverage: fraction of the shapes, most confident first, %", color=FAINT)
     axes.set_ylabel("accuracy of these answers, %", color=FAINT)
     axes.grid(color="#e9edf1", linewidth=0.8)
     _legend(axes, list(drawn.values()), list(drawn), "")

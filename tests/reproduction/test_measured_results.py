@@ -61,6 +61,13 @@ def test_figures_are_in_percent_with_their_deviation():
     assert str(ResultRow("", 0.49381, 0.0123, 3)) == "49.38 ± 1.2"
 
 
+def test_the_model_of_a_sweep_is_that_of_its_fingerprint(result):
+    named = replace(result, measurement={**result.measurement, "model": "measured"})
+    assert named.model == "measured"
+    swept = replace(result, measurement={name: value for name, value in MEASURED.items() if name != "model"})
+    assert swept.model == "m"
+
+
 def test_a_written_result_is_read(result, tmp_path):
     assert read_result(tmp_path, "zero-shot-x") is None
     write_result(tmp_path / "new", result)

@@ -153,7 +153,7 @@ def test_a_senseless_record_is_said(fitted, tmp_path):
     for parameters in ({"colour": 1}, {"augmented_views": {"count": 0}}, [1]):
         config["record"]["parameters"] = parameters
         (tmp_path / "config.json").write_text(json.dumps(config))
-        with pytest.raises(ModelError, match='config.json has a senseless "record"'):
+        with pytest.raises(ModelError, match='config.json has an invalid "record"'):
             FewShotClassifier.load(tmp_path)
 
 

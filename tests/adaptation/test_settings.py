@@ -36,9 +36,7 @@ def test_the_plan_is_the_usual_one_but_for_what_was_asked_for():
 
 def test_nothing_is_trained_unless_a_part_is_named():
     for changes in ({"epochs": 2}, {"wise_ft_alpha": 0.5}, {"precision": "32-true"}):
-        with pytest.raises(
-            OptionError, match=f"{next(iter(changes))} belongs to the training of a tower: give unfreeze"
-        ):
+        with pytest.raises(OptionError, match=f"{next(iter(changes))} is an option of fine-tuning: give unfreeze"):
             TowerTuningSettings(**changes)
     with pytest.raises(OptionError, match="unfreeze is None"):
         TowerTuningSettings().plan_fine_tuning(10, 0)

@@ -243,7 +243,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
             numbers = adapted.record.get("labels") == WHOLE_NUMBERS
             found.classes_ = np.unique([int(name) if numbers else name for name in adapted.classes])
         except (OptionError, TypeError, ValueError) as error:
-            raise ModelError(f'{folder}: config.json has a senseless "record" ({error})') from error
+            raise ModelError(f'{folder}: config.json has an invalid "record" ({error})') from error
         found.recogniser_, found.validation_ = recogniser, adapted.record.get("validation")
         return found
 

@@ -52,7 +52,7 @@ class TowerTuningSettings:
     def __post_init__(self) -> None:
         for name in ("epochs", "wise_ft_alpha", "precision"):
             if getattr(self, name) is not None and self.unfreeze is None:
-                raise OptionError(f"{name} belongs to the training of a tower: give unfreeze, too, for example last-4")
+                raise OptionError(f"{name} is an option of fine-tuning: give unfreeze, for example last-4")
         if self.unfreeze is not None:
             check_unfreeze(self.unfreeze)
         check_ranges(self)
@@ -129,7 +129,7 @@ class AdaptSettings(TowerTuningSettings):
         if self.head != AUTO:
             make_head(self.head, self.options)
         elif self.options:
-            raise OptionError("options belong to one head: give its name instead of 'auto', or leave the options away")
+            raise OptionError("options belong to one head: give its name instead of 'auto', or leave out the options")
         check_up(self.up, auto=True)
         AugmentedViewSettings.of(self.augmented_views)
 

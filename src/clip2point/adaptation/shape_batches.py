@@ -127,7 +127,7 @@ class ShapeBatches:
     ) -> None:
         if settings.views > len(model.views):
             raise OptionError(
-                f"views is {settings.views}: expected at most {len(model.views)}, all that {model.name} looks at"
+                f"views is {settings.views}: expected at most {len(model.views)}, all views of {model.name}"
             )
         process = process or Process()
         self._drawings, self._model, self._settings = drawings, model, settings

@@ -17,7 +17,7 @@ ROOMS = [
 #: Rooms whose English is still being revised.
 PENDING = frozenset(
     """
-    adaptation core evaluation features
+    adaptation evaluation features
     """.split()
 )
 

@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from clip2point.core.json_schema import make_schema
-from clip2point.core.ranges import ranged
+from clip2point.core.ranges import declare_range
 
 
 @dataclass
@@ -23,9 +23,9 @@ class Outer:
     """Outer settings."""
 
     inner: Inner
-    rate: float | None = ranged(None, "(0, 1)")
+    rate: float | None = declare_range(None, "(0, 1)")
     words: tuple[str, ...] = ()
-    pair: tuple[int, int] = ranged((1, 2), "[1, 9]")
+    pair: tuple[int, int] = declare_range((1, 2), "[1, 9]")
     more: Inner | None = None
     flag: bool = field(default=False)
 

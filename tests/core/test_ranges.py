@@ -4,14 +4,14 @@ from dataclasses import dataclass
 import pytest
 
 from clip2point.core.errors import OptionError
-from clip2point.core.ranges import check_ranges, parse_range, ranged
+from clip2point.core.ranges import check_ranges, declare_range, parse_range
 
 
 @dataclass(frozen=True)
 class Settings:
-    rate: float = ranged(0.5, "(0, 1]")
-    betas: tuple[float, float] = ranged((0.9, 0.99), "[0, 1)")
-    limit: int | None = ranged(None, "[1, inf)")
+    rate: float = declare_range(0.5, "(0, 1]")
+    betas: tuple[float, float] = declare_range((0.9, 0.99), "[0, 1)")
+    limit: int | None = declare_range(None, "[1, inf)")
 
     def __post_init__(self):
         check_ranges(self)

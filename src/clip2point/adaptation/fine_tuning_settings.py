@@ -10,7 +10,7 @@ from pathlib import Path
 from clip2point.adaptation.shape_batches import ViewingSettings
 from clip2point.adaptation.unfreezing import BatchNormMode, LoraSettings, check_unfreeze
 from clip2point.core.progress import Progress
-from clip2point.core.ranges import check_ranges, ranged
+from clip2point.core.ranges import check_ranges, declare_range
 from clip2point.training.distributed import DeviceSettings
 from clip2point.training.loop import Callback
 from clip2point.training.settings import OptimizerSettings, ScheduleSettings, SelectionSettings, TrainingSettings
@@ -45,7 +45,7 @@ class FineTuningSettings:
     unfreeze: str = "last-4"
     lora: LoraSettings = field(default_factory=LoraSettings)
     batch_norm: BatchNormMode = "running"
-    label_smoothing: float = ranged(0.1, "[0, 1)")
+    label_smoothing: float = declare_range(0.1, "[0, 1)")
     viewing: ViewingSettings = field(default_factory=ViewingSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     schedule: ScheduleSettings = field(default_factory=lambda: ScheduleSettings(warmup_epochs=0.5))

@@ -83,7 +83,7 @@ def hold_out(labels: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
         [N], true for examples to hold out; false everywhere if no class has two examples.
 
     Examples:
-        >>> hold_out(np.repeat([0, 1], [10, 1]), seed=0).sum()
+        >>> int(hold_out(np.repeat([0, 1], [10, 1]), seed=0).sum())
         2
     """
     rng = np.random.default_rng((seed, len(labels)))

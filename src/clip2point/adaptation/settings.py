@@ -10,7 +10,7 @@ from clip2point.adaptation.defaults import ALPHA_OF_FEW, ALPHA_OF_MANY, EPOCHS, 
 from clip2point.adaptation.fine_tuning_settings import FineTuningSettings
 from clip2point.adaptation.unfreezing import check_unfreeze
 from clip2point.core.errors import OptionError
-from clip2point.core.ranges import check_ranges, ranged
+from clip2point.core.ranges import check_ranges, declare_range
 from clip2point.core.strict_config import to_plain
 from clip2point.features.augmented_views import AugmentedViewSettings
 from clip2point.heads.head_registry import make_head
@@ -45,8 +45,8 @@ class TowerTuningSettings:
     """
 
     unfreeze: str | None = None
-    epochs: int | None = ranged(None, "[1, inf)")
-    wise_ft_alpha: float | None = ranged(None, "[0, 1]")
+    epochs: int | None = declare_range(None, "[1, inf)")
+    wise_ft_alpha: float | None = declare_range(None, "[0, 1]")
     precision: Precision | None = None
 
     def __post_init__(self) -> None:
@@ -118,11 +118,11 @@ class AdaptSettings(TowerTuningSettings):
 
     head: str = "gdpa"
     options: Mapping[str, Any] | None = None
-    shots: int | None = ranged(None, "[1, inf)")
+    shots: int | None = declare_range(None, "[1, inf)")
     augmented_views: AugmentedViewSettings | int = 2
     up: str = "auto"
-    seed: int = ranged(0, "[0, inf)")
-    target: float = ranged(0.95, "[0, 1]")
+    seed: int = declare_range(0, "[0, inf)")
+    target: float = declare_range(0.95, "[0, 1]")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -47,7 +47,7 @@ def fill_tower(tower: Tower, trained: nn.Module | Mapping[str, Tensor]) -> Tower
         trained: Tower, or the state of one, in fp32 or fp16.
 
     Returns:
-        ``tower``, for inference, on the CPU and in its own number format.
+        Tower for inference, on the CPU and in its own number format.
 
     Raises:
         ModelError: If a tensor is missing, unexpected, misshapen, not finite or in another number format; the message

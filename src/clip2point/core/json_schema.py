@@ -19,7 +19,7 @@ _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
 def make_schema(kind: type[Any]) -> dict[str, Any]:
     """Return the JSON schema of the files that ``read_section`` reads into a dataclass.
 
-    Descriptions are the entries of its docstring; ranges are those of ``ranged`` fields.
+    Descriptions are the entries of its docstring; ranges are those of ``declare_range`` fields.
 
     Args:
         kind: Dataclass, see ``read_section``.

@@ -48,7 +48,7 @@ def plugin_code(value: Any) -> str | None:
     owner = value if isinstance(value, type) or inspect.isroutine(value) else type(value)
     root = _root(name) if _has_file(owner) else None
     if root is None:
-        return hashlib.sha256("\n".join(_compiled(owner)).encode()).hexdigest()
+        return hashlib.sha256("\n".join(_describe_code(owner)).encode()).hexdigest()
     spec = getattr(sys.modules.get(name), "__spec__", None)
     if name not in _known or _known[name][0] is not spec:
         _known[name] = spec, _hash_files(root)
@@ -86,13 +86,13 @@ def _hash_files(root: Path) -> str:
     return digest.hexdigest()
 
 
-def _compiled(owner: Any) -> Iterator[str]:
+def _describe_code(owner: Any) -> Iterator[str]:
     """Yield what tells a function, or a class by its own methods and constants, from an edited one."""
     if isinstance(owner, type):
         for name, value in sorted(vars(owner).items()):
             if callable(value) or isinstance(value, property | staticmethod | classmethod) or name[:2] != "__":
                 yield name
-                yield from [value.__qualname__] if isinstance(value, type) else _compiled(value)
+                yield from [value.__qualname__] if isinstance(value, type) else _describe_code(value)
         return
     for wrapper in ("fget", "__func__"):
         owner = getattr(owner, wrapper, owner)

@@ -21,8 +21,8 @@ class Range:
     Attributes:
         low: Lower bound.
         high: Upper bound, or infinity.
-        includes_low: Whether the lower bound belongs to the range.
-        includes_high: Whether the upper bound belongs to the range.
+        includes_low: True if the lower bound belongs to the range.
+        includes_high: True if the upper bound belongs to the range.
     """
 
     low: float
@@ -61,7 +61,7 @@ def parse_range(interval: str) -> Range:
     return Range(float(match[2]), float(match[3]), match[1] == "[", match[4] == "]")
 
 
-def ranged(default: Any, interval: str) -> Any:
+def declare_range(default: Any, interval: str) -> Any:
     """Return a dataclass field whose value, or each value of a tuple, has to lie in a range; None is allowed.
 
     Args:
@@ -71,7 +71,7 @@ def ranged(default: Any, interval: str) -> Any:
     Examples:
         >>> @dataclass(frozen=True)
         ... class Schedule:
-        ...     lr: float = ranged(0.1, "(0, 1]")
+        ...     lr: float = declare_range(0.1, "(0, 1]")
         ...     def __post_init__(self) -> None:
         ...         check_ranges(self)
         >>> Schedule(lr=2.0)

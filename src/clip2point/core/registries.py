@@ -18,7 +18,7 @@ class FormatEntry(Entry):
     """A file format; the target is its ``read(data, companions) -> Parsed``.
 
     Attributes:
-        holds: What files of the format hold.
+        holds: Content of the files.
         up: Axis that points up in every file of the format, or "auto" if the format leaves it open.
     """
 
@@ -31,8 +31,8 @@ class HeadEntry(Entry):
     """A head; the target is a class.
 
     Attributes:
-        takes_words: Whether a fitted head answers among other classes by their names alone.
-        takes_classes: Whether a fitted head takes more classes without another fit.
+        takes_words: True if a fitted head can answer among other classes by their names alone.
+        takes_classes: True if a fitted head can take more classes without another fit.
     """
 
     takes_words: bool = False
@@ -44,7 +44,7 @@ class BackboneEntry(Entry):
     """A backbone; the target makes it.
 
     Attributes:
-        repository: Where its weights lie on a model hub; None if the package carries them.
+        repository: Repository of its weights on a model hub; None if the package contains them.
     """
 
     repository: str | None = None

@@ -42,10 +42,10 @@ class Registry(Generic[AnyEntry]):
     """One table of names.
 
     Attributes:
-        kind: What a name stands for, in messages: "style", "head", ...
+        kind: Kind of the named objects, for messages: "style", "head", ...
         group: Entry points of this group add names; the name of one is the name, its object the value.
         built_in: Entries by name, in the order in which they are listed.
-        elsewhere: What to install for names that belong to optional packages of this project.
+        elsewhere: Advice on installation, for names that belong to optional packages of this project.
 
     Examples:
         >>> from clip2point.core.registry import Entry, Registry
@@ -77,7 +77,7 @@ class Registry(Generic[AnyEntry]):
         Args:
             name: One of ``names()``.
             accept: Tells whether an object of a plug-in is of the right kind.
-            expected: What it should be, for the message.
+            expected: Right kind of object in words, for the message.
 
         Raises:
             OptionError: If there is no such name.
@@ -100,7 +100,7 @@ class Registry(Generic[AnyEntry]):
 
         Args:
             name: Name that is not built in.
-            value: What ``load`` returns for it.
+            value: Object that ``load`` returns for it.
 
         Raises:
             OptionError: If the name is built in, or no text.

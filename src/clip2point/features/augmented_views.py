@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.core.ranges import check_ranges, ranged
+from clip2point.core.ranges import check_ranges, declare_range
 from clip2point.data.dataset import item_seed
 from clip2point.shapes.augmentation import AugmentationSettings, augment_subset
 
@@ -40,8 +40,8 @@ class AugmentedViewSettings:
         4
     """
 
-    count: int = ranged(2, "[1, 100]")
-    part: float = ranged(0.5, "(0, 1]")
+    count: int = declare_range(2, "[1, 100]")
+    part: float = declare_range(0.5, "(0, 1]")
     stretch: float = 1.0
     yaw: float = 0.0
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2point.core.errors import OptionError
-from clip2point.core.ranges import check_ranges, ranged
+from clip2point.core.ranges import check_ranges, declare_range
 from clip2point.data.pairs import PairSet
 from clip2point.pretraining.captions import Vocabulary
 from clip2point.pretraining.image_features import ImageFeatures
@@ -42,11 +42,11 @@ class RenderingSettings:
     """
 
     views: str = "clip2point-10"
-    image_size: int = ranged(0, "[0, inf)")
+    image_size: int = declare_range(0, "[0, inf)")
     style: str = "clip2point"
-    points: tuple[int, int] = ranged((1024, 1024), "[1, inf)")
+    points: tuple[int, int] = declare_range((1024, 1024), "[1, inf)")
     radius: tuple[float, float] = (0.02, 0.02)
-    distance: tuple[float, float] = ranged((0.9, 1.1), "[0.1, inf)")
+    distance: tuple[float, float] = declare_range((0.9, 1.1), "[0.1, inf)")
 
     def __post_init__(self) -> None:
         view_set(self.views)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clip2point.backbones import Backbone
 from clip2point.core.errors import OptionError
-from clip2point.core.ranges import check_ranges, ranged
+from clip2point.core.ranges import check_ranges, declare_range
 from clip2point.model.settings import PAPER_TEMPLATES
 
 
@@ -29,7 +29,7 @@ class CaptionSettings:
     templates: tuple[str, ...] = PAPER_TEMPLATES
     ignored: tuple[str, ...] = ()
     synonyms: tuple[tuple[str, ...], ...] = ()
-    name_probability: float = ranged(0.5, "(0, 1]")
+    name_probability: float = declare_range(0.5, "(0, 1]")
 
     def __post_init__(self) -> None:
         check_ranges(self)

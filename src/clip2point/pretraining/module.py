@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from clip2point.core.errors import OptionError
-from clip2point.core.ranges import check_ranges, ranged
+from clip2point.core.ranges import check_ranges, declare_range
 from clip2point.pretraining.losses import TEMPERATURE, caption_loss, mean_square_distance, nt_xent, pretraining_loss
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ class LossSettings:
 
     cross: bool = True
     intra: bool = True
-    temperature: float = ranged(TEMPERATURE, "(0, 10]")
-    caption: float = ranged(0.0, "[0, 1000]")
-    caption_temperature: float = ranged(TEMPERATURE, "(0, 10]")
-    distance: float = ranged(0.0, "[0, 1000]")
+    temperature: float = declare_range(TEMPERATURE, "(0, 10]")
+    caption: float = declare_range(0.0, "[0, 1000]")
+    caption_temperature: float = declare_range(TEMPERATURE, "(0, 10]")
+    distance: float = declare_range(0.0, "[0, 1000]")
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from clip2point.core.errors import OptionError
 from clip2point.core.json_schema import make_schema
-from clip2point.core.ranges import check_ranges, ranged
+from clip2point.core.ranges import check_ranges, declare_range
 from clip2point.core.strict_config import read_section, rename_keys, to_plain
 from clip2point.core.yaml_files import parse_yaml
 from clip2point.model.settings import Settings
@@ -41,7 +41,7 @@ class SourceSettings:
 
     name: str
     source: str
-    seed: int = ranged(0, "[0, 4294967295]")
+    seed: int = declare_range(0, "[0, 4294967295]")
 
     def __post_init__(self) -> None:
         plain = self.name.replace("-", "").replace("_", "")
@@ -66,7 +66,7 @@ class DataSettings:
     pairs: tuple[str, ...] = ()
     sources: tuple[SourceSettings, ...] = ()
     without: tuple[str, ...] = ()
-    balance: float = ranged(0.0, "[0, 1]")
+    balance: float = declare_range(0.0, "[0, 1]")
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -93,7 +93,7 @@ class ValidationSettings(SelectionSettings):
     root: str | None = None
     split: str | None = None
     up: str | None = None
-    limit: int | None = ranged(None, "[1, inf)")
+    limit: int | None = declare_range(None, "[1, inf)")
     allow_test: bool = False
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from torch import nn
 
 from clip2point.backbones.precision import choose_device
 from clip2point.core.errors import OptionError
-from clip2point.core.ranges import check_ranges, ranged
+from clip2point.core.ranges import check_ranges, declare_range
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -29,8 +29,8 @@ class DeviceSettings:
     """
 
     device: str = "cpu"
-    devices: int = ranged(1, "[1, inf)")
-    nodes: int = ranged(1, "[1, inf)")
+    devices: int = declare_range(1, "[1, inf)")
+    nodes: int = declare_range(1, "[1, inf)")
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from clip2point.core.ranges import check_ranges, ranged
+from clip2point.core.ranges import check_ranges, declare_range
 
 #: Number formats of training, as Lightning Fabric names them.
 Precision = Literal["32-true", "bf16-mixed"]
@@ -26,12 +26,12 @@ class OptimizerSettings:
     """
 
     name: Literal["adamw", "lamb"] = "adamw"
-    lr: float = ranged(3e-4, "(0, 1]")
-    weight_decay: float = ranged(0.05, "[0, 1)")
-    betas: tuple[float, float] = ranged((0.9, 0.999), "[0, 1)")
-    eps: float = ranged(1e-8, "(0, 1)")
+    lr: float = declare_range(3e-4, "(0, 1]")
+    weight_decay: float = declare_range(0.05, "[0, 1)")
+    betas: tuple[float, float] = declare_range((0.9, 0.999), "[0, 1)")
+    eps: float = declare_range(1e-8, "(0, 1)")
     decay_vectors: bool = False
-    clip: float = ranged(1.0, "[0, inf)")
+    clip: float = declare_range(1.0, "[0, inf)")
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -50,9 +50,9 @@ class ScheduleSettings:
     """
 
     name: Literal["warmup-cosine", "cosine-restarts"] = "warmup-cosine"
-    warmup_epochs: float = ranged(1.0, "[0, inf)")
-    restart_epochs: float = ranged(2.0, "(0, inf)")
-    min_lr: float = ranged(1e-6, "[0, inf)")
+    warmup_epochs: float = declare_range(1.0, "[0, inf)")
+    restart_epochs: float = declare_range(2.0, "(0, inf)")
+    min_lr: float = declare_range(1e-6, "[0, inf)")
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -74,13 +74,13 @@ class TrainingSettings:
         half: True to store the matrices of the finished model in fp16, which halves its size.
     """
 
-    epochs: int = ranged(20, "[1, 1000000]")
-    batch_size: int = ranged(64, "[2, 1000000]")
-    seed: int = ranged(0, "[0, 4294967295]")
+    epochs: int = declare_range(20, "[1, 1000000]")
+    batch_size: int = declare_range(64, "[2, 1000000]")
+    seed: int = declare_range(0, "[0, 4294967295]")
     precision: Precision = "32-true"
-    average_decay: float = ranged(0.999, "[0, 1)")
-    checkpoint_steps: int = ranged(0, "[0, inf)")
-    checkpoint_minutes: float = ranged(10.0, "(0, inf)")
+    average_decay: float = declare_range(0.999, "[0, 1)")
+    checkpoint_steps: int = declare_range(0, "[0, inf)")
+    checkpoint_minutes: float = declare_range(10.0, "(0, inf)")
     half: bool = False
 
     def __post_init__(self) -> None:
@@ -97,7 +97,7 @@ class SelectionSettings:
     """
 
     choose_by: Literal["accuracy", "cross_entropy"] = "accuracy"
-    every_epochs: float = ranged(1.0, "(0, inf)")
+    every_epochs: float = declare_range(1.0, "(0, inf)")
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -23,7 +23,8 @@ def names_of_commands():
     return set(commands.choices)
 
 
-@pytest.mark.parametrize("page", TEXTS)
+# The commands of CONTRIBUTING need the plug-ins that its own test installs.
+@pytest.mark.parametrize("page", sorted(TEXTS.keys() - {"CONTRIBUTING.md"}))
 def test_commands_can_be_parsed(page):
     for program, *words in commands_of(TEXTS[page]):
         if program == "clip2point":

@@ -1,17 +1,17 @@
 """Heads: from view features to class scores, learned from labelled examples, with calibration and OOD detection."""
 
 from clip2point.heads.aggregator import GlobalView
-from clip2point.heads.base import Head
+from clip2point.heads.base import Head, WordHead
 from clip2point.heads.dpa import DPA
 from clip2point.heads.examples import Examples, join
 from clip2point.heads.gdpa import GDPA
-from clip2point.heads.head_options import GDPASettings
+from clip2point.heads.head_options import GDPASettings, HeadSettings, PathSettings, number
 from clip2point.heads.head_registry import grid, head_from_state, make_head, register_head
 from clip2point.heads.inter_view import InterView
 from clip2point.heads.linear import LogisticRegression
 from clip2point.heads.point_classifier import PointClassifier
 from clip2point.heads.tip_adapter import TipAdapter, TipAdapterF
-from clip2point.heads.trained import DepthPathHead, DPAHead, GDPAHead, ImagePathHead, InterViewHead
+from clip2point.heads.trained import DepthPathHead, DPAHead, GDPAHead, ImagePathHead, InterViewHead, TrainedHead
 from clip2point.heads.training_free import NearestClassMean, ZeroShot
 
 __all__ = [
@@ -24,18 +24,23 @@ __all__ = [
     "GDPASettings",
     "GlobalView",
     "Head",
+    "HeadSettings",
     "ImagePathHead",
     "InterView",
     "InterViewHead",
     "LogisticRegression",
     "NearestClassMean",
+    "PathSettings",
     "PointClassifier",
     "TipAdapter",
     "TipAdapterF",
+    "TrainedHead",
+    "WordHead",
     "ZeroShot",
     "grid",
     "head_from_state",
     "join",
     "make_head",
+    "number",
     "register_head",
 ]

@@ -13,6 +13,7 @@ import argparse
 import ast
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -52,8 +53,15 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "heads/calibration.py": (),
     "heads/ood.py": (),
     "heads/metrics.py": (),
+    "shapes/normalise.py": (),
+    "shapes/orientation.py": (),
+    "shapes/sampling.py": (),
+    "shapes/augmentation.py": (),
     "data/splits.py": (),
     "data/shots.py": (),
+    "data/pairs/pair_files.py": (),
+    "data/pairs/shard_index.py": (),
+    "pretraining/pairs/pair_rendering.py": (),
     "core/cache.py": (),
     "model/zero_shot.py": (),
     "model/recogniser.py": (),
@@ -206,7 +214,7 @@ class Overlay:
 def _tests(module: str) -> list[str]:
     """Paths of the tests of a module, those that there are."""
     room, _, name = module.rpartition("/")
-    own = f"{'data_sets' if room == 'data' else room}/test_{name}"
+    own = f"{re.sub('^data', 'data_sets', room)}/test_{name}"
     paths = [REPOSITORY / "tests" / test for test in (own, *TARGETS[module])]
     return [str(path.relative_to(REPOSITORY)) for path in dict.fromkeys(paths) if path.exists()]
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from clip2point.core.errors import DataError
+from clip2point.core.errors import DataError, OptionError
 from clip2point.data import open_dataset
+from clip2point.data.splits import WHOLE, choose_split, draw_fifth
 
 #: Train shapes of each class, and how many of them are for validation.
 TRAIN = {"many": (50, 10), "some": (7, 1), "two": (2, 1), "one": (1, 0)}
@@ -44,6 +45,22 @@ def test_a_fifth_of_each_class_is_held_out(name):
     assert np.bincount(dataset.labels, minlength=4).tolist() == [count for _, count in TRAIN.values()]
 
 
+def test_the_shapes_held_out_are_those_of_release_0_1_0(name):
+    """All choices of settings, and so all published figures, depend on them."""
+    held_out = (2, 5, 13, 20, 29, 32, 36, 46, 48, 49, 56, 63)
+    assert open_splits(name)["validation"].names == tuple(f"shape {number}" for number in held_out)
+
+
+@pytest.mark.parametrize(
+    ("count", "held_out"), [(0, 0), (1, 0), (2, 1), (7, 1), (8, 2), (12, 2), (13, 3), (20, 4), (100, 20)]
+)
+def test_a_fifth_is_rounded_and_at_least_one_of_two(count, held_out):
+    rows = np.arange(count) + 50
+    drawn = draw_fifth(rows, np.random.default_rng(0))
+    assert len(set(drawn.tolist())) == len(drawn) == held_out
+    assert set(drawn.tolist()) <= set(rows.tolist())
+
+
 def test_a_carved_shape_keeps_its_label_and_its_points(name):
     parts = open_splits(name)
     train = dict(zip(parts["train"].names, range(len(parts["train"])), strict=True))
@@ -61,3 +78,27 @@ def test_classes_too_small_to_carve_from(tmp_path):
     name = write_set(tmp_path / "tiny.npz", [1, 1])
     with pytest.raises(DataError, match="no class has two train shapes"):
         open_dataset(name, split="validation")
+
+
+@pytest.mark.parametrize(
+    ("split", "official", "chosen"),
+    [
+        (None, ("train", "test"), ("test", "test")),
+        (None, (WHOLE,), ("all", "all")),
+        ("all", (WHOLE,), ("all", "all")),
+        ("train", ("train", "test"), ("train", "train")),
+        ("validation", ("train", "test"), ("validation", "train")),
+        ("train-minus-validation", ("train",), ("train-minus-validation", "train")),
+    ],
+)
+def test_a_split_is_official_or_carved_from_train(split, official, chosen):
+    assert choose_split("set", split, official) == chosen
+
+
+@pytest.mark.parametrize(
+    ("split", "official", "known"),
+    [("all", ("train", "test"), "train, test, validation, train-minus-validation"), ("validation", (WHOLE,), "all")],
+)
+def test_a_split_that_is_not_there_is_refused(split, official, known):
+    with pytest.raises(OptionError, match=rf"set: has no split '{split}': expected one of {known}$"):
+        choose_split("set", split, official)

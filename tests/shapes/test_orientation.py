@@ -22,6 +22,25 @@ def test_every_axis_is_a_rotation_that_brings_it_to_y(up):
     assert np.linalg.det(matrix) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(
+    ("up", "rotated"),
+    [
+        ("y", (1, 2, 3)),
+        ("-y", (-1, -2, 3)),
+        ("z", (-2, 3, -1)),
+        ("-z", (2, -3, -1)),
+        ("x", (-2, 1, 3)),
+        ("-x", (2, -1, 3)),
+    ],
+)
+def test_fronts_go_where_they_went_in_release_0_1_0(up, rotated):
+    assert to_y_up(np.array([1.0, 2.0, 3.0]), up).tolist() == list(rotated)
+
+
+def test_there_are_six_axes():
+    assert UP_AXES == ("y", "-y", "z", "-z", "x", "-x")
+
+
 def test_z_up_is_the_rotation_of_the_method():
     points = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     x, y, z = points.T
@@ -54,11 +73,11 @@ def test_numbers_are_moved_and_negated_but_never_rounded(points, up):
 def test_four_rotations_or_fewer_lead_back(up):
     points = np.random.default_rng(1).normal(size=(4, 3))
     matrix = to_y_up(np.eye(3), up)
-    turns = next(n for n in range(1, 7) if np.array_equal(np.linalg.matrix_power(matrix, n), np.eye(3)))
-    turned = points
-    for _ in range(turns):
-        turned = to_y_up(turned, up)
-    np.testing.assert_array_equal(turned, points)
+    order = next(n for n in range(1, 7) if np.array_equal(np.linalg.matrix_power(matrix, n), np.eye(3)))
+    rotated = points
+    for _ in range(order):
+        rotated = to_y_up(rotated, up)
+    np.testing.assert_array_equal(rotated, points)
 
 
 def test_an_unknown_axis_is_refused_with_the_known_ones():

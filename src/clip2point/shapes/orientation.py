@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 else:
     Points = TypeVar("Points")
 
-#: For each up-axis, the (source axis, sign) of the new x, y and z. Every entry is a rotation (determinant +1) and only
+#: Axes of the points that become x, y and z, for each up-axis. Every entry is a rotation (determinant +1) and only
 #: permutes and negates coordinates, so it is exact. "z" is the rotation of the public code for ModelNet,
 #: (x, y, z) -> (-y, z, -x): upright, with ModelNet's front (+x) where ShapeNet has its own (-z).
-_ROTATIONS: dict[str, tuple[tuple[int, float], tuple[int, float], tuple[int, float]]] = {
-    "y": ((0, 1.0), (1, 1.0), (2, 1.0)),
-    "-y": ((0, -1.0), (1, -1.0), (2, 1.0)),
-    "z": ((1, -1.0), (2, 1.0), (0, -1.0)),
-    "-z": ((1, 1.0), (2, -1.0), (0, -1.0)),
-    "x": ((1, -1.0), (0, 1.0), (2, 1.0)),
-    "-x": ((1, 1.0), (0, -1.0), (2, 1.0)),
+_ROTATIONS: dict[str, tuple[str, str, str]] = {
+    "y": ("x", "y", "z"),
+    "-y": ("-x", "-y", "z"),
+    "z": ("-y", "z", "-x"),
+    "-z": ("y", "-z", "-x"),
+    "x": ("-y", "x", "z"),
+    "-x": ("y", "-x", "z"),
 }
 
 #: The up-axes that a shape may declare.
@@ -69,20 +69,37 @@ def to_y_up(points: Points, up: str) -> Points:
         >>> to_y_up(np.array([1.0, 2.0, 3.0]), "z").tolist()
         [-2.0, 3.0, -1.0]
     """
-    return points if up == "y" else _permute(points, _ROTATIONS[check_up(up)])
+    return points if up == "y" else _permute(points, [_parse_axis(name) for name in _ROTATIONS[check_up(up)]])
 
 
 def from_y_up(points: Points, up: str) -> Points:
-    """Rotate points from the y-up frame into one with the given up-axis: the inverse of ``to_y_up``."""
-    rows = _ROTATIONS[check_up(up)]
-    inverse = sorted((source, axis, sign) for axis, (source, sign) in enumerate(rows))
-    return _permute(points, [(axis, sign) for _, axis, sign in inverse])
+    """Rotate points from the y-up frame into one with the given up-axis: the inverse of ``to_y_up``.
+
+    Args:
+        points: Points, [..., 3] in any unit, a NumPy array or a torch tensor.
+        up: Axis that is to point up, one of ``UP_AXES``.
+
+    Raises:
+        OptionError: If ``up`` is not an axis.
+
+    Examples:
+        >>> from_y_up(np.array([0.0, 1.0, 0.0]), "-z").tolist()
+        [0.0, 0.0, -1.0]
+    """
+    sources = [_parse_axis(name) for name in _ROTATIONS[check_up(up)]]
+    inverse = sorted((source, axis, negated) for axis, (source, negated) in enumerate(sources))
+    return _permute(points, [(axis, negated) for _, axis, negated in inverse])
 
 
-def _permute(points: Points, rows: Sequence[tuple[int, float]]) -> Points:
-    """Return coordinates anew, each from its (source axis, sign)."""
-    rotated = points[..., [source for source, _ in rows]]
-    for axis, (_, sign) in enumerate(rows):
-        if sign < 0:
+def _parse_axis(name: str) -> tuple[int, bool]:
+    """Return the index of an axis, and True if it is negated."""
+    return "xyz".index(name[-1]), name.startswith("-")
+
+
+def _permute(points: Points, sources: Sequence[tuple[int, bool]]) -> Points:
+    """Return coordinates anew, each from an axis that may be negated."""
+    rotated = points[..., [source for source, _ in sources]]
+    for axis, (_, negated) in enumerate(sources):
+        if negated:
             rotated[..., axis] = -rotated[..., axis]
     return rotated

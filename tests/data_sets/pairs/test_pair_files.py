@@ -113,3 +113,9 @@ def test_keys_that_would_be_equal_get_checksums_and_others_stay():
     assert len({key.lower() for key in keys}) == 4
     assert make_keys([*names, "sofa"])[:4] == keys
     assert len(set(make_keys(["twin", "twin"]))) == 2
+
+
+def test_keys_are_those_of_release_0_1_0():
+    """Folders that it began go on."""
+    assert make_keys(["a/chair", "a-chair", "lamp"]) == ["a-chair-a7405fe51bdb", "a-chair-b9be1a68108b", "lamp"]
+    assert make_keys(["twin", "twin"]) == ["twin-f42c6666a3f2", "twin-51d87793d6c1"]

@@ -26,6 +26,32 @@ def test_an_index_is_read_as_it_was_written(tmp_path, index):
     assert [path.name for path in tmp_path.iterdir()] == [INDEX]
 
 
+def test_an_index_has_the_bytes_of_the_format(tmp_path):
+    index = PairIndex({"models": 1})
+    assert index.shards == {}
+    index.shards[0] = ShardEntry("pairs-000000.tar", 5, ["a"], {"b": "b: größer"})
+    index.write(tmp_path)
+    text = """{
+ "format": "clip2point-pairs-1",
+ "recipe": {
+  "models": 1
+ },
+ "shards": [
+  {
+   "file": "pairs-000000.tar",
+   "bytes": 5,
+   "keys": [
+    "a"
+   ],
+   "failures": {
+    "b": "b: größer"
+   }
+  }
+ ]
+}"""
+    assert (tmp_path / INDEX).read_bytes() == text.encode()
+
+
 def test_broken_models_count_as_done(index):
     assert (index.done, index.total) == (4, 6)
 

@@ -5,7 +5,7 @@ import torch
 from clip2point.core.errors import OptionError, PluginError
 from clip2point.core.registries import STYLES
 from clip2point.rendering import register_style, render_depth, view_set
-from clip2point.rendering.depth import check_style, rendering_key
+from clip2point.rendering.depth import check_style, rendering_key, style_code
 
 #: Points as single dark pixels.
 SPECKS = """
@@ -79,6 +79,12 @@ def test_keys_of_built_in_styles_are_those_of_old_caches():
         "radius": 0.02,
         "style": "pointclip",
     }
+
+
+def test_only_plug_ins_add_their_code_to_a_key(plugins):
+    assert style_code("clip2point") == {}
+    offer(plugins, 0.5)
+    assert style_code("specks").keys() == {"style_code"}
 
 
 def test_the_key_of_a_plug_in_holds_its_code(plugins):

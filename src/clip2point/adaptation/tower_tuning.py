@@ -10,11 +10,13 @@ from clip2point.adaptation.fine_tuning import MODEL, fine_tune
 from clip2point.adaptation.fine_tuning_settings import FineTuningRun
 from clip2point.adaptation.settings import TowerTuningSettings
 from clip2point.adaptation.weight_interpolation import interpolate_weights
+from clip2point.backbones.backbone_registry import backbone_code
 from clip2point.core.cache import cache_folder, key_of
 from clip2point.core.strict_config import to_plain
 from clip2point.data import Dataset
 from clip2point.model import Recogniser, load
 from clip2point.model.checkpoint import is_checkpoint
+from clip2point.rendering.depth import style_code
 from clip2point.training.checkpoints import has_checkpoint
 
 
@@ -75,6 +77,8 @@ def tune_tower_once(
             "settings": to_plain(plan),
             "model": [model.backbone.fingerprint(), model.settings.to_dict()],
             "data": [train.fingerprint, validation and validation.fingerprint, train.up],
+            **style_code(model.settings.style),
+            **backbone_code(model.backbone),
         }
     )
     folder = cache_folder() / "towers" / key

@@ -163,8 +163,13 @@ def rendering_key(views: ViewSet, radius: float, style: str) -> dict[str, Any]:
     Returns:
         JSON types.
     """
+    return {"views": views.key, "radius": radius, "style": style, **style_code(style)}
+
+
+def style_code(style: str) -> dict[str, str]:
+    """Return the hash of a plug-in's code as an entry for a key; nothing for styles of clip2point's own."""
     code = None if style in STYLES.built_in else plugin_code(STYLES.load(style))
-    return {"views": views.key, "radius": radius, "style": style, **({"style_code": code} if code else {})}
+    return {"style_code": code} if code else {}
 
 
 def _match_container(images: np.ndarray | torch.Tensor, like: Array) -> Array:

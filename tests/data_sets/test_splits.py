@@ -102,3 +102,17 @@ def test_a_split_is_official_or_carved_from_train(split, official, chosen):
 def test_a_split_that_is_not_there_is_refused(split, official, known):
     with pytest.raises(OptionError, match=rf"set: has no split '{split}': expected one of {known}$"):
         choose_split("set", split, official)
+
+
+def test_the_validation_split_is_the_published_one(name):
+    """Every choice of options and weights depends on which shapes these are."""
+    numbers = sorted(int(item.split()[1]) for item in open_splits(name)["validation"].names)
+    assert numbers == [2, 5, 13, 20, 29, 32, 36, 46, 48, 49, 56, 63]
+
+
+def test_each_class_has_draws_of_its_own(tmp_path):
+    name = write_set(tmp_path / "alike.npz", [50, 50])
+    validation = open_splits(name)["validation"]
+    numbers = np.array([int(item.split()[1]) for item in validation.names])
+    first, second = (set(numbers[validation.labels == label] - 53 * label) for label in (0, 1))
+    assert first != second

@@ -9,9 +9,9 @@ from clip2point.core.errors import DataError, InterruptedTrainingError, OptionEr
 from clip2point.core.registries import HEADS
 from clip2point.data.parts import open_parts
 from clip2point.evaluation import fitting, protocols
-from clip2point.evaluation.protocols import SHOTS, feature_heads, few_shot, supervised
+from clip2point.evaluation.protocol_settings import SHOTS, ProtocolSettings
+from clip2point.evaluation.protocols import list_feature_heads
 from clip2point.evaluation.zero_shot_run import run_zero_shot
-from clip2point.features.augmented_views import AugmentedViewSettings
 from clip2point.model import Recogniser
 from clip2point.model.settings import Settings
 from clip2point.shapes import Shape, sample_points
@@ -108,7 +108,11 @@ def refitted_on(monkeypatch):
 
 
 def few(model, parts, heads=COMPARED, **changes):
-    return few_shot(model, parts, heads, **{"shots": (1, 2), "seeds": 2, "copies": AugmentedViewSettings(2), **changes})
+    return protocols.few_shot(model, parts, ProtocolSettings(heads=heads, **{"shots": (1, 2), "seeds": 2, **changes}))
+
+
+def supervised(model, parts, heads, **changes):
+    return protocols.supervised(model, parts, ProtocolSettings(heads=heads, **changes))
 
 
 def figures(comparison):
@@ -143,7 +147,7 @@ def test_the_zero_shot_line_is_that_of_the_zero_shot_protocol(found, model, part
     run = run_zero_shot(model, parts.test, 0)
     np.testing.assert_allclose(found.zero_shot.probabilities, run.probabilities, atol=1e-6)
     assert found.zero_shot.shots == 0
-    assert found.zero_shot.answered == 1
+    assert found.zero_shot.coverage == 1
 
 
 def test_heads_see_the_same_nested_shots_and_others_for_each_seed(model, parts, adapted, refitted_on):
@@ -223,7 +227,7 @@ def test_the_same_figures_every_time(found, model, parts, tmp_path, monkeypatch)
 
 
 def test_supervised_learns_from_all_of_train(model, parts, adapted, refitted_on):
-    found = supervised(model, parts, COMPARED, seeds=2, copies=AugmentedViewSettings(2))
+    found = supervised(model, parts, COMPARED, seeds=2, augmented_views=2)
     assert (found.protocol, found.shots, found.seeds) == ("supervised", (None,), (0, 1))
     assert len(adapted) == len(found.fits) == 4
     assert refitted_on == [24 + 6] * 4
@@ -233,32 +237,34 @@ def test_supervised_learns_from_all_of_train(model, parts, adapted, refitted_on)
 
 
 @pytest.fixture
-def other(model):
-    """A model that stands for one whose tower was trained, and the arguments of every such training."""
+def tunings(model, monkeypatch):
+    """Arguments of every training of a tower; another tower stands for what it would give."""
     calls = []
+    tower = {name: tensor + 0.05 for name, tensor in model.backbone.depth_tower().state_dict().items()}
 
-    def tune(train, validation, seed):
+    def tune(given, train, validation, settings, seed, run):
+        assert given is model
         calls.append((train, validation, seed))
-        return Recogniser(model.backbone, Settings(points=64, radius=0.3, views="ring-2"), "tuned")
+        return Recogniser(model.backbone.with_depth_tower(tower, image_size=32), model.settings, model.name)
 
-    tune.calls = calls
-    return tune
+    monkeypatch.setattr(protocols, "tune_tower_once", tune)
+    return calls
 
 
-def test_a_tuned_tower_is_read_by_the_heads_alone(model, parts, other):
-    plain = supervised(model, parts, ("nearest-mean",), copies=AugmentedViewSettings(1))
-    tuned = supervised(model, parts, ("nearest-mean",), copies=AugmentedViewSettings(1), tune=other)
+def test_a_tuned_tower_is_read_by_the_heads_alone(model, parts, tunings):
+    plain = supervised(model, parts, ("nearest-mean",), augmented_views=1)
+    tuned = supervised(model, parts, ("nearest-mean",), augmented_views=1, unfreeze="last-1")
     np.testing.assert_array_equal(plain.zero_shot.probabilities, tuned.zero_shot.probabilities)
     assert not np.array_equal(plain.fits[0].probabilities, tuned.fits[0].probabilities)
-    assert tuned.model.name == "tuned"
-    assert other.calls == [(parts.train, parts.validation, 0)]
+    assert tuned.model.name == "tiny, tuned (last-1)"
+    assert tunings == [(parts.train, parts.validation, 0)]
 
 
-def test_a_tower_learns_from_the_shots_of_each_draw_alone(model, parts, other, found, adapted):
-    tuned = few(model, parts, tune=other)
-    assert [len(train) for train, _, _ in other.calls] == [3, 3, 6, 6]
-    assert [(validation, seed) for _, validation, seed in other.calls] == [(None, 0), (None, 1)] * 2
-    one, _, two, _ = (set(train.names) for train, _, _ in other.calls)
+def test_a_tower_learns_from_the_shots_of_each_draw_alone(model, parts, tunings, found, adapted):
+    tuned = few(model, parts, unfreeze="last-1")
+    assert [len(train) for train, _, _ in tunings] == [3, 3, 6, 6]
+    assert [(validation, seed) for _, validation, seed in tunings] == [(None, 0), (None, 1)] * 2
+    one, _, two, _ = (set(train.names) for train, _, _ in tunings)
     assert one < two <= set(parts.train.names)
     assert [len(train) for _, train, _, _ in adapted] == [3, 3, 3, 3, 6, 6, 6, 6]
     np.testing.assert_array_equal(tuned.zero_shot.probabilities, found.zero_shot.probabilities)
@@ -267,8 +273,9 @@ def test_a_tower_learns_from_the_shots_of_each_draw_alone(model, parts, other, f
     ]
 
 
-def test_what_no_training_changed_gives_the_same_figures(model, parts, found):
-    assert figures(few(model, parts, tune=lambda *_: model)) == figures(found)
+def test_what_no_training_changed_gives_the_same_figures(model, parts, found, monkeypatch):
+    monkeypatch.setattr(protocols, "tune_tower_once", lambda given, *_: given)
+    assert figures(few(model, parts, unfreeze="last-1")) == figures(found)
 
 
 def test_shots_by_default_are_those_that_there_are(model, parts):
@@ -315,14 +322,14 @@ def offer_coin(plugins, power=1):
 def test_classifiers_of_points_belong_to_the_supervised_protocol(model, parts, plugins, monkeypatch):
     offer_coin(plugins)
     heads = ("coin:weight=2", "nearest-mean")
-    found = supervised(model, parts, heads, copies=AugmentedViewSettings(1))
+    found = supervised(model, parts, heads, augmented_views=1)
     assert found.heads == ("nearest-mean", "coin:weight=2")
     (fit,) = found.cell("coin:weight=2", None).fits
     assert fit.options == {"weight": 2}
     np.testing.assert_allclose(fit.probabilities.sum(1), 1, atol=1e-5)
     assert "coin:weight=2: trained from scratch on points" in " ".join(found.remarks)
     monkeypatch.setattr(fitting, "fit_temperature", lambda *arguments: pytest.fail("measured again"))
-    assert supervised(model, parts, heads, copies=AugmentedViewSettings(1)).to_dict() == found.to_dict()
+    assert supervised(model, parts, heads, augmented_views=1).to_dict() == found.to_dict()
     with pytest.raises(OptionError, match="coin learns from whole train splits only"):
         few(model, parts, heads=("coin",))
 
@@ -331,7 +338,7 @@ def test_an_edited_classifier_is_not_answered_with_old_figures(model, parts, plu
     figures = []
     for power in (1, 3):
         offer_coin(plugins, power)
-        (fit,) = supervised(model, parts, ("coin",), copies=AugmentedViewSettings(1)).fits
+        (fit,) = supervised(model, parts, ("coin",), augmented_views=1).fits
         figures.append(fit.temperature)
         plugins.uninstall()
     assert figures[0] != figures[1]
@@ -340,7 +347,7 @@ def test_an_edited_classifier_is_not_answered_with_old_figures(model, parts, plu
 def test_what_was_not_trained_to_its_end_is_not_measured(model, parts, plugins):
     offer_coin(plugins)
     with pytest.raises(InterruptedTrainingError, match="coin: nothing half-trained"):
-        supervised(model, parts, ("coin:weight=0",), copies=AugmentedViewSettings(1))
+        supervised(model, parts, ("coin:weight=0",), augmented_views=1)
 
 
 def test_baselines_that_are_not_installed_say_how(model, parts, monkeypatch):
@@ -351,10 +358,10 @@ def test_baselines_that_are_not_installed_say_how(model, parts, monkeypatch):
 
 def test_unknown_heads_and_up_axes_are_refused(model, parts, write):
     with pytest.raises(OptionError, match="unknown head 'oracle': expected one of"):
-        few_shot(model, parts, ("oracle",))
+        few(model, parts, ("oracle",))
     with pytest.raises(OptionError, match="does not say which axis points up"):
         few(model, write(up="auto"))
-    assert "zero-shot" not in feature_heads()
+    assert "zero-shot" not in list_feature_heads()
 
 
 def test_shapes_that_cannot_be_read_are_replaced(model, tmp_path):

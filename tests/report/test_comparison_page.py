@@ -138,18 +138,18 @@ def test_supervised_and_unquoted(tmp_path):
 def test_a_threshold_that_nothing_reaches(tmp_path):
     fits = tuple(make_fit("linear", 1, seed, threshold=1.1) for seed in range(2))
     found = make_comparison(fits=fits)
-    assert found.cell("linear", 1).mean("answered") == 0
-    assert found.cell("linear", 1).mean("answered_accuracy") is None
+    assert found.cell("linear", 1).mean("coverage") == 0
+    assert found.cell("linear", 1).mean("accuracy_at_coverage") is None
     write_comparison_page(tmp_path, found)
 
 
 def test_answers_above_the_threshold():
     fit = make_fit("linear", 1, 0)
     known = fit.probabilities.max(1) >= 0.6
-    assert fit.answered == known.mean()
-    assert fit.answered_accuracy == (fit.probabilities.argmax(1) == fit.labels)[known].mean()
+    assert fit.coverage == known.mean()
+    assert fit.accuracy_at_coverage == (fit.probabilities.argmax(1) == fit.labels)[known].mean()
     whole = make_fit("linear", 1, 0, threshold=None)
-    assert (whole.answered, whole.answered_accuracy) == (1, whole.metrics.accuracy)
+    assert (whole.coverage, whole.accuracy_at_coverage) == (1, whole.metrics.accuracy)
 
 
 def test_many_heads_are_drawn():

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clip2point.cli import options, output, tuning_options
 from clip2point.cli.figures import command_line, percent, percent_spread, print_published
 from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
-    from clip2point.adaptation.settings import TowerTuningSettings
-    from clip2point.core.progress import Progress
-    from clip2point.data import Dataset
-    from clip2point.data.parts import Parts
     from clip2point.evaluation.comparison import Cell, Comparison
-    from clip2point.model import Recogniser
 
 #: In ``--heads``, all that learn from view features.
 _ALL = "all"
@@ -54,14 +47,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare heads."""
-    tuning_options.read_settings(arguments)
+    """Compare heads, and print the figures."""
+    tuning = tuning_options.read_settings(arguments)
+    from clip2point.cli.training_console import TrainingConsole
     from clip2point.data.parts import open_parts
+    from clip2point.evaluation.protocol_settings import ProtocolSettings
+    from clip2point.evaluation.protocols import few_shot, supervised
 
+    given = {name: getattr(arguments, name) for name in ("seeds", "augmented_views", "validation_shots")}
+    settings = ProtocolSettings(
+        heads=_parse_heads(arguments.heads),
+        shots=_parse_shots(arguments.shots),
+        **{name: value for name, value in given.items() if value is not None},
+        **tuning,
+    )
     parts = open_parts(arguments.dataset, root=arguments.root, up=arguments.up, limit=arguments.limit)
     if parts.note:
         output.remark(f"Note: {parts.note}.")
-    found = _compare(arguments, parts)
+    arguments = argparse.Namespace(**{**vars(arguments), "dtype": settings.choose_dtype(arguments.dtype)})
+    found = (supervised if arguments.protocol == "supervised" else few_shot)(
+        options.load_model(arguments).without_head(),
+        parts,
+        settings,
+        command=command_line(arguments),
+        watch=TrainingConsole,
+        progress=output.progress_of(parts.test.name),
+    )
     if arguments.report:
         from clip2point.report.comparison_page import write_comparison_page
 
@@ -77,61 +88,20 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if found.failures else 0
 
 
-def _compare(arguments: argparse.Namespace, parts: Parts) -> Comparison:
-    """Fit and measure, with a progress bar."""
-    from clip2point.adaptation.settings import TowerTuningSettings
-    from clip2point.evaluation.protocols import few_shot, supervised
-    from clip2point.features.augmented_views import AugmentedViewSettings
-
-    heads, shots = _heads(arguments.heads), _shots(arguments.shots)
-    common: dict[str, Any] = {
-        "copies": AugmentedViewSettings(arguments.augmented_views) if arguments.augmented_views else None,
-        "command": command_line(arguments),
-        "progress": output.progress_of(parts.test.name),
-        **({"seeds": arguments.seeds} if arguments.seeds else {}),
-    }
-    tuning = TowerTuningSettings(**tuning_options.read_settings(arguments))
-    arguments = argparse.Namespace(**{**vars(arguments), "dtype": tuning.choose_dtype(arguments.dtype)})
-    model = options.load_model(arguments).without_head()
-    tune = partial(_tune, model, tuning, common["progress"]) if tuning.unfreeze else None
-    if arguments.protocol == "supervised":
-        return supervised(model, parts, heads, tune=tune, **common)
-    return few_shot(model, parts, heads, shots=shots, validation_shots=arguments.validation_shots, tune=tune, **common)
-
-
-def _tune(
-    model: Recogniser,
-    tuning: TowerTuningSettings,
-    progress: Progress,
-    train: Dataset,
-    validation: Dataset | None,
-    seed: int,
-) -> Recogniser:
-    """Return the model with a depth tower that was fine-tuned on shapes, by this run or an earlier one."""
-    from clip2point.adaptation.fine_tuning_settings import FineTuningRun
-    from clip2point.adaptation.tower_tuning import tune_tower_once
-    from clip2point.cli.training_console import TrainingConsole
-    from clip2point.model import Recogniser
-
-    run = FineTuningRun(watch=TrainingConsole, progress=progress)
-    tuned = tune_tower_once(model, train, validation, tuning, seed, run)
-    return Recogniser(tuned.backbone, model.settings, f"{model.name}, tuned ({tuning.unfreeze})")
-
-
-def _heads(text: str | None) -> Sequence[str]:
+def _parse_heads(text: str | None) -> tuple[str, ...]:
     """Parse names of heads from ``A,B,...``, where "all" stands for all that learn from view features."""
-    from clip2point.evaluation.protocols import feature_heads
+    from clip2point.evaluation.protocols import list_feature_heads
 
     names = (text or _ALL).split(",")
-    return [head for name in names for head in (feature_heads() if name == _ALL else (name,))]
+    return tuple(head for name in names for head in (list_feature_heads() if name == _ALL else (name,)))
 
 
-def _shots(text: str | None) -> list[int]:
+def _parse_shots(text: str | None) -> tuple[int, ...]:
     """Parse integers from ``N,N,...``."""
     words = text.split(",") if text is not None else []
     if not all(word.isdecimal() and int(word) > 0 for word in words):
         raise OptionError(f"--shots {text}: expected integers from 1 separated by commas, as in 1,2,4,8,16")
-    return [int(word) for word in words]
+    return tuple(int(word) for word in words)
 
 
 def _print(found: Comparison) -> None:
@@ -171,7 +141,7 @@ def _details(cell: Cell) -> tuple[str, ...]:
     return (
         percent_spread(summary.mean_class_accuracy),
         percent_spread(summary.calibration_error),
-        *(percent(cell.mean(name)) for name in ("validation_accuracy", "answered", "answered_accuracy")),
+        *(percent(cell.mean(name)) for name in ("validation_accuracy", "coverage", "accuracy_at_coverage")),
     )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,8 +104,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _run_zero_shot(arguments: argparse.Namespace) -> int:
     """Measure by the class names alone."""
     from clip2point.data import open_dataset
+    from clip2point.evaluation.measurement import evaluate
 
-    grid = _grid(arguments.sweep)
+    grid = _parse_grid(arguments.sweep)
     if grid and arguments.report:
         raise OptionError("--report shows one measurement; leave out --sweep or --report")
     dataset = open_dataset(
@@ -115,7 +114,13 @@ def _run_zero_shot(arguments: argparse.Namespace) -> int:
     )
     if grid:
         return _sweep(arguments, dataset, grid)
-    measured = _measure(arguments, options.load_model(arguments), dataset)
+    measured = evaluate(
+        options.load_model(arguments),
+        dataset,
+        arguments.seeds or 1,
+        command=command_line(arguments),
+        progress=output.progress_of(dataset.name),
+    )
     _remark_on_up(measured)
     if arguments.report:
         from clip2point.report.evaluation_page import describe_measurement, write_evaluation_page
@@ -133,15 +138,6 @@ def _run_zero_shot(arguments: argparse.Namespace) -> int:
             print_published(measured.find_published(), dataset.name, measured.protocol)
     output.list_failures(list(measured.failures), len(dataset))
     return 1 if measured.failures else 0
-
-
-def _measure(arguments: argparse.Namespace, model: Recogniser, dataset: Dataset) -> Measurement:
-    """Measure, with a progress bar."""
-    from clip2point.evaluation.measurement import evaluate
-
-    return evaluate(
-        model, dataset, arguments.seeds or 1, command=command_line(arguments), progress=output.progress_of(dataset.name)
-    )
 
 
 def _remark_on_up(measured: Measurement) -> None:
@@ -191,31 +187,28 @@ def _figures(summary: Summary) -> dict[str, str]:
 
 def _sweep(arguments: argparse.Namespace, dataset: Dataset, grid: dict[str, list[Any]]) -> int:
     """Measure each combination of values; print one table."""
+    from clip2point.evaluation.sweep import sweep
+
+    def load_model(name: str | None) -> Recogniser:
+        named = arguments if name is None else argparse.Namespace(**{**vars(arguments), "model": name})
+        return options.load_model(named)
+
     if dataset.split == "test":
         output.remark("Settings chosen by this table are tuned on the test split: use --split validation to choose.")
-    rows, records = [], []
-    base = None if "model" in grid else options.load_model(arguments)
-    for values in product(*grid.values()):
-        chosen = dict(zip(grid, values, strict=True))
-        model = base or options.load_model(argparse.Namespace(**{**vars(arguments), "model": chosen["model"]}))
-        changes = {key: value for key, value in chosen.items() if key not in ("model", "prompts")}
-        if "prompts" in chosen:
-            changes["templates"] = (chosen["prompts"],)
-        varied = model.with_settings(replace(model.settings, **changes))
-        summary = _measure(arguments, varied, dataset).summary
-        rows.append((*map(str, values), *_figures(summary).values()))
-        records.append({**chosen, **summary.to_dict()})
+    rows = sweep(dataset, grid, load_model, arguments.seeds or 1, output.progress_of(dataset.name))
     if arguments.json:
+        records = [row.to_dict() for row in rows]
         output.print_json(
             {"dataset": dataset.name, "split": dataset.split, "command": command_line(arguments), "rows": records}
         )
     else:
         headings = ("accuracy", "mean class", "top 3", "top 5", "calibration error")
-        output.print_table((*grid, *headings), rows, right=headings)
+        cells = [(*map(str, row.chosen.values()), *_figures(row.summary).values()) for row in rows]
+        output.print_table((*grid, *headings), cells, right=headings)
     return 0
 
 
-def _grid(sweeps: list[str]) -> dict[str, list[Any]]:
+def _parse_grid(sweeps: list[str]) -> dict[str, list[Any]]:
     """Parse ``KEY=A,B,C`` words into values by key."""
     grid: dict[str, list[Any]] = {}
     for word in sweeps:

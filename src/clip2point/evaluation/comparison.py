@@ -1,4 +1,4 @@
-"""What a comparison of heads found: every fit, the means over the seeds, and what is needed to do it again."""
+"""Results of a comparison of heads: every fit, the means over the seeds, and the record to repeat them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from clip2point.evaluation.published import Published, find_published
 from clip2point.heads.metrics import Metrics, Summary, summarise
 from clip2point.model import Recogniser
 
-#: The head that every other one is held against; it sees no example.
+#: Head that every other one is compared with; it sees no example.
 ZERO_SHOT = "zero-shot"
-#: Metrics beside the accuracy that are told of every fit, and their mean and deviation of several.
+#: Metrics of every fit beside the accuracy, and of several fits their mean and deviation.
 _AVERAGED = ("mean_class_accuracy", "calibration_error")
-#: What decides between heads, the first before the second.
+#: Measures that decide between heads, the first before the second.
 _CHOSEN_BY = ("validation_accuracy", "validation_cross_entropy")
 
 
@@ -30,18 +30,18 @@ class Fit:
     """One head, fitted on one draw of examples and measured on the test split.
 
     Attributes:
-        head: its name.
-        shots: examples of each class that it learned from; None for the whole train split.
-        seed: of the draw and of the training.
-        options: of the head, as chosen by validation.
-        temperature: its scores were divided by it before the softmax.
-        threshold: confidence below which a shape counts as unknown; None if validation found none that would help.
-        validation_accuracy: in [0, 1]; None if nothing was chosen.
-        validation_cross_entropy: of the calibrated confidences, in nats; None likewise.
-        seconds: that choosing and fitting took.
+        head: Name of the head.
+        shots: Number of examples of each class that it learned from; None for the whole train split.
+        seed: Seed of the draw and of the training.
+        options: Options of the head, as chosen by validation.
+        temperature: Softmax temperature of the scores (> 0).
+        threshold: Confidence below which a shape counts as unknown; None if validation found none that would help.
+        validation_accuracy: Accuracy on validation, in [0, 1]; None if nothing was chosen.
+        validation_cross_entropy: Cross-entropy of the calibrated confidences on validation, in nats, or None.
+        seconds: Time that choosing and fitting took.
         probabilities: [N, C] calibrated confidences of the test shapes.
-        labels: true classes of the test shapes [N].
-        metrics: of the probabilities.
+        labels: [N] true classes of the test shapes.
+        metrics: Metrics of the probabilities.
         reads_points: Flag of a classifier of points, which has not learned from the validation shapes.
     """
 
@@ -65,34 +65,34 @@ class Fit:
         return self.probabilities.max(axis=1)
 
     @property
-    def right(self) -> NDArray[np.bool_]:
-        """[N] whether each answer is the true class."""
+    def correct(self) -> NDArray[np.bool_]:
+        """[N], true for each answer that is the true class."""
         return self.probabilities.argmax(axis=1) == self.labels
 
     @property
-    def answered(self) -> float:
-        """Share of the test shapes whose confidence reaches the threshold; 1 if there is none."""
-        return float(self._known.mean())
+    def coverage(self) -> float:
+        """Fraction of the test shapes whose confidence reaches the threshold, in [0, 1]; 1 without a threshold."""
+        return float(self._covered.mean())
 
     @property
-    def answered_accuracy(self) -> float | None:
-        """Accuracy on these; None if there is no such shape."""
-        return float(self.right[self._known].mean()) if self._known.any() else None
+    def accuracy_at_coverage(self) -> float | None:
+        """Accuracy on these, in [0, 1]; None if there are none."""
+        return float(self.correct[self._covered].mean()) if self._covered.any() else None
 
     @property
-    def _known(self) -> NDArray[np.bool_]:
-        """[N] whether the confidence reaches the threshold."""
+    def _covered(self) -> NDArray[np.bool_]:
+        """[N], true for each confidence that reaches the threshold."""
         return self.confidence >= (self.threshold or 0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the predictions, as JSON types."""
+        """Return everything but the predictions as JSON types."""
         names = ("head", "shots", "seed", "options", "temperature", "threshold", *_CHOSEN_BY, "seconds")
         metrics = self.metrics.to_dict()
         return {
             **{name: getattr(self, name) for name in names},
             **{name: metrics[name] for name in ("accuracy", "accuracy_interval", *_AVERAGED)},
-            "answered": self.answered,
-            "answered_accuracy": self.answered_accuracy,
+            "answered": self.coverage,
+            "answered_accuracy": self.accuracy_at_coverage,
         }
 
 
@@ -101,9 +101,9 @@ class Cell:
     """One head at one number of shots, over the seeds.
 
     Attributes:
-        head: its name.
-        shots: see ``Fit``.
-        fits: one for each seed.
+        head: Name of the head.
+        shots: Number of examples of each class; None for the whole train split.
+        fits: Fit of each seed.
     """
 
     head: str
@@ -112,46 +112,49 @@ class Cell:
 
     @cached_property
     def summary(self) -> Summary:
-        """Mean and deviation of the metrics."""
+        """Mean and standard deviation of the metrics."""
         return summarise([fit.metrics for fit in self.fits])
 
     def mean(self, name: str) -> float | None:
-        """Mean of an attribute of the fits, over those that have it."""
+        """Return the mean of an attribute of the fits, over those that have it; None if none has."""
         values = [value for fit in self.fits if (value := getattr(fit, name)) is not None]
         return float(np.mean(values)) if values else None
 
     @property
     def chosen(self) -> list[tuple[dict[str, Any], int]]:
-        """The different options that validation chose, and for how many seeds, most frequent first."""
+        """Options that validation chose, each with its number of seeds, most frequent first."""
         words = [json.dumps(fit.options, sort_keys=True) for fit in self.fits]
         counts = {word: words.count(word) for word in words}
         return [(json.loads(word), count) for word, count in sorted(counts.items(), key=lambda item: -item[1])]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Return all figures as JSON types."""
         summary = self.summary.to_dict()
         return {
             "head": self.head,
             "shots": self.shots,
             **{name: summary[name] for name in ("runs", "accuracy", *_AVERAGED)},
-            **{name: self.mean(name) for name in (*_CHOSEN_BY, "answered", "answered_accuracy", "seconds")},
+            **{name: self.mean(name) for name in _CHOSEN_BY},
+            "answered": self.mean("coverage"),
+            "answered_accuracy": self.mean("accuracy_at_coverage"),
+            "seconds": self.mean("seconds"),
             "chosen": [{"options": options, "seeds": count} for options, count in self.chosen],
         }
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Heads on one data set, all fitted on the same examples.
+    """Heads on one data set, all fitted to the same examples.
 
     Attributes:
-        model: whose features the heads read.
-        parts: the data set.
-        protocol: "few-shot" or "supervised".
-        zero_shot: the class names alone, on the same test features.
-        fits: for each number of shots, seed and head.
-        settings: all that the figures depend on besides the model and the data, as JSON types.
-        failures: name and error of each shape that could not be read.
-        command: the command line that makes it again, or what stands for it.
+        model: Model whose features the heads read.
+        parts: Data set.
+        protocol: Name of the protocol, "few-shot" or "supervised".
+        zero_shot: Class names alone, on the same test features.
+        fits: Fit of each number of shots, seed and head.
+        settings: Everything that the figures depend on besides the model and the data, as JSON types.
+        failures: Name and error of each shape that could not be read.
+        command: Command line that repeats the comparison, or "".
     """
 
     model: Recogniser
@@ -165,29 +168,29 @@ class Comparison:
 
     @cached_property
     def heads(self) -> tuple[str, ...]:
-        """Names of the heads, without zero-shot, in the order in which they were asked for."""
+        """Names of the heads, without zero-shot, in the order of the settings."""
         return _unique(fit.head for fit in self.fits)
 
     @cached_property
     def shots(self) -> tuple[int | None, ...]:
-        """Numbers of shots, growing; None alone for the whole train split."""
+        """Numbers of shots, ascending; None alone for the whole train split."""
         return _unique(fit.shots for fit in self.fits)
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
-        """Of the draws and of the training."""
+        """Seeds of the draws and of the training."""
         return _unique(fit.seed for fit in self.fits)
 
     def cell(self, head: str, shots: int | None) -> Cell:
-        """One head at one number of shots."""
+        """Return the fits of one head at one number of shots."""
         return Cell(head, shots, tuple(fit for fit in self.fits if (fit.head, fit.shots) == (head, shots)))
 
     def row(self, head: str) -> list[Cell]:
-        """One head at each number of shots."""
+        """Return the fits of one head at each number of shots."""
         return [self.cell(head, shots) for shots in self.shots]
 
     def best(self, shots: int | None) -> str:
-        """The head that is best on validation, never on test: by accuracy, then by cross-entropy, over the seeds."""
+        """Return the head that is best on validation, never on test: by accuracy, then by cross-entropy."""
 
         def rank(head: str) -> tuple[float, float]:
             accuracy, loss = (self.cell(head, shots).mean(name) for name in _CHOSEN_BY)
@@ -197,19 +200,19 @@ class Comparison:
 
     @property
     def hashes(self) -> dict[str, str]:
-        """What pins the model and the data."""
+        """Fingerprints of the model and the data."""
         towers = {f"{path} path": self.model.backbone.fingerprint(path) for path in ("depth", "image")}
         parts = ("train", "validation", "test")
         return {**towers, **{part: getattr(self.parts, part).fingerprint for part in parts}}
 
     @property
     def versions(self) -> dict[str, str]:
-        """Of the software that the figures depend on."""
+        """Versions of the software that the figures depend on."""
         return software_versions("scikit-learn")
 
     @property
     def remarks(self) -> list[str]:
-        """What a reader has to know about the data and who learned from what."""
+        """Remarks on the data, and on what classifiers of points learned from."""
         networks = ", ".join(_unique(fit.head for fit in self.fits if fit.reads_points))
         learned = (
             f"{networks}: trained from scratch on points, without the validation shapes, which choose the epoch; the "
@@ -218,12 +221,12 @@ class Comparison:
         return [note for note in (self.parts.test.note, self.parts.note, learned if networks else "") if note]
 
     def find_published(self) -> tuple[Published, ...]:
-        """What papers state for the same data set and protocol."""
+        """Return the figures of papers for the same data set and protocol."""
         protocols = ["supervised" if shots is None else f"{shots}-shot" for shots in self.shots]
         return tuple(row for protocol in protocols for row in find_published(self.parts.test.name, protocol))
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+        """Return all figures as JSON types."""
         return {
             "model": self.model.name,
             "dataset": self.parts.test.name,

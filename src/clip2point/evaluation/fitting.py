@@ -1,4 +1,4 @@
-"""Fitting one head and measuring it: what was found is kept in the cache, so that nothing is fitted twice."""
+"""Fitting one head and measuring it, once: the cache has the figures of earlier runs."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from clip2point.heads.point_classifier import PointClassifier
 from clip2point.heads.selection import FitSettings, adapt_head, refit_head
 from clip2point.model import Recogniser, view_cosines
 
-#: To be raised whenever fitting or measuring gives other figures than before.
+#: Number to raise whenever fitting or measuring gives other figures than before.
 _VERSION = 1
-#: Share of right answers, among those that count as known, that the threshold is chosen for.
+#: Accuracy among the shapes that are not called unknown that the threshold is chosen for.
 TARGET = 0.95
 _LEAST = 1e-30  # confidence whose logarithm is taken
 _CHUNK = 1024  # shapes that are scored at once
 
 Float32 = NDArray[np.float32]
-#: Confidences [N, C], and all else that is told of a fit, as JSON types.
+#: Confidences [N, C], and everything else about a fit, as JSON types.
 Found = tuple[Float32, dict[str, Any]]
 
 
@@ -49,10 +49,10 @@ class Draw:
     """Examples that every head is fitted on.
 
     Attributes:
-        shots: of each class; None for all.
-        seed: of the draw, and of the training.
-        train: rows of the train examples; None for all.
-        validation: rows of the validation examples; None for all.
+        shots: Number of examples of each class; None for all.
+        seed: Seed of the draw, and of the training.
+        train: Rows of the train examples; None for all.
+        validation: Rows of the validation examples; None for all.
     """
 
     shots: int | None
@@ -63,15 +63,15 @@ class Draw:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What heads are fitted and measured on.
+    """Examples that heads are fitted to, and shapes that they are measured on.
 
     Attributes:
-        train: examples to learn from.
-        validation: examples to choose options, temperature and threshold by.
-        test: shapes to measure on, without augmented copies.
-        text: features [C, D] of the class names.
-        logit_scale: factor on cosines before a softmax.
-        refit: whether to learn from train and validation together once the choices are made.
+        train: Examples to learn from.
+        validation: Examples to choose options, temperature and threshold by.
+        test: Shapes to measure on, without augmented views.
+        text: [C, D] features of the class names.
+        logit_scale: Factor on cosines before a softmax.
+        refit: True to learn from train and validation together once the choices are made.
     """
 
     train: ViewFeatures
@@ -82,18 +82,18 @@ class Task:
     refit: bool
 
     def fit(self, head: str, draw: Draw) -> Fit:
-        """Fit a head and measure it, or find what an earlier run found.
+        """Fit a head and measure it, or find the figures of an earlier run.
 
         Args:
-            head: its name, with the options that are not to be chosen, as for ``parse_head``.
-            draw: the examples.
+            head: Name of the head, with the options that are not to be chosen, as for ``parse_head``.
+            draw: Examples to fit it to.
 
         Raises:
-            OptionError: if the head cannot learn from these examples.
-            CacheError: if the cache cannot be written to.
+            OptionError: The head cannot learn from these examples.
+            CacheError: The cache cannot be written to.
         """
         name, fixed = parse_head(head)
-        rows = {"train": _listed(draw.train), "validation": _listed(draw.validation)}
+        rows = {"train": _to_list(draw.train), "validation": _to_list(draw.validation)}
         parts = {
             "head": name,
             "options": [make_head(name, {**choice, **fixed}).options for choice in grid(name)],
@@ -106,17 +106,17 @@ class Task:
             **self._hashes,
             **_code(make_head(name)),
         }
-        return _kept(head, draw, parts, self.test.sampled, lambda: self._adapted(head, draw))
+        return _load_or_fit(head, draw, parts, self.test.sampled, lambda: self._fit_and_score(head, draw))
 
-    def _adapted(self, head: str, draw: Draw) -> Found:
-        """Choose the options of a head, fit it and look at the test shapes."""
+    def _fit_and_score(self, head: str, draw: Draw) -> Found:
+        """Choose the options of a head, fit it and score the test shapes."""
         name, fixed = parse_head(head)
-        train, validation = _taken(self.train, draw.train), _taken(self.validation, draw.validation)
+        train, validation = _take(self.train, draw.train), _take(self.validation, draw.validation)
         settings = FitSettings(self.logit_scale, draw.seed, TARGET)
         found = adapt_head(name, train, validation, self.text, settings, fixed)
         if self.refit:
             found = refit_head(found, join(train, validation), self.text, settings)
-        scores = _scores(found.head, self.test.examples)
+        scores = _score(found.head, self.test.examples)
         accuracy, loss = min((-trial["validation_accuracy"], trial["cross_entropy"]) for trial in found.trials)
         record = {
             "options": found.options,
@@ -126,7 +126,7 @@ class Task:
             "validation_cross_entropy": loss,
             "seconds": found.seconds,
         }
-        return _probabilities(scores, found.temperature), record
+        return _to_confidences(scores, found.temperature), record
 
     def fit_point_classifier(self, head: str, seed: int, progress: Progress | None = None) -> Fit:
         """Train a classifier of points from scratch on the points of all train examples and measure it, or find it.
@@ -155,7 +155,7 @@ class Task:
             "classes": list(self.test.sampled.classes),
             **_code(classifier),
         }
-        return _kept(
+        return _load_or_fit(
             head, Draw(None, seed), parts, self.test.sampled, lambda: self._measure_points(classifier, seed, progress)
         )
 
@@ -182,11 +182,11 @@ class Task:
             "seconds": seconds,
             "reads_points": True,
         }
-        return _probabilities(scores, temperature), record
+        return _to_confidences(scores, temperature), record
 
     @cached_property
     def _hashes(self) -> dict[str, str]:
-        """Of everything that heads read."""
+        """Hashes of everything that heads read."""
         sets = {"train": self.train, "validation": self.validation, "test": self.test}
         hashes = {
             name: hash_tensors([("features", found.examples.features), ("labels", found.examples.labels)])
@@ -199,8 +199,8 @@ def fit_zero_shot(model: Recogniser, test: ViewFeatures) -> Fit:
     """Measure the class names alone: no example, no choice.
 
     Args:
-        model: whose features these are.
-        test: shapes to measure on.
+        model: Model of the features.
+        test: Shapes to measure on.
     """
     text = model.class_features(test.sampled.classes).cpu()
     cosines = view_cosines(test.examples.unaugmented[:, PATHS.index("depth")], text).mean(1)
@@ -212,8 +212,8 @@ def fit_zero_shot(model: Recogniser, test: ViewFeatures) -> Fit:
         "validation_cross_entropy": None,
         "seconds": 0.0,
     }
-    found = _probabilities(cosines.double() * model.backbone.logit_scale, 1.0)
-    return _as_fit(ZERO_SHOT, Draw(shots=0, seed=0), record, found, test.sampled)
+    found = _to_confidences(cosines.double() * model.backbone.logit_scale, 1.0)
+    return _make_fit(ZERO_SHOT, Draw(shots=0, seed=0), record, found, test.sampled)
 
 
 def _code(head: Head | PointClassifier) -> dict[str, str]:
@@ -222,7 +222,9 @@ def _code(head: Head | PointClassifier) -> dict[str, str]:
     return {"code": code} if code else {}
 
 
-def _kept(head: str, draw: Draw, parts: Mapping[str, Any], test: SampledDataset, compute: Callable[[], Found]) -> Fit:
+def _load_or_fit(
+    head: str, draw: Draw, parts: Mapping[str, Any], test: SampledDataset, compute: Callable[[], Found]
+) -> Fit:
     """A fit, from the cache if it is there."""
 
     def arrays() -> dict[str, NDArray[Any]]:
@@ -230,30 +232,30 @@ def _kept(head: str, draw: Draw, parts: Mapping[str, Any], test: SampledDataset,
         return {"probabilities": probabilities, "record": np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)}
 
     found = load_or_compute("fits", {"version": _VERSION, **parts}, arrays)
-    return _as_fit(head, draw, json.loads(found["record"].tobytes()), np.array(found["probabilities"]), test)
+    return _make_fit(head, draw, json.loads(found["record"].tobytes()), np.array(found["probabilities"]), test)
 
 
-def _as_fit(head: str, draw: Draw, record: dict[str, Any], probabilities: Float32, test: SampledDataset) -> Fit:
-    """What is told of a fit."""
+def _make_fit(head: str, draw: Draw, record: dict[str, Any], probabilities: Float32, test: SampledDataset) -> Fit:
+    """A fit with its metrics."""
     metrics = measure_predictions(probabilities, test.labels, test.classes)
     return Fit(head, draw.shots, draw.seed, **record, probabilities=probabilities, labels=test.labels, metrics=metrics)
 
 
-def _scores(head: Head, examples: Examples) -> Tensor:
-    """Scores [N, C] of shapes as they are measured."""
+def _score(head: Head, examples: Examples) -> Tensor:
+    """Scores [N, C] of the unaugmented shapes."""
     return torch.cat([head.scores(block) for block in examples.unaugmented.split(_CHUNK)])
 
 
-def _probabilities(scores: Tensor, temperature: float) -> Float32:
+def _to_confidences(scores: Tensor, temperature: float) -> Float32:
     """Confidence [N, C] in each class."""
     return (scores.double() / temperature).softmax(-1).float().numpy()
 
 
-def _taken(found: ViewFeatures, rows: NDArray[np.int64] | None) -> Examples:
+def _take(found: ViewFeatures, rows: NDArray[np.int64] | None) -> Examples:
     """Some of the examples, or all of them."""
     return found.examples if rows is None else found.examples.take(torch.from_numpy(rows))
 
 
-def _listed(rows: NDArray[np.int64] | None) -> list[int] | None:
+def _to_list(rows: NDArray[np.int64] | None) -> list[int] | None:
     """Rows as JSON types."""
     return None if rows is None else rows.tolist()

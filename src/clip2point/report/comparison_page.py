@@ -88,12 +88,12 @@ def _plot_accuracy(found: Comparison) -> bytes:
 
 def _curve(cell: Cell) -> Curve:
     """Return a head's accuracy against coverage, means over the seeds."""
-    curves = [coverage_curve(fit.confidence, fit.right) for fit in cell.fits]
+    curves = [coverage_curve(fit.confidence, fit.correct) for fit in cell.fits]
     return Curve(
         head=cell.head,
         coverage=curves[0][0],
         accuracy=np.mean([accuracy for _, accuracy in curves], axis=0),
-        chosen=(cell.mean("answered") or 0.0, cell.mean("answered_accuracy")),
+        chosen=(cell.mean("coverage") or 0.0, cell.mean("accuracy_at_coverage")),
     )
 
 
@@ -123,7 +123,7 @@ def _row(cell: Cell) -> dict[str, Any]:
         "head": cell.head,
         "shots": _column(cell.shots),
         "spreads": [_spread(s) for s in (summary.accuracy, summary.mean_class_accuracy, summary.calibration_error)],
-        "means": [_percent(cell.mean(name)) for name in ("validation_accuracy", "answered", "answered_accuracy")],
+        "means": [_percent(cell.mean(name)) for name in ("validation_accuracy", "coverage", "accuracy_at_coverage")],
         "seconds": f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2f}",
         "chosen": [_options(options, count, len(cell.fits)) for options, count in cell.chosen],
     }

@@ -11,7 +11,7 @@ from clip2point.evaluation.protocol_settings import ProtocolSettings
         ({"seeds": 0}, "seeds is 0: expected 1 or more"),
         ({"validation_shots": 0}, "validation_shots is 0: expected 1 or more"),
         ({"augmented_views": 0}, "count is 0: expected 1 to 100"),
-        ({"epochs": 2}, "epochs belongs to the training of a tower"),
+        ({"epochs": 2}, "epochs is an option of fine-tuning"),
         ({"unfreeze": "toes"}, "unfreeze is 'toes'"),
     ],
 )

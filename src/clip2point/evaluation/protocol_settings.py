@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clip2point.adaptation.settings import TowerTuningSettings
-from clip2point.core.ranges import check_ranges, ranged
+from clip2point.core.ranges import check_ranges, declare_range
 from clip2point.features.augmented_views import AugmentedViewSettings
 
 #: Numbers of shots that papers report.
@@ -38,10 +38,10 @@ class ProtocolSettings(TowerTuningSettings):
     """
 
     heads: tuple[str, ...] = ()
-    shots: tuple[int, ...] = ranged((), "[1, inf)")
-    seeds: int | None = ranged(None, "[1, inf)")
+    shots: tuple[int, ...] = declare_range((), "[1, inf)")
+    seeds: int | None = declare_range(None, "[1, inf)")
     augmented_views: AugmentedViewSettings | int = 2
-    validation_shots: int | None = ranged(None, "[1, inf)")
+    validation_shots: int | None = declare_range(None, "[1, inf)")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -7,7 +7,7 @@ from torch import nn
 
 import clip2point
 from clip2point.adaptation.split_attention import split_attention
-from clip2point.adaptation.unfreezing import LoraSettings, plain_state, unfreeze
+from clip2point.adaptation.unfreezing import LoraSettings, merge_state, unfreeze
 from clip2point.core.errors import OptionError
 
 
@@ -73,7 +73,7 @@ def test_the_last_block_is_trained_and_nothing_before_it(backbone, trained_parts
     assert all(any(name.startswith(part) for name in expected) for part in trained_parts)
     after = learn(tower, torch.rand(2, 1, 32, 32)).state_dict()
     assert {name for name in before if not torch.equal(before[name], after[name])} == expected
-    assert plain_state(tower, after).keys() == before.keys()
+    assert merge_state(tower, after).keys() == before.keys()
 
 
 def test_all_trains_every_weight_and_keeps_the_statistics_of_batch_norms(pocket):
@@ -119,7 +119,7 @@ def test_lora_begins_at_the_tower_and_is_merged_into_an_ordinary_one(backbone, r
         torch.testing.assert_close(tower(images), plain(images), atol=1e-5, rtol=1e-5)
     learn(tower, images)
     state = tower.state_dict()
-    merged = plain_state(tower, state)
+    merged = merge_state(tower, state)
     assert merged.keys() == before.keys()
     changed = {name for name in before if not torch.equal(before[name], merged[name])}
     # Each low-rank update changed one matrix, or a third of one of queries, keys and values, and nothing else changed.

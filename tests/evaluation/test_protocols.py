@@ -108,11 +108,13 @@ def refitted_on(monkeypatch):
 
 
 def few(model, parts, heads=COMPARED, **changes):
-    return protocols.few_shot(model, parts, ProtocolSettings(heads=heads, **{"shots": (1, 2), "seeds": 2, **changes}))
+    return protocols.compare_few_shot(
+        model, parts, ProtocolSettings(heads=heads, **{"shots": (1, 2), "seeds": 2, **changes})
+    )
 
 
-def supervised(model, parts, heads, **changes):
-    return protocols.supervised(model, parts, ProtocolSettings(heads=heads, **changes))
+def compare_supervised(model, parts, heads, **changes):
+    return protocols.compare_supervised(model, parts, ProtocolSettings(heads=heads, **changes))
 
 
 def figures(comparison):
@@ -227,7 +229,7 @@ def test_the_same_figures_every_time(found, model, parts, tmp_path, monkeypatch)
 
 
 def test_supervised_learns_from_all_of_train(model, parts, adapted, refitted_on):
-    found = supervised(model, parts, COMPARED, seeds=2, augmented_views=2)
+    found = compare_supervised(model, parts, COMPARED, seeds=2, augmented_views=2)
     assert (found.protocol, found.shots, found.seeds) == ("supervised", (None,), (0, 1))
     assert len(adapted) == len(found.fits) == 4
     assert refitted_on == [24 + 6] * 4
@@ -252,8 +254,8 @@ def tunings(model, monkeypatch):
 
 
 def test_a_tuned_tower_is_read_by_the_heads_alone(model, parts, tunings):
-    plain = supervised(model, parts, ("nearest-mean",), augmented_views=1)
-    tuned = supervised(model, parts, ("nearest-mean",), augmented_views=1, unfreeze="last-1")
+    plain = compare_supervised(model, parts, ("nearest-mean",), augmented_views=1)
+    tuned = compare_supervised(model, parts, ("nearest-mean",), augmented_views=1, unfreeze="last-1")
     np.testing.assert_array_equal(plain.zero_shot.probabilities, tuned.zero_shot.probabilities)
     assert not np.array_equal(plain.fits[0].probabilities, tuned.fits[0].probabilities)
     assert tuned.model.name == "tiny, tuned (last-1)"
@@ -322,14 +324,14 @@ def offer_coin(plugins, power=1):
 def test_classifiers_of_points_belong_to_the_supervised_protocol(model, parts, plugins, monkeypatch):
     offer_coin(plugins)
     heads = ("coin:weight=2", "nearest-mean")
-    found = supervised(model, parts, heads, augmented_views=1)
+    found = compare_supervised(model, parts, heads, augmented_views=1)
     assert found.heads == ("nearest-mean", "coin:weight=2")
     (fit,) = found.cell("coin:weight=2", None).fits
     assert fit.options == {"weight": 2}
     np.testing.assert_allclose(fit.probabilities.sum(1), 1, atol=1e-5)
     assert "coin:weight=2: trained from scratch on points" in " ".join(found.remarks)
     monkeypatch.setattr(fitting, "fit_temperature", lambda *arguments: pytest.fail("measured again"))
-    assert supervised(model, parts, heads, augmented_views=1).to_dict() == found.to_dict()
+    assert compare_supervised(model, parts, heads, augmented_views=1).to_dict() == found.to_dict()
     with pytest.raises(OptionError, match="coin learns from whole train splits only"):
         few(model, parts, heads=("coin",))
 
@@ -338,7 +340,7 @@ def test_an_edited_classifier_is_not_answered_with_old_figures(model, parts, plu
     figures = []
     for power in (1, 3):
         offer_coin(plugins, power)
-        (fit,) = supervised(model, parts, ("coin",), augmented_views=1).fits
+        (fit,) = compare_supervised(model, parts, ("coin",), augmented_views=1).fits
         figures.append(fit.temperature)
         plugins.uninstall()
     assert figures[0] != figures[1]
@@ -347,13 +349,13 @@ def test_an_edited_classifier_is_not_answered_with_old_figures(model, parts, plu
 def test_what_was_not_trained_to_its_end_is_not_measured(model, parts, plugins):
     offer_coin(plugins)
     with pytest.raises(InterruptedTrainingError, match="coin: nothing half-trained"):
-        supervised(model, parts, ("coin:weight=0",), augmented_views=1)
+        compare_supervised(model, parts, ("coin:weight=0",), augmented_views=1)
 
 
 def test_baselines_that_are_not_installed_say_how(model, parts, monkeypatch):
     monkeypatch.setattr(HEADS, "_offered", {})
     with pytest.raises(OptionError, match=r"'pointnet' is not installed: .* pip install ./benchmarks/baselines"):
-        supervised(model, parts, ("pointnet",))
+        compare_supervised(model, parts, ("pointnet",))
 
 
 def test_unknown_heads_and_up_axes_are_refused(model, parts, write):

@@ -12,7 +12,6 @@ from clip2point.core.errors import OptionError
 from clip2point.core.registries import HEADS
 from clip2point.data.parts import open_parts
 from clip2point.evaluation.protocol_settings import ProtocolSettings
-from clip2point.evaluation.protocols import supervised
 from clip2point.heads import register_head
 from clip2point.heads.head_registry import make_point_classifier
 from clip2point.model import Recogniser
@@ -98,7 +97,7 @@ def test_the_supervised_protocol_compares_them_with_heads(registered, clouds, tm
     model = Recogniser(Brightness(), Settings(points=48, views="ring-2"), "brightness")
     quick = "pointnet:epochs=1:points=32:batch_size=6"
     settings = ProtocolSettings(heads=("nearest-mean", quick), augmented_views=1)
-    found = supervised(model, open_parts(f"npz:{path}"), settings)
+    found = compare_supervised(model, open_parts(f"npz:{path}"), settings)
     assert found.heads == ("nearest-mean", quick)
     (fit,) = found.cell(quick, None).fits
     assert (fit.options["epochs"], fit.options["epoch"]) == (1, 1)

@@ -183,7 +183,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
             OptionError: A class is known already, or the head has to be fitted again to know more.
             ShapeError: A shape cannot be read.
         """
-        known, adapted = self._names(), self._adapted()
+        known, adapted = self._names(), self._require_fitted()
         classes = np.unique(read_labels(labels, shapes))
         if kind_of_labels(classes) != kind_of_labels(self.classes_):
             raise OptionError(
@@ -214,7 +214,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
             OptionError: The folder holds something else.
             ModelError: The towers can neither be named nor written.
         """
-        self._adapted()
+        self._require_fitted()
         save_adapted(Path(folder), self.recogniser_)
 
     @classmethod
@@ -261,9 +261,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         """The parameters, checked."""
         names = ("head", "options", "up", "seed", "target", "unfreeze", "epochs", "wise_ft_alpha", "precision")
         given = {name: getattr(self, name) for name in names}
-        return AdaptSettings(augmented_views=self._augmented_views(), **given)
+        return AdaptSettings(augmented_views=self._read_augmented_views(), **given)
 
-    def _augmented_views(self) -> int | AugmentedViewSettings:
+    def _read_augmented_views(self) -> int | AugmentedViewSettings:
         """The parameter, which once had another name."""
         if self.copies is None:
             return self.augmented_views
@@ -276,12 +276,12 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
 
     def _examples(self, model: Recogniser, dataset: Dataset) -> Examples:
         """View features of shapes, all of which must be readable."""
-        found = extract_features(model, dataset, self._augmented_views(), seed=self.seed)
+        found = extract_features(model, dataset, self._read_augmented_views(), seed=self.seed)
         if found.sampled.failures:
             raise ShapeError(found.sampled.failures[0][1])
         return found.examples
 
-    def _adapted(self) -> AdaptedHead:
+    def _require_fitted(self) -> AdaptedHead:
         """The fitted head."""
         check_is_fitted(self)
         assert self.recogniser_.adapted is not None

@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 
 from clip2point.adaptation.fine_tuning_settings import FineTuningRun, FineTuningSettings
 from clip2point.adaptation.shape_batches import ShapeBatches, draw_shapes
-from clip2point.adaptation.unfreezing import plain_state, unfreeze
+from clip2point.adaptation.unfreezing import merge_state, unfreeze
 from clip2point.adaptation.view_classifier import FineTuningModule, ViewClassifier
 from clip2point.core.errors import OptionError
 from clip2point.core.strict_config import to_plain
@@ -234,7 +234,7 @@ class _Job:
     def build_model(self, state: Mapping[str, Tensor], name: str | None = None) -> Recogniser:
         """Build the model with the tower of a classifier, given by its state."""
         network = {key.removeprefix(_NETWORK): tensor for key, tensor in state.items() if key.startswith(_NETWORK)}
-        tower = plain_state(self._network, network)
+        tower = merge_state(self._network, network)
         if self.settings.training.half:  # rounded as it will be stored
             tower = {key: tensor.half().float() if tensor.ndim > 1 else tensor for key, tensor in tower.items()}
         base = self._model.backbone

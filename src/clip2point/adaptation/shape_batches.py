@@ -1,7 +1,7 @@
-"""Batches of labelled shapes for fine-tuning: depth maps of a few of a model's views, rendered as they are needed.
+"""Batches of labelled shapes for fine-tuning: depth maps of a few of a model's views, rendered on demand.
 
-Any batch can be made by its number alone, so that a training that goes on sees what an uninterrupted one would see,
-and each of several processes makes its own part of a batch.
+A batch depends on its number alone, so that a resumed training sees the same batches as an uninterrupted one, and each
+of several processes makes its own part of a batch.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ViewingSettings:
-    """How shapes are looked at in training; all else is as the model sees them.
+    """Views and points of a shape at each step of the training.
 
     Attributes:
-        views: how many of the model's views are drawn for a shape at each step.
-        distance: largest change of the cameras' distance of 1, either way.
-        part: smallest share of a shape's points that is drawn.
-        drawings: how many samples of a mesh's surface are kept, one of which is drawn at each step.
-        augmentation: of the points; ``independent`` has no meaning here.
+        views: Number of the model's views that are rendered of a shape at each step.
+        distance: Largest change of the cameras' distance of 1, either way.
+        part: Smallest fraction of a shape's points that is drawn.
+        drawings: Number of stored samples of a mesh's surface, one of which is used at each step.
+        augmentation: Augmentation of the points; ``independent`` has no effect here.
     """
 
     views: int = 2
@@ -57,7 +57,7 @@ class ViewingSettings:
 
 
 class ShapeBatch(NamedTuple):
-    """One process's part of a batch.
+    """Part of a batch that one process makes.
 
     Attributes:
         depth: [N, v, S, S] depth maps in [0, 1].
@@ -71,17 +71,17 @@ class ShapeBatch(NamedTuple):
 def draw_shapes(
     dataset: Dataset, points: int, drawings: int, seed: int = 0, progress: Progress | None = None
 ) -> list[SampledDataset]:
-    """Draw points of the readable shapes of a data set again and again; what was drawn once lies in the cache.
+    """Sample points of the readable shapes of a data set several times, through the cache.
 
     Args:
-        dataset: any.
-        points: from each shape.
-        drawings: how often, at most: clouds that have just so many points are drawn once.
-        seed: of the first drawing.
-        progress: wraps an iterable of a given length, to show how far it is.
+        dataset: Data set.
+        points: Number of points per shape.
+        drawings: Largest number of samples; clouds with exactly ``points`` points are sampled once.
+        seed: Seed of the first sample.
+        progress: Progress callback.
 
     Returns:
-        The drawings, of the same shapes in the same order.
+        Samples of the same shapes in the same order.
     """
     first = sample_dataset(dataset, points, seed, progress=progress)
     readable = dataset.select(first.names)
@@ -95,22 +95,22 @@ def draw_shapes(
 
 
 class ShapeBatches:
-    """Batches of labelled shapes; each is shown once a round.
+    """Batches of labelled shapes; each shape comes once per epoch.
 
     Attributes:
-        steps_per_epoch: steps in which every shape is shown at least once.
-        unit: see ``Batches``.
+        steps_per_epoch: Number of steps in which every shape comes at least once.
+        unit: Unit of the step metrics, as of ``Batches``.
 
     Args:
-        drawings: points of the same shapes, drawn one or several times, with a declared up-axis.
-        model: under whose settings depth maps are rendered.
-        settings: see there.
-        batch_size: shapes in a batch, over all processes together.
-        seed: of every draw.
+        drawings: One or more samples of the same shapes, with a declared up-axis.
+        model: Model whose settings render the depth maps.
+        settings: Views and points at each step.
+        batch_size: Number of shapes in a batch over all processes.
+        seed: Seed of every draw.
         process: Process that makes its part of the batches, and renders on its device.
 
     Raises:
-        OptionError: if the model has not so many views, or a batch cannot be divided among the processes.
+        OptionError: The model has fewer views, or a batch cannot be divided among the processes.
     """
 
     unit: str = "shapes"
@@ -138,24 +138,24 @@ class ShapeBatches:
         self.steps_per_epoch = -(-self._count // batch_size)
 
     def batch(self, step: int) -> ShapeBatch:
-        """This process's part of the batch of a step, from 0; the same at every call."""
-        # Rounds follow each other without a gap, so that a batch may begin in one and end in the next.
+        """Return this process's part of the batch of a step, from 0; the same at every call."""
+        # Epochs follow each other without a gap, so that a batch may begin in one and end in the next.
         shown = [divmod(step * self._batch_size + place, self._count) for place in self._part]
         rows = [int(self._order(epoch)[place]) for epoch, place in shown]
         draws = [np.random.default_rng((self._seed, 1, epoch, place)) for epoch, place in shown]
         clouds = np.stack([self._cloud(row, draw) for row, draw in zip(rows, draws, strict=True)])
         return ShapeBatch(
-            self._rendered(clouds, draws), torch.from_numpy(self._drawings[0].labels[rows]).to(self._device)
+            self._render(clouds, draws), torch.from_numpy(self._drawings[0].labels[rows]).to(self._device)
         )
 
     def _cloud(self, row: int, draw: np.random.Generator) -> Float32:
-        """[P, 3] points of a shape, changed."""
+        """Return augmented points [P, 3] of a shape."""
         sampled = self._drawings[draw.integers(len(self._drawings))]
         points = place_points(np.asarray(sampled.points[row]), sampled.up)
         return augment_subset(points, self._settings.augmentation, self._settings.part, draw)
 
-    def _rendered(self, clouds: Float32, draws: list[np.random.Generator]) -> Tensor:
-        """Depth maps [N, v, S, S] of some views of each cloud [N, P, 3]."""
+    def _render(self, clouds: Float32, draws: list[np.random.Generator]) -> Tensor:
+        """Render depth maps [N, v, S, S] of some views of each cloud [N, P, 3]."""
         count, views, model = self._settings.views, self._model.views, self._model
         chosen = np.stack([draw.choice(len(views), count, replace=False) for draw in draws])
         spread = self._settings.distance * np.stack([draw.uniform(-1, 1, count) for draw in draws])
@@ -176,5 +176,5 @@ class ShapeBatches:
         return depth
 
     def _new_order(self, epoch: int) -> NDArray[np.int64]:
-        """The shapes of a round, in the order in which they are shown."""
+        """Return the shapes of an epoch in their order."""
         return np.random.default_rng((self._seed, 0, epoch)).permutation(self._count)

@@ -69,7 +69,7 @@ def tune_tower_once(
         run: Devices and callbacks; an interrupted training is resumed, in a folder of the cache.
 
     Returns:
-        As for ``tune_tower``.
+        Tuned model, as of ``tune_tower``.
     """
     plan = settings.plan_fine_tuning(len(train), seed)
     key = key_of(

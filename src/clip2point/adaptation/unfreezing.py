@@ -1,6 +1,6 @@
-"""Which weights of a depth tower are tuned: all, those of its last blocks, or low-rank updates of its matrices (LoRA).
+"""Unfreezing of depth towers: all weights, those of the last blocks, or low-rank updates of the matrices (LoRA).
 
-What is frozen takes no gradients: nothing of its forward pass is kept, and no backward pass goes through it.
+Frozen parts take no gradients: their activations are not stored, and no backward pass goes through them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from clip2point.adaptation.split_attention import SplitAttention, split_attentio
 from clip2point.backbones import DepthTower
 from clip2point.core.errors import OptionError
 
-#: By what the batch norms of trained parts normalise: the running statistics, which then stay, or those of the batch.
+#: Statistics of the batch norms in trained parts: the running ones, which then stay, or those of the batch.
 BatchNormMode = Literal["running", "batch"]
 
 _LAST = re.compile(r"last-([1-9]\d{0,3})")
@@ -31,8 +31,8 @@ class LoraSettings:
     """Low-rank updates (Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2022).
 
     Attributes:
-        rank: of the updates.
-        alpha: the updates are multiplied by ``alpha / rank``.
+        rank: Rank of the updates.
+        alpha: Scale of the updates, which are multiplied by ``alpha / rank``.
     """
 
     rank: int = 8
@@ -46,10 +46,13 @@ class LoraSettings:
 
 
 def check_unfreeze(how: str) -> None:
-    """Make sure that there is such a way to tune a tower.
+    """Check the name of a set of weights to tune.
 
     Raises:
-        OptionError: if ``how`` is none of "last-N", "all" and "lora".
+        OptionError: ``how`` is none of "last-N", "all" and "lora".
+
+    Examples:
+        >>> check_unfreeze("last-4")
     """
     if how not in ("all", "lora") and not _LAST.fullmatch(how):
         raise OptionError(f"unfreeze is {how!r}: expected all, lora, or last-N with a number of blocks, as in last-2")
@@ -63,23 +66,23 @@ def unfreeze(
     batch_norm: BatchNormMode = "running",
     seed: int = 0,
 ) -> nn.Module:
-    """Make a tower ready to be tuned: its trained parts in training mode and with gradients, the others without.
+    """Prepare a tower for tuning: trained parts in training mode and with gradients, the others without.
 
     Args:
-        tower: of a backbone's ``depth_tower()``; changed in place.
-        how: "all"; "last-N", the last N blocks (transformer layers, or inverted residual blocks of ``pocket``) and what
-            comes after them, up to the projection; or "lora", low-rank updates of the linear layers and 1 x 1
-            convolutions; torch's own attention, which pools SigLIP's tokens, is taken apart for it.
-        lora: rank and scale of the updates; by default those of ``LoraSettings``.
-        batch_norm: what trained batch norms go by. The default suits pre-trained networks and small batches, in which
-            several views of each shape make a poor sample. Frozen ones always go by their running statistics.
-        seed: of the first values of the updates, which change nothing before a step is taken.
+        tower: Tower of a backbone's ``depth_tower()``; changed in place.
+        how: "all"; "last-N", the last N blocks (transformer layers, or inverted residual blocks of ``pocket``) and
+            everything after them, up to the projection; or "lora", low-rank updates of the linear layers and 1 x 1
+            convolutions; torch's own attention, which pools SigLIP's tokens, is split for it.
+        lora: Rank and scale of the updates; by default those of ``LoraSettings``.
+        batch_norm: Statistics of trained batch norms. The default suits pre-trained networks and small batches, in
+            which several views of each shape make a poor sample. Frozen ones always use their running statistics.
+        seed: Seed of the initial updates, which change nothing before the first step.
 
     Returns:
         ``tower``.
 
     Raises:
-        OptionError: if there is no such way, the tower has fewer blocks, or PEFT is missing.
+        OptionError: ``how`` is invalid, the tower has fewer blocks, or PEFT is missing.
     """
     check_unfreeze(how)
     tower.eval().requires_grad_(False)
@@ -93,15 +96,15 @@ def unfreeze(
     return tower
 
 
-def plain_state(tower: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of an ordinary tower that computes the same as a tuned one, within rounding.
+def merge_state(tower: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state of an ordinary tower that computes the same as a tuned one, within rounding.
 
     Args:
-        tower: as ``unfreeze`` made it.
-        state: of it, at any time of the training.
+        tower: Tower prepared by ``unfreeze``.
+        state: State of it at any time of the training.
 
     Returns:
-        The tensors of the tower as it was before ``unfreeze``; low-rank updates are added to their matrices.
+        Tensors under the names before ``unfreeze``; low-rank updates are added to their matrices.
     """
     if not any("lora_" in name for name in state):
         return dict(state)
@@ -158,7 +161,7 @@ def _with_lora(tower: nn.Module, settings: LoraSettings, seed: int) -> nn.Module
 
 
 def _matrices(tower: nn.Module) -> dict[str, nn.Module]:
-    """Linear layers and 1 x 1 convolutions, by name."""
+    """Return linear layers and 1 x 1 convolutions, by name."""
     # Torch's own attention reads the weights of its layers without calling them; what was not taken apart stays closed.
     attentions = [module for module in tower.modules() if isinstance(module, nn.MultiheadAttention)]
     closed = {part for attention in attentions for part in attention.modules()}
@@ -172,13 +175,13 @@ def _is_matrix(module: Any) -> bool:
 
 
 def _put(tower: nn.Module, name: str, layer: nn.Module) -> None:
-    """Put a layer in the place of the one of that name."""
+    """Replace the layer of a name."""
     parent, _, child = name.rpartition(".")
     setattr(tower.get_submodule(parent), child, layer)
 
 
 def _plain_convolution(layer: nn.Conv2d) -> nn.Conv2d:
-    """Torch's own convolution with the weights of a 1 x 1 convolution of another class."""
+    """Return torch's own convolution with the weights of a 1 x 1 convolution of another class."""
     plain = nn.utils.skip_init(
         nn.Conv2d, layer.in_channels, layer.out_channels, 1, stride=layer.stride, bias=layer.bias is not None
     )

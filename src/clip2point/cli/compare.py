@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     from clip2point.cli.training_console import TrainingConsole
     from clip2point.data.parts import open_parts
     from clip2point.evaluation.protocol_settings import ProtocolSettings
-    from clip2point.evaluation.protocols import few_shot, supervised
+    from clip2point.evaluation.protocols import compare_few_shot, compare_supervised
 
     given = {name: getattr(arguments, name) for name in ("seeds", "augmented_views", "validation_shots")}
     settings = ProtocolSettings(
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     if parts.note:
         output.remark(f"Note: {parts.note}.")
     arguments = argparse.Namespace(**{**vars(arguments), "dtype": settings.choose_dtype(arguments.dtype)})
-    found = (supervised if arguments.protocol == "supervised" else few_shot)(
+    found = (compare_supervised if arguments.protocol == "supervised" else compare_few_shot)(
         options.load_model(arguments).without_head(),
         parts,
         settings,

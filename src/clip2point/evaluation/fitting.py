@@ -33,7 +33,7 @@ from clip2point.heads.selection import FitSettings, adapt_head, refit_head
 from clip2point.model import Recogniser, view_cosines
 
 #: Number to raise whenever fitting or measuring gives other figures than before.
-_VERSION = 1
+_VERSION = 2
 #: Accuracy among the shapes that are not called unknown that the threshold is chosen for.
 TARGET = 0.95
 _LEAST = 1e-30  # confidence whose logarithm is taken

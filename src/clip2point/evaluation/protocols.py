@@ -44,7 +44,7 @@ def list_feature_heads() -> tuple[str, ...]:
     return tuple(name for name in HEADS.built_in if name != ZERO_SHOT)
 
 
-def few_shot(
+def compare_few_shot(
     model: Recogniser,
     parts: Parts,
     settings: ProtocolSettings | None = None,
@@ -110,7 +110,7 @@ def few_shot(
     )
 
 
-def supervised(
+def compare_supervised(
     model: Recogniser,
     parts: Parts,
     settings: ProtocolSettings | None = None,
@@ -211,7 +211,7 @@ def _check_heads(heads: Sequence[str], *, points: bool) -> tuple[str, ...]:
 
     Args:
         heads: Names, with options or without.
-        points: Whether the protocol has classifiers of points, too.
+        points: True if the protocol has classifiers of points, too.
     """
     for head in heads:
         name, _ = parse_head(head)

@@ -12,6 +12,7 @@ from clip2point.core.errors import OptionError
 from clip2point.core.registries import HEADS
 from clip2point.data.parts import open_parts
 from clip2point.evaluation.protocol_settings import ProtocolSettings
+from clip2point.evaluation.protocols import compare_supervised
 from clip2point.heads import register_head
 from clip2point.heads.head_registry import make_point_classifier
 from clip2point.model import Recogniser

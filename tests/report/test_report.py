@@ -5,7 +5,7 @@ from clip2point.model import Classification, Guess
 from clip2point.rendering import view_set
 from clip2point.rendering.image_files import to_pixels, write_image
 from clip2point.report.contact_sheet import Row, contact_sheet, view_headings
-from clip2point.report.demo_page import Entry, write_page
+from clip2point.report.demo_page import DemoEntry, write_page
 from clip2point.report.view_folder import ViewFolder
 
 
@@ -54,7 +54,9 @@ def test_the_page_holds_everything_and_fetches_nothing(tmp_path):
     guesses = (Guess("chair", 0.2, 0.7, (0.2,)), Guess("<b>table", 0.1, 0.3, (0.1,)))
     depth = np.full((1, 8, 8), 0.5, np.float32)
     result = Classification("dir/a<b>.off", guesses, "y", "declared", 1024, 0, "pocket", depth)
-    write_page(tmp_path / "page.html", [Entry(result, "chair", "mesh")], title="T", remarks=["R & S"], command="demo")
+    write_page(
+        tmp_path / "page.html", [DemoEntry(result, "chair", "mesh")], title="T", remarks=["R & S"], command="demo"
+    )
     html = (tmp_path / "page.html").read_text()
     assert "1 of 1 correct." in html
     assert "R &amp; S" in html

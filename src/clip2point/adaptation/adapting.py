@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from clip2point.adaptation.fine_tuning_settings import FineTuningRun
-from clip2point.adaptation.head_fitting import LearnedHead, Validation, fit_head, hold_out
+from clip2point.adaptation.head_fitting import HeadValidation, LearnedHead, fit_head, hold_out
 from clip2point.adaptation.labelled import Labelled, open_labelled
 from clip2point.adaptation.settings import AdaptSettings
 from clip2point.adaptation.tower_tuning import tune_tower
@@ -56,7 +56,7 @@ class AdaptationResult:
         return self.fitted.adapted
 
     @property
-    def validation(self) -> Validation | None:
+    def validation(self) -> HeadValidation | None:
         """Quality on the held-out shapes; None if none were held out."""
         return self.fitted.validation
 

@@ -30,7 +30,7 @@ _PACKAGES = ("torch", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True, eq=False)
-class Validation:
+class HeadValidation:
     """Quality of a head on the held-out examples, which it had not seen.
 
     Attributes:
@@ -68,7 +68,7 @@ class LearnedHead:
     """
 
     adapted: AdaptedHead
-    validation: Validation | None
+    validation: HeadValidation | None
     trials: list[dict[str, Any]]
 
 
@@ -167,14 +167,14 @@ def _check(examples: Examples, classes: Sequence[str], held_out: NDArray[np.bool
     )
 
 
-def _measure(found: FittedHead, examples: Examples, classes: Sequence[str]) -> Validation:
+def _measure(found: FittedHead, examples: Examples, classes: Sequence[str]) -> HeadValidation:
     """Measure a head on examples that it has not seen."""
     labels = examples.labels
     scores = found.head.scores(examples.unaugmented).double() / found.temperature
     confidence, answers = scores.softmax(-1).max(-1)
     covered = confidence >= (found.threshold or 0.0)
     correct = (answers == labels)[covered].double()
-    return Validation(
+    return HeadValidation(
         metrics=measure_predictions(scores.softmax(-1).numpy(), labels.numpy(), classes),
         cross_entropy=cross_entropy(scores, labels).item(),
         coverage=covered.double().mean().item(),

@@ -14,7 +14,7 @@ from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
     from clip2point.cli.classify import Subparsers
-    from clip2point.report.reproduction_page import Entry
+    from clip2point.report.reproduction_page import ReproductionLine
     from clip2point.reproduction.running import RecipeStatus
 
 _DESCRIPTION = """Without names: list the recipes of the paper's results with published and measured figures and missing
@@ -118,7 +118,7 @@ def _show(arguments: argparse.Namespace, states: Sequence[RecipeStatus]) -> None
         _print(states, arguments.quick)
 
 
-def _entries(states: Sequence[RecipeStatus]) -> list[Entry]:
+def _entries(states: Sequence[RecipeStatus]) -> list[ReproductionLine]:
     from clip2point.report.reproduction_page import entries_of
 
     return [entry for state in states for entry in entries_of(state.plan, state.result, state.state)]

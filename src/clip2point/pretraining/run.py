@@ -26,7 +26,7 @@ from clip2point.pretraining.image_features import encode_images
 from clip2point.pretraining.module import PretrainingModel
 from clip2point.pretraining.recipe import HELD_OUT, RENAMED_KEYS, Recipe
 from clip2point.pretraining.recipe_sources import make_validation_dataset, pair_folders
-from clip2point.pretraining.validation import Validation, open_validation
+from clip2point.pretraining.validation import TowerValidation, open_validation
 from clip2point.training.checkpoints import CheckpointFolder, check_folder
 from clip2point.training.distributed import DeviceSettings, Process, make_fabric
 from clip2point.training.loop import Callback, Training
@@ -172,11 +172,11 @@ class _Job:
         return PretrainingModel(backbone.depth_tower(self._recipe.start).train(), self._recipe.loss, captions)
 
     @cached_property
-    def validation(self) -> Validation | None:
+    def validation(self) -> TowerValidation | None:
         """Validation of the tower on the way."""
         if self._dataset is None:
             return None
-        return Validation(self._dataset, self._base, self._with_tower)
+        return TowerValidation(self._dataset, self._base, self._with_tower)
 
     def export(self, folder: Path, training: Training, checkpoints: CheckpointFolder) -> float | None:
         """Write the model folder, with the best weights if there was a validation, else the last ones."""

@@ -26,7 +26,7 @@ def open_validation(settings: ValidationSettings, trained_on: Collection[str]) -
     """Open the validation shapes of a recipe.
 
     Args:
-        settings: Validation of the recipe.
+        settings: Validation section of the recipe.
         trained_on: Keys of the models that are trained on.
 
     Raises:
@@ -53,7 +53,7 @@ def open_validation(settings: ValidationSettings, trained_on: Collection[str]) -
     return dataset
 
 
-class Validation:
+class TowerValidation:
     """Validation of depth towers on the same points, one after another; nothing goes to the cache of features.
 
     Args:

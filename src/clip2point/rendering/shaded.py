@@ -131,7 +131,7 @@ def render_color(
     return images
 
 
-def _scene(mesh: Mesh, vertices: NDArray[np.float32]) -> triangles.Scene:
+def _scene(mesh: Mesh, vertices: NDArray[np.float32]) -> triangles.MeshScene:
     """Lay the mesh out for the kernels."""
     faces = np.ascontiguousarray(mesh.faces, dtype=np.int32)
     face_materials = np.ascontiguousarray(mesh.face_materials, dtype=np.int32)
@@ -147,7 +147,7 @@ def _scene(mesh: Mesh, vertices: NDArray[np.float32]) -> triangles.Scene:
     mips, texels = _pack_textures(mesh.materials)
     uv = np.zeros((len(vertices), 2)) if mesh.uv is None else mesh.uv
     colors = np.zeros((0, 3)) if mesh.vertex_colors is None else mesh.vertex_colors
-    return triangles.Scene(
+    return triangles.MeshScene(
         vertices=vertices,
         faces=faces,
         face_layers=layers.astype(np.uint8)[face_materials],

@@ -32,7 +32,7 @@ MAX_FAN = 256
 OPAQUE, SEE_THROUGH, INVISIBLE = 0, 1, 2
 
 
-class Scene(NamedTuple):
+class MeshScene(NamedTuple):
     """A mesh laid out for the kernels: M vertices, F faces, K materials, L texture levels.
 
     Attributes:
@@ -321,7 +321,7 @@ def _turn_normals(
 
 @njit(cache=True, error_model="numpy")
 def _shade(
-    scene: Scene,
+    scene: MeshScene,
     nearest: NDArray[np.int32],
     screen: NDArray[np.float64],
     rotation: NDArray[np.float32],
@@ -394,7 +394,7 @@ def _shade(
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def render_views(
-    scene: Scene,
+    scene: MeshScene,
     rotations: NDArray[np.float32],
     distance: float,
     focal: float,

@@ -27,7 +27,7 @@ _CAVEAT = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class DemoEntry:
     """One shape on the page.
 
     Attributes:
@@ -58,7 +58,7 @@ class Demo:
 
     folder: Path
     model: str
-    entries: tuple[Entry, ...]
+    entries: tuple[DemoEntry, ...]
 
     @property
     def shapes(self) -> Path:
@@ -106,7 +106,7 @@ def make_demo(model: Recogniser, folder: Path, *, progress: Progress | None = No
     for name, shape, answer in zip(files, shapes, shown, strict=True):
         assert isinstance(answer, Classification)
         assert shape.mesh is not None
-        entries.append(Entry(answer, name, f"{len(shape.mesh.faces):,} triangles"))
+        entries.append(DemoEntry(answer, name, f"{len(shape.mesh.faces):,} triangles"))
     demo = Demo(folder, model.name, tuple(entries))
     rows = [Row(entry.truth, _describe(entry), _pixels(entry)) for entry in entries]
     write_image(demo.contact_sheet, contact_sheet(rows, view_headings(model.views.angles)))
@@ -121,7 +121,7 @@ def make_demo(model: Recogniser, folder: Path, *, progress: Progress | None = No
     return demo
 
 
-def write_page(path: Path, entries: Sequence[Entry], *, title: str, remarks: Sequence[str], command: str) -> None:
+def write_page(path: Path, entries: Sequence[DemoEntry], *, title: str, remarks: Sequence[str], command: str) -> None:
     """Write the page with embedded images; opening it fetches nothing.
 
     Args:
@@ -146,12 +146,12 @@ def write_page(path: Path, entries: Sequence[Entry], *, title: str, remarks: Seq
     write_html(path, "page.html", title=title, remarks=remarks, command=command, rows=rows, correct=correct)
 
 
-def _describe(entry: Entry) -> str:
+def _describe(entry: DemoEntry) -> str:
     """Return the text below the name of a shape on the contact sheet."""
     return f"{entry.note}\n-> {entry.result.label} {entry.result.confidence:.0%}"
 
 
-def _pixels(entry: Entry) -> list[NDArray[np.uint8]]:
+def _pixels(entry: DemoEntry) -> list[NDArray[np.uint8]]:
     """Return the depth maps of an answer as grayscale images [H, W]."""
     return [] if entry.result.depth is None else list(to_pixels(entry.result.depth))
 

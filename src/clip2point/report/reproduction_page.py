@@ -19,7 +19,7 @@ QUOTED = "Quoted figures are stated by papers and were never measured here."
 
 
 @dataclass(frozen=True)
-class Entry:
+class ReproductionLine:
     """One line of the table.
 
     Attributes:
@@ -53,7 +53,7 @@ class Entry:
     commands: tuple[str, ...]
 
 
-def entries_of(plan: RecipePlan, result: RecipeResult | None, state: str) -> list[Entry]:
+def entries_of(plan: RecipePlan, result: RecipeResult | None, state: str) -> list[ReproductionLine]:
     """Return the lines of a recipe: measured rows, and those that are quoted only.
 
     A quick check quotes nothing, since its figures are not comparable.
@@ -67,7 +67,7 @@ def entries_of(plan: RecipePlan, result: RecipeResult | None, state: str) -> lis
         quoted = [figure for row, figure in published if row == name]
         row = measured.get(name)
         entries.append(
-            Entry(
+            ReproductionLine(
                 recipe=recipe.name,
                 title=recipe.title,
                 row=name,
@@ -93,7 +93,7 @@ def _seeds(runs: int) -> str:
     return "0" if runs == 1 else f"0 to {runs - 1}"
 
 
-def write_reproduction(path: Path, entries: Sequence[Entry], *, quick: bool, command: str) -> None:
+def write_reproduction(path: Path, entries: Sequence[ReproductionLine], *, quick: bool, command: str) -> None:
     """Write the table as an HTML page or as Markdown, by the file's ending.
 
     Args:
@@ -118,7 +118,7 @@ def write_reproduction(path: Path, entries: Sequence[Entry], *, quick: bool, com
         unfinished.write_text(_markdown(entries, remarks, notes, command), encoding="utf-8")
 
 
-def _markdown(entries: Sequence[Entry], remarks: Sequence[str], notes: Sequence[str], command: str) -> str:
+def _markdown(entries: Sequence[ReproductionLine], remarks: Sequence[str], notes: Sequence[str], command: str) -> str:
     """Return the table and, below it, the commands of the measured figures."""
     lines = [f"# {TITLE}", "", *(f"{remark}\n" for remark in remarks)]
     lines += ["| recipe | row | quoted, % | measured, % | model | data | seeds |", "|---|---|---:|---:|---|---|---:|"]

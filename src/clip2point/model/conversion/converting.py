@@ -17,7 +17,7 @@ from clip2point.core.errors import ModelError, OptionError
 from clip2point.core.files import sha256
 from clip2point.model.checkpoint import is_checkpoint
 from clip2point.model.conversion.reading import read_foreign
-from clip2point.model.conversion.source_formats import Parts, sort_tensors
+from clip2point.model.conversion.source_formats import SortedTensors, sort_tensors
 from clip2point.model.saving import save_model
 from clip2point.model.settings import Settings
 from clip2point.rendering import view_set
@@ -83,7 +83,7 @@ class _Source(NamedTuple):
     """
 
     path: Path
-    parts: Parts
+    parts: SortedTensors
     kind: str
     activation: Activation
     assumed: bool
@@ -189,7 +189,7 @@ def _read_openclip_config(path: Path) -> dict[str, Any] | None:
     return config
 
 
-def _check_numbers(parts: Parts) -> None:
+def _check_numbers(parts: SortedTensors) -> None:
     """Check the numbers that a TorchScript archive states against its tensors."""
     text, image = parts.states.get("text", {}), parts.states.get("image", {})
     found = {}
@@ -224,12 +224,12 @@ def _add_clip(source: _Source, base: _Source) -> None:
     source.parts.numbers.update({key: value for key, value in base.parts.numbers.items() if key == "logit_scale"})
 
 
-def _find_logit_scale(parts: Parts) -> float:
+def _find_logit_scale(parts: SortedTensors) -> float:
     """Return the factor on cosines before a softmax."""
     return math.exp(min(parts.numbers["logit_scale"], 50.0)) if "logit_scale" in parts.numbers else _LOGIT_SCALE
 
 
-def _choose_tokenizer(given: str | Path | None, parts: Parts) -> str | None:
+def _choose_tokenizer(given: str | Path | None, parts: SortedTensors) -> str | None:
     """Return the folder or hub name of the tokenizer for texts, if it is known."""
     if given is None:
         embedding = parts.states.get("text", {}).get("token_embedding.weight")
@@ -262,7 +262,7 @@ def _build_adapter(source: _Source, dim: int) -> DPA | None:
         raise ModelError(f"{source.path}: {error}") from error
 
 
-def _find_views(parts: Parts, adapter: DPA | None) -> str | None:
+def _find_views(parts: SortedTensors, adapter: DPA | None) -> str | None:
     """Return the name of a model's view set: the one with an adapter's cameras, else that of the paper's zero-shot.
 
     None if no view set has the cameras of the adapter.

@@ -16,7 +16,7 @@ _ADAPTERS = ("adapter1.", "adapter2.")
 
 
 @dataclass
-class Parts:
+class SortedTensors:
     """Sorted contents of a foreign file.
 
     Attributes:
@@ -37,7 +37,7 @@ class Parts:
     openclip: bool = False
 
 
-def sort_tensors(tensors: Mapping[str, Tensor]) -> Parts:
+def sort_tensors(tensors: Mapping[str, Tensor]) -> SortedTensors:
     """Find the kind of a checkpoint, and sort its tensors.
 
     Args:
@@ -69,7 +69,7 @@ def sort_tensors(tensors: Mapping[str, Tensor]) -> Parts:
     return parts
 
 
-def _sort_clip(left: dict[str, Tensor]) -> Parts:
+def _sort_clip(left: dict[str, Tensor]) -> SortedTensors:
     """Sort OpenAI's names, or OpenCLIP's, some of which have the text tower under "text."."""
     if _has_prefix(left, ("visual.trunk.", "visual.head.", "text.transformer.encoder.", "logit_bias")):
         raise ModelError(
@@ -82,13 +82,13 @@ def _sort_clip(left: dict[str, Tensor]) -> Parts:
     numbers = _take_numbers(left, ("logit_scale", "input_resolution", "context_length", "vocab_size"))
     # OpenCLIP keeps one mask for all layers; in OpenAI's code every layer has its own.
     states = _drop_empty({"image": image, "text": text})
-    return Parts("clip", states, numbers=numbers, openclip=own or "attn_mask" in masks)
+    return SortedTensors("clip", states, numbers=numbers, openclip=own or "attn_mask" in masks)
 
 
-def _sort_authors_pretraining(left: dict[str, Tensor]) -> Parts:
+def _sort_authors_pretraining(left: dict[str, Tensor]) -> SortedTensors:
     """Sort the authors' pre-training model: depth tower, CLIP's image tower, weight of a loss, cameras."""
     states = {"depth": _take(left, "point_model."), "image": _take(left, "image_model.")}
-    return Parts(
+    return SortedTensors(
         "authors-pretraining",
         _drop_empty(states),
         numbers=_take_numbers(left, ("weights",)),
@@ -96,7 +96,7 @@ def _sort_authors_pretraining(left: dict[str, Tensor]) -> Parts:
     )
 
 
-def _sort_authors_dpa(left: dict[str, Tensor]) -> Parts:
+def _sort_authors_dpa(left: dict[str, Tensor]) -> SortedTensors:
     """Sort the authors' few-shot model: both vision towers, an adapter after each, cameras."""
     states = {"depth": _take(left, "pre_model."), "image": _take(left, "ori_model.")}
     adapters = {name: left.pop(name) for name in list(left) if name.startswith(_ADAPTERS)}
@@ -105,7 +105,7 @@ def _sort_authors_dpa(left: dict[str, Tensor]) -> Parts:
             raise ModelError(f"holds a DPA model without the tensors {prefix}*: {_DPA}")
     if not states["depth"]:
         raise ModelError(f"holds a DPA model without the tensors pre_model.*: {_DPA}")
-    return Parts("authors-dpa", _drop_empty(states), adapters=adapters, cameras=_take_cameras(left))
+    return SortedTensors("authors-dpa", _drop_empty(states), adapters=adapters, cameras=_take_cameras(left))
 
 
 _DPA = "expected pre_model.*, ori_model.*, adapter1.* and adapter2.*; the file is incomplete, download it again"

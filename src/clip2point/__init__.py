@@ -11,9 +11,9 @@ from clip2point.core.lazy import lazy_attributes
 from clip2point.core.version import __version__
 
 if TYPE_CHECKING:
+    from clip2point.adaptation.adapt_settings import AdaptSettings
     from clip2point.adaptation.adapting import adapt
     from clip2point.adaptation.classifier import FewShotClassifier
-    from clip2point.adaptation.settings import AdaptSettings
     from clip2point.heads.dpa import DPA
     from clip2point.heads.gdpa import GDPA
     from clip2point.model.conversion import convert

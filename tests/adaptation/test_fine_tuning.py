@@ -20,7 +20,12 @@ from clip2point.model.settings import Settings
 from clip2point.shapes.augmentation import AugmentationSettings
 from clip2point.training.distributed import Process
 from clip2point.training.metrics_log import read_metrics
-from clip2point.training.settings import OptimizerSettings, ScheduleSettings, SelectionSettings, TrainingSettings
+from clip2point.training.training_settings import (
+    OptimizerSettings,
+    ScheduleSettings,
+    SelectionSettings,
+    TrainingSettings,
+)
 
 pytest.importorskip("lightning_fabric")
 POINTS = 64

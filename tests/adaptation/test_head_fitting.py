@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from clip2point.adaptation.adapt_settings import AdaptSettings
 from clip2point.adaptation.head_fitting import fit_head, hold_out
-from clip2point.adaptation.settings import AdaptSettings
 from clip2point.core.errors import DataError, OptionError
 from clip2point.heads import Examples, make_head
 from clip2point.heads.ood import fit_ood_detector

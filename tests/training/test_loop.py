@@ -14,8 +14,8 @@ from clip2point.training.checkpoints import CheckpointFolder
 from clip2point.training.distributed import make_fabric
 from clip2point.training.loop import Training
 from clip2point.training.metrics_log import MetricsLog, read_metrics
-from clip2point.training.results import ValidationResult
-from clip2point.training.settings import TrainingSettings
+from clip2point.training.training_results import ValidationResult
+from clip2point.training.training_settings import TrainingSettings
 
 pytest.importorskip("lightning_fabric")
 

@@ -14,7 +14,7 @@ from clip2point.training.optimizers import (
     update_average,
     warmup_cosine,
 )
-from clip2point.training.settings import OptimizerSettings, ScheduleSettings
+from clip2point.training.training_settings import OptimizerSettings, ScheduleSettings
 
 SHAPES = [(4, 3), (3,), (2, 3, 2, 2), ()]
 

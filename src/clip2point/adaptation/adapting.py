@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from clip2point.adaptation.adapt_settings import AdaptSettings
 from clip2point.adaptation.fine_tuning_settings import FineTuningRun
 from clip2point.adaptation.head_fitting import HeadValidation, LearnedHead, fit_head, hold_out
 from clip2point.adaptation.labelled import Labelled, open_labelled
-from clip2point.adaptation.settings import AdaptSettings
 from clip2point.adaptation.tower_tuning import tune_tower
 from clip2point.core.errors import ShapeError
 from clip2point.core.progress import Progress
@@ -129,7 +129,7 @@ def adapt(
 
     Examples:
         >>> import clip2point
-        >>> from clip2point.adaptation.settings import AdaptSettings
+        >>> from clip2point.adaptation.adapt_settings import AdaptSettings
         >>> found = clip2point.adapt("folder:parts/", "pocket", AdaptSettings(head="linear"))  # doctest: +SKIP
         >>> found.save("my_parts")  # doctest: +SKIP
     """

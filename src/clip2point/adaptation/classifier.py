@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from clip2point.adaptation.adapt_settings import AdaptSettings
 from clip2point.adaptation.adapting import adapt
-from clip2point.adaptation.settings import AdaptSettings
 from clip2point.core.errors import ModelError, OptionError, ShapeError
 from clip2point.core.labels import check_labels
 from clip2point.core.strict_config import rename_keys
@@ -29,7 +29,7 @@ from clip2point.model.loading import load
 from clip2point.model.recogniser import Recogniser
 from clip2point.model.results import Classification, Failure
 from clip2point.shapes import ShapeLike
-from clip2point.training.settings import Precision
+from clip2point.training.training_settings import Precision
 
 #: Parameters that model folders of older versions know by other names.
 _RENAMED = {"parameters.copies": "parameters.augmented_views"}

@@ -34,7 +34,7 @@ from clip2point.training.checkpoints import CheckpointFolder, check_folder
 from clip2point.training.distributed import DeviceSettings, Process, make_fabric
 from clip2point.training.loop import Training
 from clip2point.training.metrics_log import MetricsLog
-from clip2point.training.results import TrainingOutcome, Validate, ValidationResult
+from clip2point.training.training_results import TrainingOutcome, Validate, ValidationResult
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

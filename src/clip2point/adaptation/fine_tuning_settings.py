@@ -13,7 +13,12 @@ from clip2point.core.progress import Progress
 from clip2point.core.ranges import check_ranges, declare_range
 from clip2point.training.distributed import DeviceSettings
 from clip2point.training.loop import Callback
-from clip2point.training.settings import OptimizerSettings, ScheduleSettings, SelectionSettings, TrainingSettings
+from clip2point.training.training_settings import (
+    OptimizerSettings,
+    ScheduleSettings,
+    SelectionSettings,
+    TrainingSettings,
+)
 
 #: Opens a callback for the folder of a training.
 Watch = Callable[[Path], AbstractContextManager[Callback]]

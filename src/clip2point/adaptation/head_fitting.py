@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
-from clip2point.adaptation.settings import AUTO, AdaptSettings
+from clip2point.adaptation.adapt_settings import AUTO, AdaptSettings
 from clip2point.core.errors import DataError, OptionError
 from clip2point.core.registries import HEADS
 from clip2point.core.version import __version__

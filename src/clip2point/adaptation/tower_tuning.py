@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import torch
 
+from clip2point.adaptation.adapt_settings import TowerTuningSettings
 from clip2point.adaptation.fine_tuning import MODEL, fine_tune
 from clip2point.adaptation.fine_tuning_settings import FineTuningRun
-from clip2point.adaptation.settings import TowerTuningSettings
 from clip2point.adaptation.weight_interpolation import interpolate_weights
 from clip2point.backbones.backbone_registry import backbone_code
 from clip2point.core.cache import cache_folder, key_of

@@ -11,8 +11,8 @@ from clip2point.cli.figures import percent
 from clip2point.core.registries import DATASETS, HEADS
 
 if TYPE_CHECKING:
+    from clip2point.adaptation.adapt_settings import AdaptSettings
     from clip2point.adaptation.adapting import AdaptationResult
-    from clip2point.adaptation.settings import AdaptSettings
     from clip2point.cli.classify import Subparsers
     from clip2point.model import Recogniser
 
@@ -85,10 +85,10 @@ def add_parser(commands: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Adapt the model, write it, and print how good it is."""
     tuning = tuning_options.read_settings(arguments)
+    from clip2point.adaptation.adapt_settings import AdaptSettings
     from clip2point.adaptation.adapting import adapt
     from clip2point.adaptation.fine_tuning_settings import FineTuningRun
     from clip2point.adaptation.labelled import open_training
-    from clip2point.adaptation.settings import AdaptSettings
     from clip2point.cli.training_console import TrainingConsole
 
     settings = AdaptSettings(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clip2point.adaptation.settings import TowerTuningSettings
+from clip2point.adaptation.adapt_settings import TowerTuningSettings
 from clip2point.core.ranges import check_ranges, declare_range
 from clip2point.features.augmented_views import AugmentedViewSettings
 

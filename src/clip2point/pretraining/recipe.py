@@ -19,7 +19,12 @@ from clip2point.pretraining.batches import RenderingSettings
 from clip2point.pretraining.captions import CaptionSettings
 from clip2point.pretraining.module import LossSettings
 from clip2point.shapes.augmentation import AugmentationSettings
-from clip2point.training.settings import OptimizerSettings, ScheduleSettings, SelectionSettings, TrainingSettings
+from clip2point.training.training_settings import (
+    OptimizerSettings,
+    ScheduleSettings,
+    SelectionSettings,
+    TrainingSettings,
+)
 
 #: Name of the validation data set that is made of the models left out of the training.
 HELD_OUT = "held-out"

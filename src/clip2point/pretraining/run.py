@@ -31,7 +31,7 @@ from clip2point.training.checkpoints import CheckpointFolder, check_folder
 from clip2point.training.distributed import DeviceSettings, Process, make_fabric
 from clip2point.training.loop import Callback, Training
 from clip2point.training.metrics_log import MetricsLog
-from clip2point.training.results import TrainingOutcome
+from clip2point.training.training_results import TrainingOutcome
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

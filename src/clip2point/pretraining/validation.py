@@ -16,7 +16,7 @@ from clip2point.features.view_features import encode_views
 from clip2point.heads.metrics import measure_predictions
 from clip2point.model import Recogniser, view_cosines
 from clip2point.pretraining.recipe import ValidationSettings
-from clip2point.training.results import ValidationResult
+from clip2point.training.training_results import ValidationResult
 
 #: Factors to choose from, each about a tenth above the one before.
 _SCALES = tuple(round(10 ** (step / 25), 1) for step in range(13, 63))

@@ -22,8 +22,8 @@ from clip2point.training.checkpoints import CheckpointFolder
 from clip2point.training.distributed import any_rank, gather, sync_batch_norm
 from clip2point.training.metrics_log import MetricsLog, StepMetrics
 from clip2point.training.optimizers import learning_rate, make_optimizer, set_lr, update_average
-from clip2point.training.results import Criterion, TrainingOutcome, Validate
-from clip2point.training.settings import OptimizerSettings, ScheduleSettings, TrainingSettings
+from clip2point.training.training_results import Criterion, TrainingOutcome, Validate
+from clip2point.training.training_settings import OptimizerSettings, ScheduleSettings, TrainingSettings
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from clip2point.core.errors import OptionError
-from clip2point.training.settings import OptimizerSettings, ScheduleSettings
+from clip2point.training.training_settings import OptimizerSettings, ScheduleSettings
 
 
 class Lamb(Optimizer):

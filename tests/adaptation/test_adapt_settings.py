@@ -3,8 +3,8 @@ import json
 import pytest
 
 from clip2point.adaptation import defaults
+from clip2point.adaptation.adapt_settings import AdaptSettings, TowerTuningSettings
 from clip2point.adaptation.fine_tuning_settings import FineTuningSettings
-from clip2point.adaptation.settings import AdaptSettings, TowerTuningSettings
 from clip2point.core.errors import OptionError
 from clip2point.features.augmented_views import AugmentedViewSettings
 

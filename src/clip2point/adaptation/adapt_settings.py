@@ -15,7 +15,7 @@ from clip2point.core.strict_config import to_plain
 from clip2point.features.augmented_views import AugmentedViewSettings
 from clip2point.heads.head_registry import make_head
 from clip2point.shapes import check_up
-from clip2point.training.settings import Precision
+from clip2point.training.training_settings import Precision
 
 #: Name that stands for whichever head is best on the held-out shapes.
 AUTO = "auto"

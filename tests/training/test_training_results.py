@@ -1,4 +1,4 @@
-from clip2point.training.results import ValidationResult
+from clip2point.training.training_results import ValidationResult
 
 
 def test_the_best_weights_have_the_highest_accuracy_or_the_lowest_cross_entropy():

@@ -7,6 +7,7 @@ from importlib.metadata import packages_distributions
 from itertools import chain
 from pathlib import Path
 
+import pytest
 import yaml
 
 from clip2point import __version__
@@ -79,6 +80,7 @@ def imported(folder):
     return {PARTS.get(name, name) for name in found}
 
 
+@pytest.mark.slow
 def test_everything_that_is_imported_is_declared():
     project = tomllib.loads(PROJECT)["project"]
     extras = (entries for extra, entries in project["optional-dependencies"].items() if extra not in ("test", "docs"))

@@ -41,6 +41,7 @@ def fitted(model, shapes, labels):
     return FewShotClassifier(model, head="nearest-mean", augmented_views=2).fit(shapes, labels)
 
 
+@pytest.mark.slow
 def test_it_learns_in_scikit_learns_manner(fitted, shapes, labels):
     assert fitted.classes_.tolist() == ["chair", "lamp", "table"]
     answers, probabilities = fitted.predict(shapes), fitted.predict_proba(shapes)

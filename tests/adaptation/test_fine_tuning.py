@@ -27,6 +27,8 @@ from clip2point.training.training_settings import (
     TrainingSettings,
 )
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("lightning_fabric")
 POINTS = 64
 

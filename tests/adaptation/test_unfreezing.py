@@ -108,6 +108,7 @@ def siglip(tiny_siglip):
     return clip2point.load(tiny_siglip, dtype="fp32").backbone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["clip", "openai_clip", "siglip", "pocket"])
 def test_lora_begins_at_the_tower_and_is_merged_into_an_ordinary_one(backbone, request):
     backbone = request.getfixturevalue(backbone)

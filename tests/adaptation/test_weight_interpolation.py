@@ -8,6 +8,8 @@ from clip2point.adaptation.weight_interpolation import interpolate_weights
 from clip2point.core.errors import OptionError
 from clip2point.model.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 def changed(model, factor):
     """A model whose depth tower has other weights, as after a training."""

@@ -45,6 +45,7 @@ def test_smaller_requests_pass():
     assert call([(b"content-length", b"1000000")], [b"x" * 500_000] * 2) == (200, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/api/docs", "/static/page.js", "/nothing"])
 def test_every_answer_tells_the_browser_to_stay_here(app, path):
     client = TestClient(app, base_url="http://127.0.0.1")

@@ -153,6 +153,7 @@ def test_a_file_that_takes_long_holds_nobody_up(tiny, monkeypatch, shapes):
         assert slow.result().status_code == 200
 
 
+@pytest.mark.slow
 def test_search_by_words_photo_shape_and_hit(client, shapes, tmp_path):
     def names(**request):
         answer = client.post("/api/search", **request)

@@ -22,6 +22,7 @@ def folder(request):
     return request.getfixturevalue(request.param)
 
 
+@pytest.mark.slow
 def test_protocol(folder):
     backbone = load_transformers_backbone(folder)
     assert backbone.encode_depth(depth_maps()).shape == (2, 3, backbone.dim)

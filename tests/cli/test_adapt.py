@@ -18,6 +18,7 @@ def arguments(labelled, tiny_clip, tmp_path):
     return ["adapt", f"folder:{labelled}", "--up", "y", "--out", str(tmp_path / "mine"), *rendering]
 
 
+@pytest.mark.slow
 def test_a_model_is_learned_written_and_used(arguments, labelled, tiny_clip, tmp_path, capsys):
     assert main([*arguments, "--head", "nearest-mean"]) == 0
     printed = capsys.readouterr().out
@@ -94,6 +95,7 @@ def test_broken_files_are_listed_and_the_model_is_written(arguments, own, tmp_pa
     assert clip2point.load(tmp_path / "mine").adapted.classes == CLASSES
 
 
+@pytest.mark.slow
 def test_train_is_what_is_learned_from(tiny_clip, tmp_path, capsys):
     for split in ("train", "test"):
         for name in ("chair", "table"):
@@ -119,6 +121,7 @@ def test_unknown_shapes_are_called_so(arguments, labelled, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["results"][0]["unknown"] is False
 
 
+@pytest.mark.slow
 def test_evaluate_measures_the_head(arguments, labelled, tmp_path, capsys):
     assert main([*arguments, "--head", "linear"]) == 0
     capsys.readouterr()
@@ -175,6 +178,7 @@ def test_the_up_axis_and_the_folder_are_checked_first(arguments, tiny_clip, tmp_
     assert "is the folder of the model to learn with" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_tower_is_trained_before_the_head(arguments, tmp_path, capsys):
     pytest.importorskip("lightning_fabric")
     assert main([*arguments, "--head", "nearest-mean", "--unfreeze", "last-1", "--epochs", "1", "--json"]) == 0

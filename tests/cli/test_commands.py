@@ -37,6 +37,7 @@ def test_help_imports_nothing_heavy():
     assert printed.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_the_package_can_be_run_as_a_module(tmp_path):
     command = [sys.executable, "-m", "clip2point", "classify", str(tmp_path / "nothing.off")]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -97,6 +98,7 @@ def test_classify_saves_what_the_model_saw(shapes, tiny_clip, tmp_path, capsys):
     assert (tmp_path / "views" / "contact_sheet.png").is_file()
 
 
+@pytest.mark.slow
 def test_classify_sees_what_the_authors_renderer_draws(untrained_pocket, tmp_path, capsys):
     golden = np.load(DATA / "depth_generated.npz")
     for index, points in enumerate(golden["points"]):
@@ -154,6 +156,7 @@ def test_an_empty_folder_is_an_error(tmp_path, capsys):
     assert "no shape files in this folder; expected .off" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_render(shapes, tmp_path, capsys):
     broken = tmp_path / "broken.stl"
     broken.write_bytes(b"")
@@ -176,6 +179,7 @@ def test_demo_writes_shapes_a_contact_sheet_and_a_page(tiny_clip, tmp_path, monk
     assert {path.name for path in (tmp_path / "shapes").iterdir()} == {"bottle.glb", "chair.glb", "table.glb"}
 
 
+@pytest.mark.slow
 def test_verify_passes_for_pocket(capsys):
     assert main(["verify", "--json", "--dtype", "fp32"]) == 0
     record = json.loads(capsys.readouterr().out)

@@ -5,6 +5,8 @@ import pytest
 from clip2point.cli import output
 from clip2point.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def arguments(labelled, tiny_clip):

@@ -65,6 +65,7 @@ def test_limit(arguments, capsys):
     assert len(record["per_class"]) == 3
 
 
+@pytest.mark.slow
 def test_a_report_is_written(arguments, tmp_path, capsys):
     assert main([*arguments, "--report", str(tmp_path / "report")]) == 0
     assert (tmp_path / "report" / "report.html").is_file()
@@ -116,6 +117,7 @@ def test_missing_data_sets_say_what_to_do(tmp_path, capsys):
     assert str(tmp_path) in error
 
 
+@pytest.mark.slow
 def test_published_rows_are_marked_as_quoted(tmp_path, tiny_clip, capsys):
     root = tmp_path / "ModelNet10"
     names = ("bathtub", "bed", "chair", "desk", "dresser", "monitor", "night_stand", "sofa", "table", "toilet")

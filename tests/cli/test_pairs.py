@@ -21,6 +21,7 @@ def meshes(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_pairs_lists_broken_models_at_the_end_and_again(meshes, tmp_path, capsys):
     out = tmp_path / "out"
     command = ["pairs", str(meshes), "--out", str(out), "--workers", "1"]

@@ -71,11 +71,13 @@ def run_json(capsys, *arguments):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pocket", *CONVERTED[:2], "pretrained/model"])
 def test_models_give_the_same_answers(name):
     check_answers(name, 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEADS)
 def test_heads_give_the_same_answers(name):
     check_answers(name, 2e-5)  # they weigh differences of cosines by large factors
@@ -102,6 +104,7 @@ def test_a_classifier_gives_the_same_probabilities():
         assert dict(zip(classifier.classes_, row, strict=True)) == pytest.approx(expected, abs=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", ["text", "shape"])
 def test_a_library_finds_the_same(query, capsys):
     pytest.importorskip("lancedb")
@@ -112,6 +115,7 @@ def test_a_library_finds_the_same(query, capsys):
         assert {**hit, "score": None} == {**known, "score": None, "label_scores": pytest.approx(known["label_scores"])}
 
 
+@pytest.mark.slow
 def test_a_library_takes_copies_without_embedding_them_again(release, tmp_path, capsys):
     pytest.importorskip("lancedb")
     library = str(tmp_path / "library")
@@ -124,6 +128,7 @@ def test_a_library_takes_copies_without_embedding_them_again(release, tmp_path, 
     assert all(hit["indexed_at"] == times[Path(hit["path"]).name] for hit in found["hits"])
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_to_the_same_model(capsys):
     pytest.importorskip("lightning_fabric")
     assert main(["pretrain", "recipe.yaml", "--out", "pretraining", "--resume"]) == 0

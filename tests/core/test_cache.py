@@ -64,6 +64,7 @@ def test_a_changed_part_is_another_entry(changed):
     assert cache.load_arrays("features", PARTS) is None
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5) | st.booleans(), max_size=5))
 def test_keys_do_not_depend_on_order_but_on_everything_else(parts):
     assert cache.key_of(parts) == cache.key_of(dict(reversed(parts.items())))
@@ -119,6 +120,7 @@ for _ in range(20):
 """
 
 
+@pytest.mark.slow
 def test_runs_at_the_same_time_do_not_spoil_an_entry(folder):
     runs = [subprocess.Popen([sys.executable, "-c", STORE_MANY]) for _ in range(3)]
     assert [run.wait() for run in runs] == [0, 0, 0]

@@ -98,6 +98,7 @@ print(plugin_code(draw), plugin_code(Head), plugin_code(Head()))
 """
 
 
+@pytest.mark.slow
 def test_what_was_typed_is_its_compiled_code():
     def run(**values):
         text = TYPED.format(**{"default": 1, "factor": 2, "name": "x", **values})

@@ -8,6 +8,7 @@ def test_results_come_in_order():
     assert list(map_in_order(eval, items, 2, str)) == list(range(12))
 
 
+@pytest.mark.slow
 def test_an_item_that_ends_its_process_takes_no_other_with_it():
     items = ["1", "2", "__import__('os')._exit(3)", *(str(number) for number in range(4, 14))]
     results = list(map_in_order(eval, items, 2, lambda item: f"died: {item}"))

@@ -92,6 +92,7 @@ def test_another_version_of_the_sampling_is_drawn_anew(root, draws, monkeypatch)
     assert len(draws) == 20
 
 
+@pytest.mark.slow
 def test_files_give_the_same_points_with_one_and_two_processes(root, cache, monkeypatch):
     (root / "class 1" / "3.off").write_text("OFF\nbroken\n")
     one = sample(root, 16, workers=1)
@@ -103,6 +104,7 @@ def test_files_give_the_same_points_with_one_and_two_processes(root, cache, monk
     assert one.fingerprint == two.fingerprint
 
 
+@pytest.mark.slow
 def test_arrays_give_the_same_points_with_one_and_two_threads(archive, cache, monkeypatch):
     one = sample_dataset(open_dataset(archive), 16, workers=1)
     monkeypatch.setenv("CLIP2POINT_CACHE", str(cache / "other"))

@@ -1,7 +1,10 @@
+import pytest
+
 from clip2point.backbones.transformers_backbone import load_transformers_backbone
 from clip2point.evaluation.speed import benchmark, peak_memory
 
 
+@pytest.mark.slow
 def test_every_stage_is_timed_beside_another_way(tiny_clip):
     backbones = {dtype: load_transformers_backbone(tiny_clip, dtype=dtype) for dtype in ("fp32", "bf16")}
     timings = benchmark(backbones, "ring-2", 64, repeats=1)

@@ -51,6 +51,7 @@ def test_equal_to_classifying_one_by_one(backbone, npz):
         assert answer.confidence == pytest.approx(run.probabilities[index].max(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_second_time_nothing_is_computed(backbone, npz, monkeypatch):
     model, dataset = recogniser(backbone), open_dataset(f"npz:{npz}", split="all")
     first = run_zero_shot(model, dataset, seed=0)

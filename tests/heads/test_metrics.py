@@ -88,6 +88,7 @@ def test_perfect_and_useless_predictors():
     assert wrong.calibration_error == 1
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 1000))
 @settings(max_examples=25, deadline=None)
 def test_the_order_of_samples_does_not_matter(seed):

@@ -219,6 +219,7 @@ def test_a_tokenizer_by_name_comes_without_weights(hub, tiny_clip, tmp_path):
     assert hub.downloads() == [name for name in NEEDED if name != "model.safetensors"]
 
 
+@pytest.mark.slow
 def test_mirror_cache_and_offline_mode_by_the_variables_of_the_environment(hub, tmp_path):
     hub.publish("org/clip", {"config.json": b"{}", "model.safetensors": b"weights"})
     code = (

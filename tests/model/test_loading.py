@@ -9,6 +9,7 @@ from clip2point.model.checkpoint import read_checkpoint, write_checkpoint
 from clip2point.model.folders import POCKET, read_expected_record
 
 
+@pytest.mark.slow
 def test_models_come_from_names_and_folders(tiny_clip):
     assert clip2point.load().name == "pocket"
     assert clip2point.load(POCKET).backbone.dim == 384

@@ -36,6 +36,7 @@ def equal(a, b):
     return all(x is y is None or torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
+@pytest.mark.slow
 def test_a_batch_depends_on_its_number_alone(pairs):
     first, second = batches(pairs), batches(pairs)
     for step in (0, 1, 2, 5):

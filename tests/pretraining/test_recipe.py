@@ -63,6 +63,7 @@ def test_missing_keys_have_their_defaults(tmp_path):
     assert recipe_from_dict(changed.to_dict(), "again") == changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -18,6 +18,8 @@ from clip2point.cli.training_console import TrainingConsole
 from clip2point.pretraining.pairs import PairFolder, open_source
 from clip2point.pretraining.recipe import read_recipe
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("lightning_fabric")
 STEPS, BATCH = 12, 4
 

@@ -58,6 +58,7 @@ def test_equal_to_the_authors_renderer_to_the_last_bit(case, backend):
     np.testing.assert_array_equal(depth, GOLDEN[f"depth{key}"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
@@ -94,6 +95,7 @@ def test_styles_give_images_in_range_of_any_size(style):
     assert depth.std() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES.built_in)
 def test_order_of_points_and_company_in_the_batch_do_not_matter(style):
     points = ball(3)
@@ -110,6 +112,7 @@ def test_runs_are_equal_to_the_last_bit(backend):
     np.testing.assert_array_equal(render_depth(points, "clip2point-10", backend=backend), first)
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_no_bit():
     code = (
         "import sys, numba, numpy as np; from clip2point.rendering import render_depth; "
@@ -215,6 +218,7 @@ def draw_points(backend, points, size, radius):
     return discs_torch.rasterize(*map(torch.from_numpy, (*arrays, centers)), radius, False)[0, 0].numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_pixel_at_exactly_the_radius_is_not_on_the_disc(backend):
     image = draw_points(backend, [[0.25, 0.25, 0]], 4, 0.5)  # pixel centres at +-0.25 and +-0.75

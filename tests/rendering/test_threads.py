@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 _SCRIPT = """
 import json, sys
 import torch

@@ -14,6 +14,8 @@ from clip2point.heads.metrics import Spread, measure_predictions
 from clip2point.report.comparison_page import write_comparison_page
 from clip2point.report.comparison_plots import Line, plot_heads, plot_shots
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("<b>chair", "table $x", "椅子")
 HEADS = ("linear", "gdpa")
 

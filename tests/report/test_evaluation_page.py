@@ -14,6 +14,8 @@ from clip2point.evaluation.published import find_published
 from clip2point.heads.metrics import measure_predictions, summarise
 from clip2point.report.evaluation_page import EvaluationReport, write_evaluation_page
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ["<b>chair", "table $x", "椅子", "never"]
 
 

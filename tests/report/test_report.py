@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from PIL import Image
 
 from clip2point.model import Classification, Guess
@@ -35,6 +36,7 @@ def test_headings_are_angles():
     assert view_headings([(0, 0), (22.5, -45)]) == ["0°, 0°", "22.5°, -45°"]
 
 
+@pytest.mark.slow
 def test_view_folder(tmp_path):
     views = view_set("ring-2")
     folder = ViewFolder(tmp_path, views)

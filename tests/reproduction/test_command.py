@@ -117,6 +117,7 @@ def test_missing_inputs_and_failures_stop_no_other_recipe(places, tmp_path, caps
     assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{UNTRAINED}.json"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_reported_and_continues(places, tmp_path, capsys, monkeypatch):
     def interrupt(words):
         return CommandResult("", 130) if "modelnet10" in words else run(words)

@@ -12,6 +12,8 @@ from clip2point.reproduction.paper_recipe import paper_recipes
 from clip2point.reproduction.planning import RecipePlanner, ReproductionSettings
 from clip2point.reproduction.running import run_recipes
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_failure_has_its_message_and_shows_it(capfd):
     result = run_process(["pretrain", "--out", "nowhere"])

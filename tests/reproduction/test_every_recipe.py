@@ -8,6 +8,8 @@ from clip2point.cli.main import main
 from clip2point.reproduction.measured_results import read_result
 from clip2point.reproduction.paper_recipe import paper_recipes
 
+pytestmark = pytest.mark.slow
+
 RECIPES = paper_recipes()
 LEARNING = {name for name, recipe in RECIPES.items() if recipe.protocol != "zero-shot"}
 

@@ -295,6 +295,7 @@ class Killer(str):
         return os._exit, (3,)
 
 
+@pytest.mark.slow
 def test_a_file_that_kills_its_reader_is_a_failure_and_harms_no_other(model, shapes):
     good = embedding.Job(str(shapes / "0.off"), hash_content(str(shapes / "0.off")))
     jobs = [good, embedding.Job(Killer(shapes / "1.off"), "hash")]

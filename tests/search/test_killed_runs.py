@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("lancedb", reason="needs the extra: pip install 'clip2point[search]'")
 
 SCRIPT = Path(__file__).with_name("killed_runs.py")

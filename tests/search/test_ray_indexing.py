@@ -13,6 +13,8 @@ from clip2point.search.contents import hash_content
 from clip2point.search.embedding import Job, Unreadable, embed_files
 from clip2point.search.ray_indexing import RayEmbedder
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("lancedb", reason="needs the extra: pip install 'clip2point[search]'")
 
 LABELS = ["box", "crate"]

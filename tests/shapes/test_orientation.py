@@ -52,6 +52,7 @@ def test_y_up_is_left_as_it_is():
     assert to_y_up(points, "y") is points
 
 
+@pytest.mark.slow
 @given(
     points=hnp.arrays(
         np.float32,

@@ -39,6 +39,7 @@ def test_near_coordinates_are_kept(dtype):
     np.testing.assert_array_equal(shape.points, points)
 
 
+@pytest.mark.slow
 @given(st.floats(-1e8, 1e8), st.integers(0, 1000))
 def test_far_shapes_keep_their_form(offset, seed):
     form = np.random.default_rng(seed).normal(size=(20, 3))

@@ -34,6 +34,7 @@ def refusal(path) -> str:
     return message.removeprefix(f"{path}: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_format_gives_a_shape_twice_the_same(tmp_path, name):
     path = write_sample(name, tmp_path)
@@ -47,6 +48,7 @@ def test_every_format_gives_a_shape_twice_the_same(tmp_path, name):
     assert load_shape(path, up="-x").up == "-x"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SAMPLES if not name.endswith(".gz")])
 def test_every_format_may_be_gzipped(tmp_path, name):
     path = write_sample(name, tmp_path)
@@ -55,6 +57,7 @@ def test_every_format_may_be_gzipped(tmp_path, name):
     np.testing.assert_array_equal(load_shape(packed).points, load_shape(path).points)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("kept", [0.0, 0.02, 0.5])
 def test_cut_off_files_are_refused(tmp_path, name, kept):
@@ -117,6 +120,7 @@ def test_the_wrong_extension(tmp_path):
             path = path.with_suffix(extension)
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_in_a_shape(tmp_path):
     path = tmp_path / "bomb.xyz.gz"
     path.write_bytes(gzip.compress(b"0 0 0\n" * 20_000_000, 1))
@@ -155,6 +159,7 @@ def test_interrupts_pass_through(tmp_path, monkeypatch):
         load_shape(write_sample("box.off", tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "up"),
     [
@@ -245,6 +250,7 @@ def test_reading_needs_nothing_heavy(tmp_path):
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "box.off")], check=True)
 
 
+@pytest.mark.slow
 def test_reading_is_silent(tmp_path, capfd):
     path = write_sample("box.obj", tmp_path)
     (tmp_path / "box.mtl").write_bytes(b"newmtl painted\nmap_Kd skin.png\n\xff\xfe")

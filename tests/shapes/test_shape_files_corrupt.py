@@ -62,6 +62,7 @@ def check_contract(shape) -> None:
     assert all(0 <= level <= 1 for material in mesh.materials for level in material.color)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
 def test_damaged_files_give_one_error_or_a_shape(tmp_path_factory, name):
     path = write_sample(name, tmp_path_factory.mktemp("damaged"))

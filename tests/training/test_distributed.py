@@ -9,6 +9,8 @@ import torch
 from clip2point.core.errors import OptionError
 from clip2point.training.distributed import DeviceSettings, gather, make_fabric, sync_batch_norm
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("lightning_fabric")
 SCRIPT = Path(__file__).with_name("two_ranks.py")
 

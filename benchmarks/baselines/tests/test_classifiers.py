@@ -20,6 +20,8 @@ from clip2point.model.settings import Settings
 from clip2point_baselines import DGCNNClassifier, PointNetClassifier
 from clip2point_baselines.training import POINT_TRAINING, train_point_network
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"epochs": 2, "batch_size": 6, "points": 32, "k": 5}
 
 

@@ -27,6 +27,7 @@ def naive(layer, features):
     return values.unflatten(0, features.shape[:2]), mean, variance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("inputs", "points"), [(3, 13), (8, 30), (8, 2)])
 def test_the_factored_edge_convolution_equals_the_naive_one_with_all_gradients(inputs, points):
     torch.manual_seed(0)

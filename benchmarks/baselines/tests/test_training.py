@@ -13,6 +13,8 @@ from clip2point_baselines.training import (
     train_point_network,
 )
 
+pytestmark = pytest.mark.slow
+
 QUICK = PointTrainingSettings(epochs=2, batch_size=6, points=32, k=5)
 
 

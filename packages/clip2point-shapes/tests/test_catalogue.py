@@ -8,6 +8,8 @@ from clip2point.shapes.shape import Mesh
 from clip2point_shapes import catalogue as catalogue_module
 from clip2point_shapes import generate, list_classes, list_styles
 
+pytestmark = pytest.mark.slow
+
 MODELNET40 = [
     "airplane",
     "bathtub",

@@ -45,6 +45,7 @@ def test_shapes_are_those_of_the_pairs_source(tmp_path):
     assert names == {path.stem for path in tmp_path.rglob("*.glb")}
 
 
+@pytest.mark.slow
 def test_all_classes_by_default(tmp_path):
     assert main(["--out", str(tmp_path)]) == 0
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == set(list_classes())

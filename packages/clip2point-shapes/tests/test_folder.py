@@ -27,6 +27,7 @@ def samples(folder):
     return write_samples(folder, classes=CLASSES)
 
 
+@pytest.mark.slow
 def test_every_style_is_there_once(samples):
     assert [(sample.label, sample.style) for sample in samples] == [(c, s) for c in CLASSES for s in list_styles(c)]
     assert all(sample.path.stem == f"{sample.label}_{sample.style}" for sample in samples)
@@ -59,6 +60,7 @@ def test_meshes_stand_upright_in_their_declared_axis(samples):
             np.testing.assert_allclose(upright.max(axis=0), expected.max(axis=0), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_same_call_same_bytes(tmp_path, samples, folder):
     write_samples(tmp_path, classes=CLASSES)
     for path in folder.iterdir():

@@ -9,6 +9,8 @@ from clip2point_shapes import generate, scan_one_side
 from clip2point_shapes.primitives import box, ellipsoid
 from clip2point_shapes.solid import join
 
+pytestmark = pytest.mark.slow
+
 BALL = Mesh.plain(ellipsoid(1, 1, 1, 60).vertices, ellipsoid(1, 1, 1, 60).faces)
 
 

@@ -7,6 +7,8 @@ from clip2point.model import load
 from clip2point_shapes import generate
 from pocket_recipe import image_map
 
+pytestmark = pytest.mark.slow
+
 
 def ridge(rows, targets, strength):
     """Ridge regression by the textbook formula."""

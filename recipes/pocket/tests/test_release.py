@@ -8,6 +8,7 @@ from clip2point.model.saving import save_model
 from pocket_recipe import release
 
 
+@pytest.mark.slow
 def test_a_trained_model_is_released_with_its_licences(tmp_path):
     backbone = clip2point.load(dtype="fp32").backbone
     trained = backbone.with_depth_tower(backbone.depth_tower("image"), image_size=64)

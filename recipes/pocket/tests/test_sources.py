@@ -14,6 +14,8 @@ from clip2point.pretraining.pairs.sources import absolute_spec
 from clip2point.pretraining.recipe import read_recipe, recipe_from_dict
 from pocket_recipe import list_catalogues, list_manifest
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Path(__file__).parents[1]
 
 

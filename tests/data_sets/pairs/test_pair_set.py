@@ -8,6 +8,8 @@ from clip2point.core.errors import DataError
 from clip2point.data.pairs import INDEX, PairIndex, PairSet, ShardEntry, write_shard
 from clip2point.data.pairs.shard_index import shard_name
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def fill(tmp_path, make_pair):

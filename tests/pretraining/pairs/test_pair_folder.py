@@ -13,6 +13,8 @@ from clip2point.data.pairs import read_shard
 from clip2point.pretraining.pairs import PairFolder, PairSettings, open_source, write_pairs
 from clip2point_shapes import generate, write_mesh
 
+pytestmark = pytest.mark.slow
+
 SIZE, SHARD = 9, 2
 SETTINGS = PairSettings(shard_size=SHARD)
 

@@ -31,6 +31,7 @@ def sample():
     return open_source("samples:1").models[40]
 
 
+@pytest.mark.slow
 def test_a_pair_holds_points_views_and_facts(sample):
     files = render_pair(sample, 3).files
     assert list(files) == ["json", "points.npy", *(f"view{i}.png" for i in range(10))]
@@ -47,6 +48,7 @@ def test_a_pair_holds_points_views_and_facts(sample):
         assert (image.size, image.mode) == ((224, 224), "RGB")
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(sample):
     assert render_pair(sample, 0) == render_pair(sample, 0)
     assert render_pair(sample, 0).files["points.npy"] != render_pair(sample, 1).files["points.npy"]

@@ -16,6 +16,8 @@ from clip2point.pretraining.pairs import PairFolder, PairSettings, open_source
 from clip2point.pretraining.pairs.ray_rendering import RayPairFolder
 from clip2point_shapes import generate, write_mesh
 
+pytestmark = pytest.mark.slow
+
 SHARD = 3
 SETTINGS = PairSettings(shard_size=SHARD)
 PROCESSES = Path("/proc")

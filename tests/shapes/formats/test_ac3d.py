@@ -83,6 +83,7 @@ def test_odd_materials_keep_their_default(tmp_path):
     assert load(tmp_path, POLY.replace("mat 0", "mat 7")).mesh.materials[0].color == (0.7, 0.7, 0.7, 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "message"),
     [

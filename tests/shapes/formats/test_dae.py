@@ -164,6 +164,7 @@ def test_damaged_files_are_refused(tmp_path, old, new, message):
         load_shape(tmp_path / "bad.dae")
 
 
+@pytest.mark.slow
 def test_nested_instances_cannot_grow_without_bound(tmp_path):
     nodes = "".join(f'<node id="n{i}">' + f'<instance_node url="#n{i + 1}"/>' * 2 + "</node>" for i in range(40))
     with pytest.raises(ShapeError, match="has more than 100,000 nodes"):

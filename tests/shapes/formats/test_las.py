@@ -51,6 +51,7 @@ def test_promises_beyond_the_file_are_refused(tmp_path, name):
         load_shape(patch_bytes(write(tmp_path / name, CLOUD, "1.4", 6), 247, "<Q", 41))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cloud.las", "cloud.laz"])
 def test_damaged_files_are_refused(tmp_path, name):
     path = tmp_path / name
@@ -65,6 +66,7 @@ def test_damaged_files_are_refused(tmp_path, name):
         load_shape(path)
 
 
+@pytest.mark.slow
 def test_a_decoder_that_ends_its_process_is_one_error(tmp_path):
     path = write(tmp_path / "cloud.laz", CLOUD, "1.4", 6)
     data = path.read_bytes()

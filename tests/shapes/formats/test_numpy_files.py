@@ -82,6 +82,7 @@ def test_other_arrays_are_refused(tmp_path, data, message):
     refuse(tmp_path / "bad.npz", message)
 
 
+@pytest.mark.slow
 def test_a_zip_bomb(tmp_path):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -21,6 +21,7 @@ def load(tmp_path, header, body=b""):
     return load_shape(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["text.pcd", "binary.pcd", "compressed.pcd"])
 def test_all_encodings_give_the_same_points(tmp_path, name):
     np.testing.assert_array_equal(load_shape(write_sample(name, tmp_path)).points, CLOUD)

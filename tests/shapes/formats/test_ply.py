@@ -19,6 +19,7 @@ def load(tmp_path, text):
     return load_shape(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["binary.ply", "text.ply"])
 def test_meshes_of_trimesh_are_read(tmp_path, name):
     mesh = load_shape(write_sample(name, tmp_path)).mesh

@@ -76,6 +76,7 @@ def assert_same_model(folder, other, *, but=()):
     ],
     ids=["gdpa", "shots", "tuned-and-interpolated", "tuned-alone"],
 )
+@pytest.mark.slow
 def test_command_python_and_classifier_give_the_same_model_bit_for_bit(
     changes, labelled, files, tiny_clip, model, tmp_path, monkeypatch, capsys
 ):

@@ -59,6 +59,7 @@ def test_the_same_seed_gives_the_same_bits(model, shapes, labels, fitted):
     np.testing.assert_array_equal(again.predict_proba(shapes), fitted.predict_proba(shapes))
 
 
+@pytest.mark.slow
 def test_labels_may_be_numbers(model, shapes, tmp_path):
     numbers = np.repeat([10, 9, 2], COUNT)
     found = FewShotClassifier(model, head="linear", augmented_views=1).fit(shapes, numbers)

@@ -201,6 +201,7 @@ def test_unknown_heads_are_answered_with_the_nearest(arguments, capsys, monkeypa
         assert re.search(answer, capsys.readouterr().err)
 
 
+@pytest.mark.slow
 def test_former_names_of_options_still_work_and_warn(arguments, tmp_path, capsys):
     pytest.importorskip("lightning_fabric")
     tuned = [*arguments, "--head", "nearest-mean", "--unfreeze", "last-1", "--epochs", "1", "--json"]

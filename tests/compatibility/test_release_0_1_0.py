@@ -138,6 +138,7 @@ def test_a_training_goes_on_to_the_same_model(capsys):
         torch.testing.assert_close(found[name], tensor, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_pairs_go_on_where_they_were(release, tmp_path, in_threads, monkeypatch, capsys):
     in_threads(monkeypatch)
     shutil.copytree(release / "pairs", tmp_path / "pairs")

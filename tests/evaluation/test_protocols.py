@@ -125,6 +125,7 @@ def figures(comparison):
     return record
 
 
+@pytest.mark.slow
 def test_every_head_number_and_seed_is_measured(found):
     assert found.protocol == "few-shot"
     assert (found.heads, found.shots, found.seeds) == (COMPARED, (1, 2), (0, 1))
@@ -189,6 +190,7 @@ def test_only_drawn_shapes_are_looked_at(model, parts, monkeypatch):
     assert sizes["validation"] <= 6
 
 
+@pytest.mark.slow
 def test_nothing_is_chosen_by_the_test_split(found, model, write):
     turned = few(model, write(turn=1))
     for one, other in zip(found.fits, turned.fits, strict=True):

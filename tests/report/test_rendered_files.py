@@ -8,6 +8,7 @@ from clip2point.shapes import load_shape, prepare_points
 from clip2point_shapes import generate, write_mesh
 
 
+@pytest.mark.slow
 def test_readable_files_are_rendered_as_the_library_renders_them_and_others_returned(tmp_path):
     write_mesh(generate("chair"), tmp_path / "chair.off")
     np.save(tmp_path / "cloud.npy", np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32))

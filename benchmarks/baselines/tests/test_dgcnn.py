@@ -7,6 +7,8 @@ from clip2point_baselines import DGCNN, EdgeConv
 from clip2point_baselines.dgcnn import measure_edges
 from clip2point_baselines.neighbours import find_nearest
 
+pytestmark = pytest.mark.slow
+
 
 def edges_of(features, k):
     """[M, k, 2F]: [x_i, x_j - x_i] for every edge."""
@@ -27,7 +29,6 @@ def naive(layer, features):
     return values.unflatten(0, features.shape[:2]), mean, variance
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("inputs", "points"), [(3, 13), (8, 30), (8, 2)])
 def test_the_factored_edge_convolution_equals_the_naive_one_with_all_gradients(inputs, points):
     torch.manual_seed(0)

@@ -75,6 +75,7 @@ def test_fewer_points_than_neighbours_and_equal_points():
 
 
 @pytest.mark.parametrize("function", [sum_neighbours, max_neighbours])
+@pytest.mark.slow
 def test_compiled_reductions_equal_plain_ones(monkeypatch, function):
     torch.manual_seed(0)
     rows = torch.randn(12, 7, dtype=torch.float64, requires_grad=True)

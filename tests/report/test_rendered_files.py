@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from clip2point.model.settings import Settings
 from clip2point.rendering import render_depth, view_set

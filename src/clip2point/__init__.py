@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "adaptation.adapting": ("adapt",),
     "adaptation.classifier": ("FewShotClassifier",),
-    "adaptation.settings": ("AdaptSettings",),
+    "adaptation.adapt_settings": ("AdaptSettings",),
     "heads.dpa": ("DPA",),
     "heads.gdpa": ("GDPA",),
     "model.conversion": ("convert",),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import multiprocessing
 import os
 import random
@@ -23,6 +24,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import Queue
 
@@ -81,7 +83,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "adaptation/weight_interpolation.py": (),
     "features/view_features.py": ("evaluation/test_zero_shot_run.py",),
     "features/augmented_views.py": ("features/test_view_features.py",),
-    "evaluation/fitting.py": ("evaluation/test_protocols.py",),
+    "evaluation/fitting.py": (),
     "search/library.py": (),
     "search/queries.py": (),
     "search/duplicates.py": (),
@@ -206,29 +208,37 @@ class Overlay:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PACKAGE, folder / "clip2point", copy_function=os.symlink, ignore=ignored)
 
-    def test(self, mutant: Mutant | None, module: str) -> bool:
-        """Return True if the tests of a module pass with a mutant (None for the code as it is)."""
-        path = self.folder / "clip2point" / module
-        source = (PACKAGE / module).read_bytes()
-        if mutant is not None:
-            end = mutant.start + len(mutant.before.encode())
-            source = source[: mutant.start] + mutant.after.encode() + source[end:]
+    @contextlib.contextmanager
+    def replaced(self, mutant: Mutant) -> Iterator[None]:
+        """Hold a mutant in place of its module."""
+        path, original = self.folder / "clip2point" / mutant.module, PACKAGE / mutant.module
+        source, end = original.read_bytes(), mutant.start + len(mutant.before.encode())
         path.unlink()
-        path.write_bytes(source)
-        process = _FORKS.Process(target=_run_tests, args=(str(self.folder), find_tests(module)))
+        path.write_bytes(source[: mutant.start] + mutant.after.encode() + source[end:])
         try:
-            process.start()
-            process.join(TIMEOUT)
-            return process.exitcode == 0
+            yield
         finally:
-            if process.is_alive() and process.pid:
+            path.unlink()
+            path.symlink_to(original)
+
+    def passes(self, tests: list[str]) -> bool:
+        """Return True if tests pass with the package as it is here."""
+        answer, end = _FORKS.Pipe(duplex=False)
+        process = _FORKS.Process(target=_run_tests, args=(str(self.folder), tests, end))
+        process.start()
+        assert process.pid
+        end.close()
+        try:
+            return answer.poll(TIMEOUT) and bool(answer.recv())
+        except EOFError:  # the tests' process has crashed
+            return False
+        finally:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.join()
-            path.unlink()
-            path.symlink_to(PACKAGE / module)
 
 
-def _run_tests(folder: str, tests: list[str]) -> None:
+def _run_tests(folder: str, tests: list[str], answer: Connection) -> None:
     """Run tests on the package in a folder, in a process of their own that begins with the libraries imported."""
     os.setsid()
     os.chdir(REPOSITORY)
@@ -240,7 +250,13 @@ def _run_tests(folder: str, tests: list[str]) -> None:
     os.dup2(null, 2)
     import pytest
 
-    os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests])))
+    status = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests])
+    import clip2point
+
+    if not str(clip2point.__file__).startswith(folder):
+        status = pytest.ExitCode.INTERNAL_ERROR
+    answer.send(status == pytest.ExitCode.OK)
+    os._exit(0)
 
 
 def find_tests(module: str) -> list[str]:
@@ -298,19 +314,26 @@ def main() -> int:
         for number in range(arguments.jobs):
             overlays.put(Overlay(Path(temporary) / str(number)))
 
-        def survives(mutant: Mutant | None, module: str) -> bool:
+        def passes(test: str) -> bool:
             overlay = overlays.get()
             try:
-                return overlay.test(mutant, module)
+                return overlay.passes([test])
             finally:
                 overlays.put(overlay)
 
-        modules = sorted({mutant.module for mutant in sample})
-        for module, passes in zip(modules, pool.map(lambda module: survives(None, module), modules), strict=True):
-            if not passes:
-                print(f"{module}: its tests ({' '.join(find_tests(module))}) fail without any change")
-                return 2
-        results = pool.map(lambda mutant: survives(mutant, mutant.module), sample)
+        def survives(mutant: Mutant) -> bool:
+            overlay = overlays.get()
+            try:
+                with overlay.replaced(mutant):
+                    return overlay.passes(find_tests(mutant.module))
+            finally:
+                overlays.put(overlay)
+
+        tests = sorted({test for mutant in sample for test in find_tests(mutant.module)})
+        if failing := [test for test, good in zip(tests, pool.map(passes, tests), strict=True) if not good]:
+            print(f"fail without any change: {' '.join(failing)}")
+            return 2
+        results = pool.map(survives, sample)
         for number, (mutant, alive) in enumerate(zip(sample, results, strict=True), 1):
             if alive:
                 survivors.append(mutant)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from clip2point.core.errors import OptionError
-from clip2point.pretraining.losses import nt_xent, pretraining_loss
+from clip2point.pretraining.losses import mean_square_distance, nt_xent, pretraining_loss
 
 #: Random features and the losses that the authors' code gives for them.
 GOLDEN = {
@@ -56,6 +56,12 @@ def test_the_weight_is_learned():
     torch.testing.assert_close(loss.total, loss.cross + loss.intra + torch.log(torch.tensor(2.0)))
     loss.total.backward()
     torch.testing.assert_close(sigma.grad, -2 * loss.intra + 0.5)
+
+
+def test_the_mean_square_distance_of_directions_by_hand():
+    a = torch.tensor([[1.0, 0, 0], [0, 2, 0]])
+    b = torch.tensor([[0, 3.0, 0], [0, 5, 0]])
+    assert mean_square_distance(a, b).item() == pytest.approx((2 + 0) / 2)
 
 
 def test_features_of_different_shapes_are_refused():

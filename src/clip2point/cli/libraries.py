@@ -34,6 +34,6 @@ def add_output(parser: argparse.ArgumentParser, results: str) -> None:
 
 def load_model(library: Library, arguments: argparse.Namespace) -> Recogniser:
     """Load the model of a library, or the one that ``--model`` names."""
-    from clip2point.search.identity import load_library_model
+    from clip2point.search.library_model import load_library_model
 
     return load_library_model(library, arguments.model, device=arguments.device, dtype=arguments.dtype)

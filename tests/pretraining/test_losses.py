@@ -59,9 +59,9 @@ def test_the_weight_is_learned():
 
 
 def test_the_mean_square_distance_of_directions_by_hand():
-    a = torch.tensor([[1.0, 0, 0], [0, 2, 0]])
-    b = torch.tensor([[0, 3.0, 0], [0, 5, 0]])
-    assert mean_square_distance(a, b).item() == pytest.approx((2 + 0) / 2)
+    a = torch.tensor([[3.0, 0, 0], [4, 0, 0], [0, 1, 0], [0, 7, 0]])
+    b = torch.tensor([[0, 3.0, 0], [0, 4, 0], [0, 2, 0], [0, -1, 0]])
+    assert mean_square_distance(a, b).item() == pytest.approx((2 + 2 + 0 + 4) / 4)
 
 
 def test_features_of_different_shapes_are_refused():

@@ -134,7 +134,7 @@ def test_equally_near_entries_are_ordered_by_path(library):
     ("vector", "top"), [(np.ones(DIM - 1), 3), (np.zeros(DIM), 3), (np.full(DIM, np.nan), 3), (np.ones(DIM), 0)]
 )
 def test_a_query_that_makes_no_sense_is_refused(full, vector, top):
-    with pytest.raises(OptionError, match="expected \\[16\\], a length above 0, top from 1"):
+    with pytest.raises(OptionError, match="expected \\[16\\], a norm above 0, top from 1"):
         full.nearest(vector, top)
 
 

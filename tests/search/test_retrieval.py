@@ -90,7 +90,7 @@ def test_what_cannot_be_measured_is_said():
         measure_text_to_shape(eye([0]), ["sofa"], eye([0, 1]), ["chair", "bed"])
     with pytest.raises(OptionError, match="2 queries with 1 names"):
         measure_text_to_shape(eye([0, 1]), ["chair"], eye([0]), ["chair"])
-    with pytest.raises(OptionError, match="no two shapes are of a kind"):
+    with pytest.raises(OptionError, match="no class has two shapes"):
         measure_shape_to_shape(eye([0, 1]), ["a", "b"])
 
 

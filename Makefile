@@ -45,4 +45,5 @@ $(VENV)/installed: pyproject.toml packages/clip2point-shapes/pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo build
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -83,8 +83,8 @@ def from_y_up(points: Points, up: str) -> Points:
         OptionError: If ``up`` is not an axis.
 
     Examples:
-        >>> from_y_up(np.array([0.0, 1.0, 0.0]), "-z").tolist()
-        [0.0, 0.0, -1.0]
+        >>> from_y_up(np.array([3.0, 1.0, 2.0]), "z").tolist()
+        [-2.0, -3.0, 1.0]
     """
     sources = [_parse_axis(name) for name in _ROTATIONS[check_up(up)]]
     inverse = sorted((source, axis, negated) for axis, (source, negated) in enumerate(sources))

@@ -66,7 +66,7 @@ def test_a_cluster_gives_the_entries_that_one_machine_gives(cluster, jobs, model
 def test_a_machine_with_another_model_is_refused(cluster, jobs, model):
     embedder = RayEmbedder(model, "pocket", dtype="fp32")
     embedder._fingerprint = "that of another"
-    with pytest.raises(DataError, match="has another model pocket than the machine that asked"):
+    with pytest.raises(DataError, match="has another model pocket than the machine that started this run"):
         list(embedder(jobs[:1], LABELS))
     with pytest.raises(DataError, match="unknown model 'no-such-model'"):
         list(RayEmbedder(model, "no-such-model")(jobs[:1], LABELS))

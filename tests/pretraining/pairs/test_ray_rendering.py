@@ -92,7 +92,7 @@ def test_a_cluster_goes_on_with_what_one_machine_began(cluster, whole, meshes, t
 def test_a_machine_that_sees_other_models_is_refused(cluster, meshes, tmp_path):
     source = open_source(str(meshes))
     folder = RayPairFolder(tmp_path, source, partial(open_source, str(meshes), excluded=["cup_1"]), SETTINGS)
-    with pytest.raises(DataError, match="differs in models, models_sha256 from the machine that asked"):
+    with pytest.raises(DataError, match="differs in models, models_sha256 from the machine that started this run"):
         list(folder.render())
     missing = RayPairFolder(tmp_path, source, partial(open_source, str(meshes / "none")), SETTINGS)
     with pytest.raises(DataError, match="no such source"):

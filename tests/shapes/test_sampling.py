@@ -88,6 +88,18 @@ def test_clouds_give_their_own_points(method):
     assert all(tuple(row) in rows for row in (*fewer, *more))
 
 
+def test_far_points_reach_what_random_points_miss():
+    corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float32)
+    crowd = np.random.default_rng(0).normal(scale=1e-3, size=(112, 3)).astype(np.float32)
+    cloud = shape_from_points(np.concatenate([crowd, corners]))
+    reached = {
+        method: (np.abs(sample_points(cloud, 9, seed=1, method=method)) == 1).all(axis=1).sum()
+        for method in ("fps", "random")
+    }
+    assert reached["fps"] == 8
+    assert reached["random"] < 5
+
+
 def test_a_big_cloud_is_thinned_before_far_points_are_chosen():
     cloud = shape_from_points(np.random.default_rng(0).normal(size=(400_000, 3)))
     assert len(np.unique(sample_points(cloud, 256), axis=0)) == 256
@@ -110,7 +122,7 @@ def test_farthest_points_do_not_depend_on_the_unit():
     points = np.random.default_rng(0).normal(size=(300, 3))
     chosen = farthest_points(points, 50)
     assert len(set(chosen)) == 50
-    for scale in (2.0**-60, 2.0**60):
+    for scale in (2.0**-100, 2.0**-60, 2.0**60, 2.0**100):
         np.testing.assert_array_equal(farthest_points(points * scale, 50), chosen)
 
 

@@ -141,6 +141,15 @@ def read_shard(path: Path) -> Iterator[StoredPair]:
 
     Raises:
         DataError: If the shard is missing, cut off or no shard.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> path = Path(mkdtemp(), "pairs-000000.tar")
+        >>> with write_shard(path) as shard:
+        ...     shard.add("chair", {"json": b"{}", "view0.png": b""})
+        >>> [(pair.key, list(pair.files)) for pair in read_shard(path)]
+        [('chair', ['json', 'view0.png'])]
     """
     key: str | None = None
     files: dict[str, bytes] = {}

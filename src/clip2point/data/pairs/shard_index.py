@@ -107,6 +107,15 @@ def read_index(folder: Path) -> PairIndex:
     Raises:
         FileNotFoundError: If there is none.
         DataError: If it cannot be read, is damaged, or of another format.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> folder = Path(mkdtemp())
+        >>> PairIndex({"models": 7}).write(folder)
+        >>> index = read_index(folder)
+        >>> index.done, index.total
+        (0, 7)
     """
     path = folder / INDEX
     try:

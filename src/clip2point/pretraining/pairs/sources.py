@@ -87,6 +87,16 @@ def open_source(
         OptionError: If there is no such source or an argument does not fit it.
         DataError: If it is damaged or has no models.
         PluginError: If an added source is broken.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> folder = Path(mkdtemp())
+        >>> (folder / "office_chairs").mkdir()
+        >>> (folder / "office_chairs" / "swivel_01.obj").touch()
+        >>> source = open_source(f"folder:{folder}", up="z")
+        >>> source.models[0].key, source.models[0].info.captions
+        ('office_chairs-swivel_01', ('office chairs', 'swivel'))
     """
     if seed < 0:
         raise OptionError(f"seed {seed} is negative: expected 0 or more")

@@ -234,7 +234,7 @@ def test_heads_and_options_by_name():
         make_head("svm")
     with pytest.raises(OptionError, match="unknown head 'svm'"):
         grid("svm")
-    with pytest.raises(ModelError, match="unknown head 'svm'"):
+    with pytest.raises(ModelError, match="the head 'svm', which no installed package provides"):
         head_from_state("svm", {}, {})
     with pytest.raises(OptionError, match="dpa has no option 'gate': expected one of epochs, steps, lr"):
         make_head("dpa", {"gate": "scalar"})

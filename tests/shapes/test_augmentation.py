@@ -142,3 +142,10 @@ def test_a_subset_repeats_a_random_fraction_of_the_points(cloud):
 def test_settings_out_of_range_are_refused(name, value):
     with pytest.raises(OptionError, match=f"{name} is .*: expected"):
         AugmentationSettings(**{name: value})
+
+
+def test_a_small_stretch_changes_proportions(cloud):
+    plain = augment(cloud, AugmentationSettings(), 4096, rng())
+    stretched = augment(cloud, AugmentationSettings(stretch=1.5), 4096, rng())
+    proportions = [np.ptp(points, axis=0) / np.ptp(points, axis=0).max() for points in (plain, stretched)]
+    assert np.abs(proportions[0] - proportions[1]).max() > 0.02

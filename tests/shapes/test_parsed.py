@@ -54,7 +54,7 @@ def test_numbers_at_the_edge_of_float32_still_make_a_shape():
 
 @pytest.mark.parametrize("faces", [[[0, 1, 3]], [[0, 1, 2], [-1, 0, 1]], [[0, 1, 2**40]]])
 def test_faces_that_name_no_vertex_are_refused(faces):
-    with pytest.raises(ShapeError, match="has 1 faces that name vertices which do not exist .* from 0 to 2"):
+    with pytest.raises(ShapeError, match="has a face that names vertices which do not exist .* from 0 to 2"):
         to_shape(Parsed(TRIANGLE, np.array(faces)), "x")
 
 

@@ -130,6 +130,10 @@ def head_from_state(name: str, options: Mapping[str, Any], state: Mapping[str, T
         ModelError: If there is no such head or option, or a tensor is missing, unexpected, misshapen, of another type
             or not finite.
     """
+    if name not in HEADS and name not in HEADS.elsewhere:
+        raise ModelError(
+            f"was fitted with the head {name!r}, which no installed package provides: install the one that it is from"
+        )
     try:
         head = make_head(name, options)
     except (OptionError, PluginError, TypeError) as error:

@@ -214,9 +214,10 @@ def _check_points(points: NDArray[Any]) -> NDArray[np.float32]:
 
 def _refuse_faces(faces: NDArray[Any], vertices: int) -> None:
     outside = ((faces < 0) | (faces >= vertices)).any(axis=1)
-    first = int(np.flatnonzero(outside)[0])
+    first, count = int(np.flatnonzero(outside)[0]), int(outside.sum())
+    named = f"{count:,} faces that name" if count > 1 else "a face that names"
     raise ShapeError(
-        f"has {int(outside.sum()):,} faces that name vertices which do not exist (face {first}: "
+        f"has {named} vertices which do not exist (face {first}: "
         f"{faces[first].tolist()}): expected numbers from 0 to {vertices - 1}; export the mesh again"
     )
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
-from clip2point.heads import Examples, TipAdapter, TipAdapterF, ZeroShot
+from clip2point.heads import Examples, TipAdapter, TipAdapterF, ZeroShot, tip_adapter
 
 
 def cosine(one, other):
@@ -58,6 +58,21 @@ def test_trained_keys_fit_the_examples_better(problem):
         return cross_entropy(scores, examples.labels)
 
     assert loss(TipAdapterF(lr=1e-2)) < loss(TipAdapter()) - 1e-2
+
+
+def test_the_learning_rate_follows_one_cosine_over_all_steps(problem, monkeypatch):
+    rates = []
+
+    class Recorder(torch.optim.AdamW):
+        def step(self, *arguments, **options):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(*arguments, **options)
+
+    examples, text = problem  # 30 shapes: batches of 8, 8, 8 and 6 in each of two epochs
+    monkeypatch.setattr(torch.optim, "AdamW", Recorder)
+    monkeypatch.setattr(tip_adapter, "_BATCH_SIZE", 8)
+    TipAdapterF(lr=1e-2, epochs=2).fit(examples, text, logit_scale=1.0)
+    assert rates == pytest.approx([1e-2 * (1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)])
 
 
 @pytest.mark.parametrize("kind", [TipAdapter, TipAdapterF])

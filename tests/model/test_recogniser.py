@@ -68,6 +68,12 @@ def test_streams_give_the_same_answers_in_order_and_go_past_broken_files(model, 
             assert source.name in answer.error
 
 
+def test_streams_carry_no_depth_maps_and_single_answers_do(model, files):
+    assert all(answer.depth is None for answer in model.classify_many(files, LABELS, up="y"))
+    assert model.classify(files[0], LABELS, up="y").depth is not None
+    assert model.classify(files[0], LABELS, up="y", keep_views=False).depth is None
+
+
 def test_streams_read_only_a_little_ahead(model, files):
     asked = []
 

@@ -149,7 +149,7 @@ def test_skins_are_read_in_their_pose_of_rest(tmp_path):
         ("0 1 0.5", "0 1", "declares 4 values in a source that has fewer"),
         ('count="4" stride="3"', 'count="1000000000" stride="3"', "declares 1,000,000,000 values in a source"),
         ('count="4" stride="3"', 'count="4" stride="0"', "has a source that contradicts itself"),
-        ("<p>0 1 2</p>", "<p>0 1 4</p>", "name vertices which do not exist"),
+        ("<p>0 1 2</p>", "<p>0 1 4</p>", "names vertices which do not exist"),
         ("<p>0 1 2</p>", "<p>0 1 x</p>", "has text where integers were expected"),
         ('offset="0"', 'offset="1000000000"', "has an input at offset 1000000000"),
         ('semantic="POSITION"', 'semantic="NORMAL"', "has triangles without positions"),

@@ -94,7 +94,7 @@ def test_points_without_faces_are_a_cloud(tmp_path):
         ("OFF\n3 1 0\n" + TRIANGLE.replace("0.5", "nan"), "has NaN or infinite coordinates in 1 of 3 points"),
         ("OFF\n3 1 0\n" + TRIANGLE.replace("0.5", "inf"), "has NaN or infinite coordinates in 1 of 3 points"),
         ("OFF\n3 1 0\n" + TRIANGLE.replace("0.5", "1e300"), r"has coordinates up to 1e\+300"),
-        ("OFF\n3 1 0\n" + TRIANGLE.replace("0 1 2", "0 1 3"), "name vertices which do not exist"),
+        ("OFF\n3 1 0\n" + TRIANGLE.replace("0 1 2", "0 1 3"), "names vertices which do not exist"),
         ("OFF\n3 1 0\n" + TRIANGLE.replace("0 1 2", "0 1 1.5"), "has a fraction where an integer was expected"),
         ("OFF\n3 1 0\n" + TRIANGLE.replace("0 1 2", "0 1 1e20"), r"indices or counts beyond 2\^53"),
         ("OFF\n0 0 0\n", "has 0 points: expected at least 2"),

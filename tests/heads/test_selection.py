@@ -35,6 +35,7 @@ def test_validation_chooses_options_temperature_and_threshold(problem):
     correct = (answers == problem[1].labels)[confidence >= found.threshold]
     assert correct.double().mean() >= 0.95
     json.dumps([found.trials, found.options, found.temperature, found.threshold, found.seconds])
+    assert 0 <= found.seconds < 60
 
 
 def test_fixed_options_are_not_chosen(problem):

@@ -74,6 +74,13 @@ def test_streams_carry_no_depth_maps_and_single_answers_do(model, files):
     assert model.classify(files[0], LABELS, up="y", keep_views=False).depth is None
 
 
+def test_an_answer_below_the_threshold_is_unknown_without_any_doubt_about_the_shape(model, files):
+    sure = model.classify(files[0], LABELS, up="y", unknown_below=0.0)
+    unsure = model.classify(files[0], LABELS, up="y", unknown_below=1.0)
+    assert (sure.unknown, unsure.unknown) == (False, True)
+    assert sure.in_distribution and unsure.in_distribution
+
+
 def test_streams_read_only_a_little_ahead(model, files):
     asked = []
 

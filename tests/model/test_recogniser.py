@@ -78,7 +78,8 @@ def test_an_answer_below_the_threshold_is_unknown_without_any_doubt_about_the_sh
     sure = model.classify(files[0], LABELS, up="y", unknown_below=0.0)
     unsure = model.classify(files[0], LABELS, up="y", unknown_below=1.0)
     assert (sure.unknown, unsure.unknown) == (False, True)
-    assert sure.in_distribution and unsure.in_distribution
+    assert sure.in_distribution
+    assert unsure.in_distribution
 
 
 def test_streams_read_only_a_little_ahead(model, files):

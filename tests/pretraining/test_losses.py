@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from clip2point.core.errors import OptionError
-from clip2point.pretraining.losses import mean_square_distance, nt_xent, pretraining_loss
+from clip2point.pretraining.losses import caption_loss, mean_square_distance, nt_xent, pretraining_loss
 
 #: Random features and the losses that the authors' code gives for them.
 GOLDEN = {
@@ -67,3 +67,10 @@ def test_the_mean_square_distance_of_directions_by_hand():
 def test_features_of_different_shapes_are_refused():
     with pytest.raises(OptionError, match=r"got \[3, 4\] and \[2, 4\]"):
         nt_xent(torch.ones(3, 4), torch.ones(2, 4))
+
+
+def test_captions_that_share_meaning_cost_nothing_at_the_optimum():
+    captions = torch.nn.functional.normalize(torch.tensor([[1.0, 0.2], [1.0, 0.0], [0.0, 1.0]]), dim=-1)
+    numbers = torch.arange(3)
+    assert caption_loss(3 * captions, captions, numbers, temperature=0.5).item() == pytest.approx(0, abs=1e-6)
+    assert caption_loss(captions.flip(0), captions, numbers, temperature=0.5).item() > 0.1

@@ -15,7 +15,7 @@ test: lint
 
 # Without the tests that take seconds each.
 test-fast: $(VENV)/installed
-	$(BIN)/pytest -n auto -m "not slow"
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow"
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check

@@ -21,6 +21,7 @@ def find_modules():
 
 
 @pytest.mark.parametrize("name", sorted(find_modules()))
+@pytest.mark.slow
 def test_examples_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "cache"))

@@ -16,6 +16,8 @@ from clip2point.data import open_dataset
 from clip2point.features.augmented_views import AugmentedViewSettings
 from clip2point_shapes import generate, write_mesh
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("chair", "lamp", "table")
 RENDERING = {"views": "ring-2", "points": 64}
 QUICK = AdaptSettings(head="nearest-mean", up="y")
@@ -76,7 +78,6 @@ def assert_same_model(folder, other, *, but=()):
     ],
     ids=["gdpa", "shots", "tuned-and-interpolated", "tuned-alone"],
 )
-@pytest.mark.slow
 def test_command_python_and_classifier_give_the_same_model_bit_for_bit(
     changes, labelled, files, tiny_clip, model, tmp_path, monkeypatch, capsys
 ):

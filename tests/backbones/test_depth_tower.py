@@ -12,6 +12,8 @@ from clip2point.core.errors import ModelError, OptionError
 from clip2point.model.checkpoint import read_checkpoint
 from clip2point.model.folders import POCKET
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"pocket": 64, "tiny_clip": 32, "tiny_siglip": 32}
 KINDS = list(SIZES)
 
@@ -55,7 +57,6 @@ def test_a_new_tower_gives_the_features_of_the_backbone(backbone, kind):
     torch.testing.assert_close(features(tower, depth), backbone.encode_depth(depth), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.slow
 def test_training_changes_the_tower_alone(backbone, kind, train_one_step):
     depth, colors = depth_maps(kind), torch.rand(1, 3, 32, 32)
     before = backbone.encode_depth(depth), backbone.encode_image(colors), backbone.encode_text(["chair"])
@@ -68,7 +69,6 @@ def test_training_changes_the_tower_alone(backbone, kind, train_one_step):
     assert not torch.allclose(features(tower, depth), before[0], atol=1e-4)
 
 
-@pytest.mark.slow
 def test_a_trained_tower_is_one_of_two_paths(backbone, kind, train_one_step):
     depth = depth_maps(kind)
     assert torch.equal(backbone.encode_depth(depth, path="image"), backbone.encode_depth(depth))
@@ -91,7 +91,6 @@ def test_the_backbone_keeps_its_own_copy_of_the_tower(backbone, kind, train_one_
     assert torch.equal(trained.encode_depth(depth), before)
 
 
-@pytest.mark.slow
 def test_training_goes_on_from_a_trained_tower(backbone, kind, train_one_step):
     depth = depth_maps(kind)
     tower = backbone.depth_tower()
@@ -113,7 +112,6 @@ def test_towers_copy_and_their_states_round_trip(backbone, kind, train_one_step)
     assert torch.equal(by_state.encode_depth(depth), backbone.with_depth_tower(tower).encode_depth(depth))
 
 
-@pytest.mark.slow
 def test_putting_a_tower_in_draws_no_random_numbers(backbone):
     tower = backbone.depth_tower()
     torch.manual_seed(0)

@@ -17,6 +17,8 @@ from clip2point.model.settings import Settings
 from clip2point.shapes import Shape, sample_points
 from clip2point_shapes import generate, write_mesh
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("chair", "table", "lamp")
 COMPARED = ("nearest-mean", "linear")
 TRAIN, TEST = 10, 3
@@ -125,7 +127,6 @@ def figures(comparison):
     return record
 
 
-@pytest.mark.slow
 def test_every_head_number_and_seed_is_measured(found):
     assert found.protocol == "few-shot"
     assert (found.heads, found.shots, found.seeds) == (COMPARED, (1, 2), (0, 1))
@@ -190,7 +191,6 @@ def test_only_drawn_shapes_are_looked_at(model, parts, monkeypatch):
     assert sizes["validation"] <= 6
 
 
-@pytest.mark.slow
 def test_nothing_is_chosen_by_the_test_split(found, model, write):
     turned = few(model, write(turn=1))
     for one, other in zip(found.fits, turned.fits, strict=True):

@@ -102,6 +102,7 @@ def test_the_order_of_samples_does_not_matter(seed):
 
 @given(seed=st.integers(0, 1000), samples=st.integers(1, 40), classes=st.integers(1, 7))
 @settings(max_examples=40, deadline=None)
+@pytest.mark.slow
 def test_what_holds_for_all_predictions(seed, samples, classes):
     rng = np.random.default_rng(seed)
     labels = rng.integers(classes, size=samples)

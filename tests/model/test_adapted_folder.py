@@ -306,6 +306,7 @@ def set_head(**entries):
         (lambda t, c: c.update(views="ring-5"), "does not read features of 2 paths, 5 views and width 24"),
     ],
 )
+@pytest.mark.slow
 def test_incomplete_folders_are_refused(folder, change, message):
     rewrite(folder, change)
     with pytest.raises(ModelError, match=f"{folder}.*?{message}"):

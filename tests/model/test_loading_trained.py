@@ -12,6 +12,8 @@ from clip2point.model.folders import POCKET, weight_checksums
 from clip2point.model.saving import save_model
 from clip2point.shapes.demo_shapes import demo_files
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = clip2point.Settings(points=512)
 
 
@@ -55,7 +57,6 @@ def rewrite(folder, change, out=None):
     write_checkpoint(out or folder, tensors, config)
 
 
-@pytest.mark.slow
 def test_pocket_round_trip_and_use(pocket, half, tmp_path):
     save_model(tmp_path, pocket, SETTINGS, {"recipe": "small.yaml", "licences": {"depth": "MIT"}})
     model = clip2point.load(tmp_path, dtype="fp32")
@@ -73,7 +74,6 @@ def test_pocket_round_trip_and_use(pocket, half, tmp_path):
     assert sizes[1] < 0.6 * sizes[0]
 
 
-@pytest.mark.slow
 def test_pocket_without_a_depth_tower_round_trips(untrained_pocket, tmp_path):
     model = clip2point.load(untrained_pocket, dtype="fp32")
     save_model(tmp_path, model.backbone, model.settings, {})
@@ -187,7 +187,6 @@ def test_what_cannot_be_saved_is_said(tiny_clip, tmp_path):
     assert not (tmp_path / "model").exists()
 
 
-@pytest.mark.slow
 def test_the_shipped_model_has_two_paths_and_an_untrained_one_has_one(untrained_pocket):
     depth = depth_maps(64)
     shipped, untrained = (clip2point.load(model, dtype="fp32").backbone for model in (POCKET, untrained_pocket))
@@ -197,7 +196,6 @@ def test_the_shipped_model_has_two_paths_and_an_untrained_one_has_one(untrained_
     assert not torch.allclose(shipped.encode_depth(depth), untrained.encode_depth(depth))
 
 
-@pytest.mark.slow
 def test_the_shipped_model_knows_shapes_of_kinds_that_it_was_trained_on():
     """Other shapes than those of its training; far above chance (1 in 40), which a wrong tower or setting is not."""
     model = clip2point.load(dtype="fp32")

@@ -21,6 +21,7 @@ def write(path, points, version="1.2", point_format=3, offset=0.0):
 
 @pytest.mark.parametrize("name", ["cloud.las", "cloud.laz"])
 @pytest.mark.parametrize(("version", "point_format"), [("1.2", 0), ("1.3", 1), ("1.4", 6), ("1.4", 7)])
+@pytest.mark.slow
 def test_points_of_laspy_are_read(tmp_path, name, version, point_format):
     shape = load_shape(write(tmp_path / name, CLOUD, version, point_format))
     np.testing.assert_allclose(shape.points, CLOUD, atol=0.00051)

@@ -112,6 +112,7 @@ class Mutant:
         before: Source of the piece.
         after: Changed source.
         start: Offset of the piece in the module's source, in bytes.
+        context: Source of the line on which the piece begins.
     """
 
     module: str
@@ -119,27 +120,32 @@ class Mutant:
     before: str
     after: str
     start: int
+    context: str
 
     @property
     def key(self) -> str:
         """Name under which an equivalent mutant is listed; it does not depend on line numbers."""
-        return f"{self.module}: {' '.join(self.before.split())} -> {' '.join(self.after.split())}"
+        change = f"{' '.join(self.before.split())} -> {' '.join(self.after.split())}"
+        return f"{self.module}: {change}  in  {self.context.strip()}"
 
 
 def find_mutants(module: str) -> list[Mutant]:
     """List all mutants of a module; docstrings, annotations, messages and type checks are left alone."""
     source = (PACKAGE / module).read_text(encoding="utf-8")
-    starts = [0]
+    starts, lines = [0], source.splitlines()
     for line in source.encode().splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     found = []
     for node in _walk(ast.parse(source)):
+        if not isinstance(node, ast.expr | ast.stmt):
+            continue
         for changed in _change(node):
             before = ast.get_source_segment(source, node) or ""
             after = ast.unparse(changed) if changed is not None else "pass"
             if before and before != after:
                 after = f"({after})" if isinstance(changed, ast.expr) else after
-                found.append(Mutant(module, node.lineno, before, after, starts[node.lineno - 1] + node.col_offset))
+                start, context = starts[node.lineno - 1] + node.col_offset, lines[node.lineno - 1]
+                found.append(Mutant(module, node.lineno, before, after, start, context))
     return found
 
 

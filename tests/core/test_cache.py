@@ -2,6 +2,7 @@ import errno
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,6 +101,17 @@ def test_a_full_disk_is_said_and_leaves_nothing(folder, monkeypatch):
     with pytest.raises(CacheError, match="the disk is full and the cache cannot grow; .*CLIP2POINT_CACHE"):
         cache.store_arrays("points", PARTS, ARRAYS)
     assert list((folder / "points").iterdir()) == []
+
+
+def test_a_failed_rename_is_said_even_over_a_whole_entry(folder, monkeypatch):
+    cache.store_arrays("points", PARTS, ARRAYS)
+
+    def fail(self, target):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(CacheError, match="the cache cannot be written to"):
+        cache.store_arrays("points", PARTS, ARRAYS)
 
 
 def test_a_folder_that_cannot_be_made_is_said(folder, monkeypatch):

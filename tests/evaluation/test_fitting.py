@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from clip2point.data import SampledDataset
 from clip2point.evaluation import fitting
 from clip2point.evaluation.fitting import Draw, Task
 from clip2point.features.view_features import ViewFeatures
+from clip2point.heads import PointClassifier
 
 CLASSES = ("chair", "lamp", "table")
 
@@ -75,6 +77,71 @@ def test_changed_inputs_never_find_an_old_fit(task, fits, change):
     other, changed, head = CHANGES[change](task, draw)
     other.fit(head, changed)
     assert len(fits) == 2
+
+
+class Coin(PointClassifier):
+    """Gives each class the fraction of it that it learned from, whatever the points."""
+
+    name = "coin"
+    fits = 0
+
+    def __init__(self, **options):
+        self.options_given = options
+
+    @property
+    def options(self):
+        return dict(self.options_given)
+
+    def fit(self, train, validation, *, seed, progress=None):
+        type(self).fits += 1
+        self.fractions = np.bincount(train.labels, minlength=3) / len(train.labels)
+        return True
+
+    def probabilities(self, points, up):
+        return np.tile(self.fractions, (len(points), 1))
+
+
+@pytest.fixture
+def coin(monkeypatch):
+    monkeypatch.setattr(fitting, "parse_head", lambda head: (head, {}))
+    monkeypatch.setattr(fitting, "make_point_classifier", lambda name, options: Coin(**options))
+    monkeypatch.setattr(Coin, "fits", 0)
+    return Coin
+
+
+POINT_CHANGES = {
+    "train": lambda task, patch: replace(task, train=make_features(6, 9)),
+    "validation": lambda task, patch: replace(task, validation=make_features(4, 9)),
+    "test": lambda task, patch: replace(task, test=make_features(5, 9)),
+    "target": lambda task, patch: patch.setattr(fitting, "TARGET", 0.5) or task,
+    "code": lambda task, patch: patch.setattr(fitting, "plugin_code", lambda plugin: "other code") or task,
+}
+
+
+def test_a_point_classifier_is_fitted_once(task, coin):
+    first, second = (task.fit_point_classifier("coin", 0) for _ in range(2))
+    assert coin.fits == 1
+    assert first.to_dict() == second.to_dict()
+    np.testing.assert_allclose(first.probabilities, 1 / 3)
+
+
+@pytest.mark.parametrize("change", POINT_CHANGES)
+def test_changed_inputs_never_find_an_old_point_classifier(task, coin, change, monkeypatch):
+    task.fit_point_classifier("coin", 0)
+    POINT_CHANGES[change](task, monkeypatch).fit_point_classifier("coin", 0)
+    assert coin.fits == 2
+
+
+def test_zero_shot_is_the_softmax_of_scaled_mean_cosines():
+    found, text = make_features(4, 2), np.random.default_rng(5).normal(size=(3, 8)).astype(np.float32)
+    backbone = SimpleNamespace(logit_scale=5.0)
+    model = SimpleNamespace(backbone=backbone, class_features=lambda names: torch.from_numpy(text))
+    fit = fitting.fit_zero_shot(model, found)
+    views = np.asarray(found.arrays[0][PATHS.index("depth")], np.float64)
+    cosines = np.einsum("nvd,cd->nvc", views, text) / np.linalg.norm(views, axis=-1)[..., None]
+    logits = 5 * (cosines / np.linalg.norm(text, axis=1)).mean(1)
+    expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(fit.probabilities, expected, atol=1e-6)
 
 
 def test_coverage_and_accuracy_are_those_of_the_threshold(task):

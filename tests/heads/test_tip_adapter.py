@@ -5,6 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
+from clip2point.core.errors import OptionError
 from clip2point.heads import Examples, TipAdapter, TipAdapterF, ZeroShot, tip_adapter
 
 
@@ -86,3 +87,10 @@ def test_validation_finds_alpha_and_beta(kind, problem):
     assert tuned.state["keys"] is head.state["keys"]
     assert head.tune(rest, fixed=("alpha", "beta")).options == head.options
     assert head.tune(rest, fixed=("alpha",)).options["alpha"] == 0.0
+    with pytest.raises(OptionError, match="expected view features"):
+        head.tune(Examples(rest.features[..., :-1], rest.labels))
+
+
+def test_validation_searches_alphas_from_a_tenth_to_a_thousand_and_betas_from_1_to_128():
+    assert (tip_adapter._ALPHAS[0], tip_adapter._ALPHAS[6], tip_adapter._ALPHAS[-1]) == (0.1, 1, 1000)
+    assert (tip_adapter._BETAS[0], tip_adapter._BETAS[2], tip_adapter._BETAS[-1]) == (1, 2, 128)

@@ -1,6 +1,8 @@
+import pytest
 import torch
 from torch.testing import assert_close
 
+from clip2point.core.errors import ModelError
 from clip2point.heads import Examples, NearestClassMean, ZeroShot
 
 
@@ -11,6 +13,14 @@ def test_zero_shot_is_the_mean_of_the_views_cosines(problem):
         scores = ZeroShot(path=path).fit(examples, text, logit_scale=7.0).scores(features)
         for n, c in ((0, 0), (7, 2), (29, 1)):
             assert_close(scores[n, c], 7 * torch.cosine_similarity(views[n], text[c], dim=-1).mean())
+
+
+def test_the_state_of_zero_shot_is_a_matrix_of_names_and_a_factor(problem):
+    examples, text = problem
+    head = ZeroShot().fit(examples, text, logit_scale=7.0)
+    assert head.derive_shapes(head.state) == {"text": tuple(text.shape), "logit_scale": ()}
+    with pytest.raises(ModelError, match="expected 2 dimensions"):
+        head.derive_shapes({**head.state, "text": text[None]})
 
 
 def test_lengths_of_features_do_not_matter(problem):

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,13 @@ def test_the_weight_is_learned():
     torch.testing.assert_close(loss.total, loss.cross + loss.intra + torch.log(torch.tensor(2.0)))
     loss.total.backward()
     torch.testing.assert_close(sigma.grad, -2 * loss.intra + 0.5)
+
+
+def test_the_weight_is_read_in_the_number_format_of_the_features():
+    depth1, depth2, image = features().double()
+    loss = pretraining_loss(depth1, depth2, image, 0.1)
+    expected = loss.cross.item() + loss.intra.item() / 0.1**2 + math.log(1.1)
+    assert loss.total.item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_mean_square_distance_of_directions_by_hand():

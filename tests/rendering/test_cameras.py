@@ -5,6 +5,7 @@ import pytest
 
 from clip2point.core.errors import OptionError
 from clip2point.rendering import ViewSet, render_depth, view_set
+from clip2point.rendering.cameras import MAX_VIEWS
 
 FRONT = [[-1, 0, 0], [0, 1, 0], [0, 0, -1]]
 OWN = {
@@ -74,6 +75,13 @@ def test_taken_and_joined_views_keep_all_that_they_are(points):
     np.testing.assert_array_equal(render_depth(points, joined, image_size=32)[:, 2:], images)
     assert views.take([2]).name == "mine[2]"
     assert view_set("ring-3").take([1]) == ViewSet("ring-3[1]", (view_set("ring-3").angles[1],))
+
+
+def test_joined_sets_have_at_most_the_views_of_the_largest():
+    one = ViewSet("one", ((0, 0),))
+    assert len(ViewSet.join("most", [one] * MAX_VIEWS)) == MAX_VIEWS
+    with pytest.raises(OptionError, match=f"has {MAX_VIEWS + 1} views, expected at most {MAX_VIEWS}"):
+        ViewSet.join("more", [one] * (MAX_VIEWS + 1))
 
 
 def test_keys_of_plain_sets_are_their_angles_and_those_of_others_hold_all():

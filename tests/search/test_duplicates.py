@@ -123,6 +123,18 @@ def test_blocks_and_reduced_edges_change_nothing(filled, monkeypatch):
     assert asked == [(21, 21)]  # 6 x 6 blocks on and above the diagonal
 
 
+def test_many_edges_are_reduced_to_the_same_groups(filled, monkeypatch):
+    # 3 groups of 8 have 84 pairs, more than two for each shape: they are reduced on the way.
+    members = [(group, number) for group in range(3) for number in range(8)]
+    library = filled([entry(f"{group}-{number}", 120 * group + number / 9) for group, number in members])
+    monkeypatch.setattr(module, "_BLOCK", 7)
+    monkeypatch.setattr(module, "_EDGES", 0)
+    groups = find_duplicates(library)
+    assert sorted(sorted(each.path for each in group.entries) for group in groups) == [
+        [f"/{group}-{number}" for number in range(8)] for group in range(3)
+    ]
+
+
 def test_an_empty_library_has_none(filled):
     assert find_duplicates(filled([])) == []
 

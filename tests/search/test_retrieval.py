@@ -53,6 +53,14 @@ def test_precision_by_hand():
     assert found["average precision"] == pytest.approx((2 * (1 + 2 / 3) / 2 + (1 / 2 + 2 / 3) / 2) / 3)
 
 
+def test_ranks_1_5_and_10_are_measured_unless_others_are_asked_for():
+    of_names = means(measure_text_to_shape(eye([0, 1, 2, 3]), NAMES, eye([0, 1, 2, 3]), NAMES))
+    of_shapes = means(measure_shape_to_shape(eye([0, 0, 1, 1]), ["a", "a", "b", "b"]))
+    assert {"recall@1", "recall@5", "recall@10"} < set(of_names)
+    assert {"precision@1", "precision@5", "precision@10"} < set(of_shapes)
+    assert len([name for name in (*of_names, *of_shapes) if "@" in name]) == 6
+
+
 def test_some_shapes_query_among_all():
     vectors = np.array([[1, 0], [0.99, 0.14], [0.9, 0.43], [0, 1]], np.float32)
     result = measure_shape_to_shape(vectors, ["a", "a", "b", "a"], asking=[2, 3], among=(1, 2))

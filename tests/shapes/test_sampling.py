@@ -67,6 +67,10 @@ def test_the_count_is_exact_and_the_seed_decides(method, count):
     assert count in (5, 6) or not np.array_equal(points, sample_points(UNEVEN, count, seed=7, method=method))
 
 
+def test_1024_points_are_drawn_unless_told():
+    assert sample_points(UNEVEN).shape == (1024, 3)
+
+
 def test_auto_samples_surfaces_of_meshes_and_takes_far_points_of_clouds():
     cloud = shape_from_points(np.random.default_rng(0).normal(size=(500, 3)))
     np.testing.assert_array_equal(sample_points(UNEVEN, 64), sample_points(UNEVEN, 64, method="surface"))

@@ -214,7 +214,7 @@ def _find_pairs(
 
 def _proportions(entries: Sequence[Entry]) -> Float32:
     """Return [N, 3] sorted edges of the bounding boxes as fractions of the longest, whatever the up-axis."""
-    edges = np.sort(np.array([entry.extent for entry in entries], np.float64).reshape(-1, 3), axis=1)
+    edges = np.sort(np.array([entry.extent for entry in entries], np.float64).reshape(len(entries), 3), axis=1)
     fractions: Float32 = (edges / np.maximum(edges[:, -1:], np.finfo(np.float64).tiny)).astype(np.float32)
     return fractions
 

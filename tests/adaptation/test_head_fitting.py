@@ -127,6 +127,8 @@ def test_a_class_without_examples_is_said(examples):
     held_out = (examples.labels == 1).numpy()
     with pytest.raises(DataError, match="the class 'lamp' has no example that can be learned from"):
         fit(examples, held_out)
+    with pytest.raises(DataError, match="the class 'table' has no example that can be learned from"):
+        fit(examples, (examples.labels == 2).numpy())
 
 
 def test_the_record_has_the_facts(examples, held_out):

@@ -51,6 +51,12 @@ def test_arrays_are_computed_once_and_anew_for_other_parts():
     assert len(calls) == 3
 
 
+def test_a_missing_folder_is_made_with_its_parents(folder, monkeypatch):
+    monkeypatch.setenv("CLIP2POINT_CACHE", str(folder / "not" / "yet"))
+    cache.store_arrays("points", PARTS, ARRAYS)
+    assert (folder / "not" / "yet" / "points").is_dir()
+
+
 def test_empty_arrays():
     cache.store_arrays("points", PARTS, {"points": np.empty((0, 3))})
     assert cache.load_arrays("points", PARTS)["points"].shape == (0, 3)

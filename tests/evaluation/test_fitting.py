@@ -121,6 +121,7 @@ POINT_CHANGES = {
 def test_a_point_classifier_is_fitted_once(task, coin):
     first, second = (task.fit_point_classifier("coin", 0) for _ in range(2))
     assert coin.fits == 1
+    assert first.reads_points
     assert first.to_dict() == second.to_dict()
     np.testing.assert_allclose(first.probabilities, 1 / 3)
 
@@ -142,6 +143,12 @@ def test_zero_shot_is_the_softmax_of_scaled_mean_cosines():
     logits = 5 * (cosines / np.linalg.norm(text, axis=1)).mean(1)
     expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     np.testing.assert_allclose(fit.probabilities, expected, atol=1e-6)
+
+
+def test_another_value_of_a_fixed_option_is_another_fit(task, fits):
+    for path in ("depth", "image", "depth"):
+        task.fit(f"nearest-mean:path={path}", Draw(None, 0))
+    assert len(fits) == 2
 
 
 def test_coverage_and_accuracy_are_those_of_the_threshold(task):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from clip2point.core.errors import OptionError
+from clip2point.data.dataset import item_seed
 from clip2point.features.augmented_views import AugmentedView, AugmentedViewSettings
 
 NAMES = ("one", "two")
@@ -35,6 +36,15 @@ def test_others_drop_points_and_move_the_cameras(clouds):
     assert distances.dtype == np.float32
     assert np.abs(distances - 1).max() <= 0.1 + 1e-6
     assert np.ptp(distances) > 0.02
+
+
+def test_distances_are_one_plus_a_tenth_of_the_draw():
+    draws = [np.random.default_rng((item_seed(5, name), 1, 1)).uniform(-1, 1, 3) for name in NAMES]
+    np.testing.assert_allclose(view(seed=5).draw_distances(NAMES, 3), 1 + 0.1 * np.stack(draws), atol=1e-6)
+
+
+def test_two_views_are_usual():
+    assert AugmentedViewSettings().count == 2
 
 
 def test_changes_depend_on_number_seed_and_name_alone(clouds):

@@ -41,6 +41,10 @@ def test_it_minimises_the_penalised_multinomial_loss(classes, problem):
     assert bias.grad.abs().max() < 1e-3
 
 
+def test_validation_chooses_the_penalty_of_three():
+    assert [choice["c"] for choice in LogisticRegression.grid] == [100, 10, 1000]
+
+
 def test_the_same_augmented_view_twice_changes_nothing(problem):
     examples, text = problem
     one = Examples(examples.features[:1], examples.labels)

@@ -74,6 +74,13 @@ def test_the_same_seed_gives_the_same_bits(problem):
     assert found[0].temperature == found[1].temperature
 
 
+def test_the_refit_has_the_seed_of_its_settings(problem):
+    train, validation, text = problem
+    found = adapt("inter-view", problem, options={"epochs": 2}, seed=5, refit=True)
+    expected = make_head("inter-view", found.options).fit(join(train, validation), text, logit_scale=10.0, seed=5)
+    assert torch.equal(found.head.scores(train.unaugmented), expected.scores(train.unaugmented))
+
+
 def test_the_best_of_several_heads(problem):
     names = ["zero-shot", "nearest-mean", "linear"]
     found = adapt_best(names, *problem, FitSettings(10.0))
@@ -83,6 +90,7 @@ def test_the_best_of_several_heads(problem):
     assert len(found.trials) == sum(len(fitted.trials) for fitted in single)
     expected = adapt(found.head.name, problem)
     assert torch.equal(found.head.scores(problem[0].unaugmented), expected.head.scores(problem[0].unaugmented))
+    assert max(fitted.seconds for fitted in single) / 10 <= found.seconds < 60
     with pytest.raises(OptionError, match="no head to choose from"):
         adapt_best([], *problem, FitSettings(10.0))
 

@@ -76,6 +76,16 @@ def test_the_learning_rate_follows_one_cosine_over_all_steps(problem, monkeypatc
     assert rates == pytest.approx([1e-2 * (1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)])
 
 
+def test_the_seed_orders_the_batches_whatever_was_drawn_before(problem, monkeypatch):
+    examples, text = problem
+    monkeypatch.setattr(tip_adapter, "_BATCH_SIZE", 8)
+    keys = []
+    for drawn in (0, 1):
+        torch.manual_seed(drawn)
+        keys.append(TipAdapterF(lr=1e-2, epochs=2).fit(examples, text, logit_scale=1.0, seed=3).state["keys"])
+    assert torch.equal(*keys)
+
+
 @pytest.mark.parametrize("kind", [TipAdapter, TipAdapterF])
 def test_validation_finds_alpha_and_beta(kind, problem):
     examples, text = problem

@@ -23,6 +23,12 @@ def test_the_state_of_zero_shot_is_a_matrix_of_names_and_a_factor(problem):
         head.derive_shapes({**head.state, "text": text[None]})
 
 
+def test_the_state_of_class_means_is_a_mean_of_each_class_and_a_factor(problem):
+    examples, text = problem
+    head = NearestClassMean().fit(examples, text, logit_scale=7.0)
+    assert head.derive_shapes(head.state) == {name: tuple(tensor.shape) for name, tensor in head.state.items()}
+
+
 def test_lengths_of_features_do_not_matter(problem):
     examples, text = problem
     for kind in (ZeroShot, NearestClassMean):

@@ -54,6 +54,14 @@ def models(base):
     return {name: head_on(base, name) for name in (*TEXT_HEADS, *EXAMPLE_HEADS)}
 
 
+def test_a_head_keeps_the_views_that_it_was_fitted_on(models, base):
+    model = models["linear"]
+    assert model.with_settings(replace(SETTINGS, points=99)).settings.points == 99
+    with pytest.raises(OptionError, match="was fitted on"):
+        model.with_settings(replace(SETTINGS, views="ring-4"))
+    assert base.with_settings(replace(SETTINGS, views="ring-4")).settings.views == "ring-4"
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shapes")

@@ -78,6 +78,8 @@ def test_an_answer_below_the_threshold_is_unknown_without_any_doubt_about_the_sh
     sure = model.classify(files[0], LABELS, up="y", unknown_below=0.0)
     unsure = model.classify(files[0], LABELS, up="y", unknown_below=1.0)
     assert (sure.unknown, unsure.unknown) == (False, True)
+    edge = model.classify(files[0], LABELS, up="y", unknown_below=sure.confidence)
+    assert not edge.unknown  # a confidence at the threshold is known
     assert sure.in_distribution
     assert unsure.in_distribution
 

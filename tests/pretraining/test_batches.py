@@ -118,5 +118,7 @@ def test_invalid_settings_are_refused(pairs):
         RenderingSettings(radius=(0.1, 0.02))
     with pytest.raises(OptionError, match="unknown view set"):
         RenderingSettings(views="sideways")
+    with pytest.raises(OptionError, match="unknown depth style 'oil'"):
+        RenderingSettings(style="oil")
     with pytest.raises(OptionError, match="image_size is -1"):
         RenderingSettings(image_size=-1)

@@ -177,6 +177,10 @@ def test_arrays_give_arrays_and_tensors_tensors():
     np.testing.assert_array_equal(array, tensor.numpy())
 
 
+def test_the_papers_size_is_the_default():
+    assert render_depth(ball(), "ring-2").shape == render_depth(ball(), "ring-2", image_size=224).shape
+
+
 def test_rotate_modelnet():
     points = torch.tensor([[1.0, 2.0, 3.0]])
     assert rotate_modelnet(points).tolist() == [[-2.0, 3.0, -1.0]]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clip2point.core.errors import DataError, OptionError
+from clip2point.core.errors import DataError, ModelError, OptionError
 from clip2point.core.locks import hold_lock
 from clip2point.search import library as rooms
 from clip2point.search.entry import COLUMNS, Entry
@@ -180,6 +180,8 @@ def test_a_library_knows_what_it_was_made_with(library, plain):
     again = Library.open_or_create(library.path, plain.make_model(name="other"))
     assert (again.model_name, again.dim, again.labels) == ("plain", DIM, ["b", "a"])
     assert again.fingerprint == fingerprint_embedding(plain.make_model())
+    with pytest.raises(ModelError):
+        Library.open_or_create(library.path, plain.make_model(radius=0.1))
     for options in ({"seed": 1}, {"views": "ring-4"}, {"radius": 0.1}, {"style": "pointclip"}):
         assert fingerprint_embedding(plain.make_model(**options)) != again.fingerprint
 

@@ -73,6 +73,22 @@ def test_the_parts_of_a_query_have_their_weights(model, files, photo):
     np.testing.assert_allclose(embed_query(model, turned), found, atol=1e-6)
 
 
+def test_labels_axis_and_seed_reach_the_shapes_of_a_query(model, files, library, monkeypatch):
+    asked, query = [], Query(shapes=(files / "flat.off",))
+
+    def record(model, shapes, **options):
+        asked.append(options)
+        return embed_shapes(model, shapes, **options)
+
+    monkeypatch.setattr(module, "embed_shapes", record)
+    embed_query(model, query, labels=["chair", "lamp"], up="z", seed=7)
+    search(library, model, query, up="z", seed=7)
+    assert asked == [
+        {"labels": ["chair", "lamp"], "up": "z", "seed": 7},
+        {"labels": library.labels, "up": "z", "seed": 7},
+    ]
+
+
 def test_a_single_part_is_itself_and_what_is_unwanted_said_twice_counts_once(model, photo):
     np.testing.assert_allclose(embed_query(model, Query(images=(photo,))), embed_photos(model, [photo])[0], atol=1e-6)
     once, twice = (embed_query(model, Query(("chair",), ("lamp",) * count)) for count in (1, 2))

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 
@@ -9,9 +10,9 @@ from clip2point.core.errors import ShapeError
 from clip2point.data.pairs import PairInfo
 from clip2point.pretraining.pairs import SourceModel, open_source
 from clip2point.pretraining.pairs.pair_rendering import render_pair
-from clip2point.rendering import view_set
-from clip2point.rendering.shaded import FIELD_OF_VIEW
-from clip2point.shapes import Mesh, Shape, shape_from_points
+from clip2point.rendering import shaded, view_set
+from clip2point.rendering.shaded import FIELD_OF_VIEW, render_color
+from clip2point.shapes import Mesh, Shape, sample_points, shape_from_points, to_unit_sphere
 
 
 def model(opener, key="one"):
@@ -57,6 +58,19 @@ def test_the_same_seed_gives_the_same_bytes(sample):
 def test_points_depend_on_the_key():
     one, other = (render_pair(model(box, key), 0).files["points.npy"] for key in ("one", "other"))
     assert one != other
+
+
+def test_points_are_those_of_the_seed_and_key(monkeypatch):
+    framed = {}
+    monkeypatch.setattr(
+        shaded, "render_color", lambda *rest, **frame: framed.update(frame) or render_color(*rest, **frame)
+    )
+    points = np.load(io.BytesIO(render_pair(model(box, "key"), 3).files["points.npy"]))
+    drawn = sample_points(box(), 8192, int.from_bytes(hashlib.sha256(b"3/key").digest()[:4], "big"))
+    np.testing.assert_array_equal(points, to_unit_sphere(drawn))
+    # The images have the frame of the points.
+    np.testing.assert_allclose(framed["center"], drawn.mean(axis=0), atol=1e-4)
+    assert framed["scale"] == pytest.approx(np.linalg.norm(drawn - framed["center"], axis=1).max())
 
 
 def test_both_sides_of_a_pair_line_up():

@@ -19,7 +19,7 @@ TRIANGLE = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float64)
         (np.ones((1, 3)), "has 1 point: expected at least 2 that differ"),
         (np.full((7, 3), 0.1), "has 7 points that are all equal: expected a shape with some extent"),
         (np.full((7, 3), 5e6) + 1e-10, "all equal"),
-        (np.array([[0, 0, 0], [np.nan, 0, 0], [1, 1, 1]]), "NaN or infinite coordinates in 1 of 3 points"),
+        (np.array([[0, 0, 0], [np.nan, 0, 0]]), "NaN or infinite coordinates in 1 of 2 points"),
         (np.array([[0, 0, 0], [np.inf, 0, 0], [1, -np.inf, 1]]), "NaN or infinite coordinates in 2 of 3 points"),
         (np.array([[0, 0, 0], [1e300, 0, 0]]), r"coordinates up to 1e\+300: expected at most 1e\+30; scale"),
         (np.array([[0, 0, 0], [1e-40, 0, 0]]), "is only 1e-40 across: expected at least 1e-30; scale"),
@@ -29,6 +29,32 @@ TRIANGLE = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float64)
 def test_arrays_that_are_no_shape(points, message):
     with pytest.raises(ShapeError, match=message):
         to_shape(Parsed(points), "x")
+
+
+def test_points_that_are_not_finite_are_left_out_and_said():
+    points = np.array([[0, 0, 0], [np.nan, 0, 0], [1, 1, 1], [0, np.inf, -np.inf]])
+    shape = to_shape(Parsed(points, notes=("said by the reader",)), "x")
+    assert shape.points.tolist() == [[0, 0, 0], [1, 1, 1]]
+    assert shape.notes == ("said by the reader", "2 of 4 points have NaN or infinite coordinates: left out")
+
+
+@pytest.mark.parametrize("unused", [[0, 0, 0], [1e9, 0, 0], [np.nan, 0, 0]])
+def test_vertices_that_no_face_uses_decide_about_nothing(unused):
+    away = TRIANGLE + np.array([500_000.0, 5_400_000.0, 300.0])
+    alone = to_shape(Parsed(away, np.array([[0, 1, 2]])), "x")
+    shape = to_shape(Parsed(np.vstack([unused, away]), np.array([[1, 2, 3]])), "x")
+    np.testing.assert_array_equal(shape.points, alone.points)
+    np.testing.assert_array_equal(shape.mesh.faces, alone.mesh.faces)
+    assert shape.notes == ("1 of 4 vertices belong to no face: left out",)
+    assert alone.notes == ()
+
+
+def test_notes_of_a_scene_are_its_own_and_those_of_its_parts():
+    scene = Scene()
+    scene.notes.append("of the scene")
+    for _ in range(2):
+        scene.add(Parsed(TRIANGLE, np.array([[0, 1, 2]]), notes=("of a part",)))
+    assert scene.join().notes == ("of the scene", "of a part")
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.int64, np.uint8])

@@ -102,3 +102,9 @@ def _print(results: list[Classification], failures: list[Failure], arguments: ar
             ),
             right=("confidence",),
         )
+        # A guessed up-axis has its mark in the table.
+        output.list_notes(
+            (result.source, note)
+            for result in results
+            for note in (result.notes[:-1] if result.up_from == "guessed" else result.notes)
+        )

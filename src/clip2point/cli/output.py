@@ -64,6 +64,19 @@ def list_failures(failures: Sequence[tuple[str, str]], total: int) -> None:
             remark(f"  {error}")
 
 
+def list_notes(notes: Iterable[tuple[str, str]]) -> None:
+    """Print notes, the same one of several inputs once.
+
+    Args:
+        notes: Name of the input and its note.
+    """
+    sources: dict[str, list[str]] = {}
+    for source, note in notes:
+        sources.setdefault(note, []).append(source)
+    for note, named in sources.items():
+        remark(f"note: {named[0] if len(named) == 1 else f'{len(named):,} files'}: {note}")
+
+
 def progress(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
     """Pass items through and show how many are done: a bar on stderr, or where it is no terminal, a line now and then.
 

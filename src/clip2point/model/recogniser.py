@@ -64,12 +64,14 @@ class _Sampled:
         points: [N, 3] float32 in the unit sphere, in the shape's own axes.
         ups: Up-axes to try.
         up_from: Origin of the up-axis, see ``Classification``.
+        notes: Remarks of the reader.
     """
 
     source: str
     points: NDArray[np.float32]
     ups: tuple[str, ...]
     up_from: str
+    notes: tuple[str, ...] = ()
 
 
 class _Scores(NamedTuple):
@@ -295,7 +297,7 @@ class Recogniser:
         ups = (shape.up,) if shape.up != "auto" else GUESSED_UP
         # Rotated later, for each axis that is tried.
         points = prepare_points(shape, self.settings.points, seed, up="y")
-        return _Sampled(shape.source, points, ups, up_from if len(ups) == 1 else "guessed")
+        return _Sampled(shape.source, points, ups, up_from if len(ups) == 1 else "guessed", shape.notes)
 
     def _try_sample(self, shape: ShapeLike, up: str, seed: int) -> _Sampled | Failure:
         """Read a shape and draw its points, or return a Failure if it cannot be read."""
@@ -350,9 +352,17 @@ class Recogniser:
                 in_distribution=not foreign[row],
                 depth=depth[row].cpu().numpy() if question.keep_views else None,
                 vector=found.vectors[row].numpy(),
+                notes=_collect_notes(item, poses[row][1]),
             )
             for item, row in ((item, best[index]) for index, item in enumerate(batch))
         ]
+
+
+def _collect_notes(item: _Sampled, up: str) -> tuple[str, ...]:
+    """Return the remarks of the reader, and one on an up-axis that nobody declared."""
+    if item.up_from != "guessed":
+        return item.notes
+    return (*item.notes, f"the up-axis is not declared: {up} was recognised more confidently")
 
 
 def _rank_labels(question: _Question, found: _Scores, row: int) -> tuple[Guess, ...]:

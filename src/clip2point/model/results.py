@@ -60,6 +60,7 @@ class Classification(NotebookDisplay):
         in_distribution: False for a shape whose OOD score is below the threshold of the model's head, see
             ``heads.ood``; true where that is not measured.
         vector: [D] unit vector, as of ``Recogniser.embed`` with this up-axis; not part of the JSON.
+        notes: Remarks on what was dropped, assumed or ignored, each one line.
 
     Examples:
         >>> guesses = (Guess("chair", 0.31, 0.9, ()), Guess("sofa", 0.25, 0.1, ()))
@@ -79,6 +80,7 @@ class Classification(NotebookDisplay):
     unknown: bool = False
     in_distribution: bool = True
     vector: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -118,6 +120,7 @@ class Classification(NotebookDisplay):
             "points": self.points,
             "seed": self.seed,
             "model": self.model,
+            "notes": list(self.notes),
         }
 
 

@@ -34,6 +34,7 @@ class Parsed:
         uv: Texture coordinates, [N, 2] with v up, or None.
         vertex_colors: Colours, [N, 3] uint8, or None.
         up: Axis that points up, as the file declares it, or "auto".
+        notes: Remarks for the user, each one line: what was dropped, assumed or ignored.
     """
 
     vertices: NDArray[Any]
@@ -43,12 +44,18 @@ class Parsed:
     uv: NDArray[Any] | None = None
     vertex_colors: NDArray[np.uint8] | None = None
     up: str = "auto"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
 class Scene:
-    """Collector of the parts of a scene, each moved to its place, which joins them into one Parsed."""
+    """Collector of the parts of a scene, each moved to its place, which joins them into one Parsed.
 
+    Attributes:
+        notes: Remarks on the scene as a whole; those of the parts follow them.
+    """
+
+    notes: list[str] = field(default_factory=list)
     _parts: list[Parsed] = field(default_factory=list)
     _vertices: int = 0
     _faces: int = 0
@@ -84,8 +91,9 @@ class Scene:
         parts = [part for part in self._parts if part.faces is not None and len(part.faces)] or self._parts
         if not parts:
             raise ShapeError("holds no triangles and no points: expected a mesh or a cloud; export it again")
+        notes = tuple(dict.fromkeys([*self.notes, *(note for part in parts for note in part.notes)]))
         if len(parts) == 1:
-            return replace(parts[0], up=up)
+            return replace(parts[0], up=up, notes=notes)
         offsets = np.cumsum([0, *(len(part.vertices) for part in parts)])
         materials, face_materials = _join_materials(parts)
         return Parsed(
@@ -96,6 +104,7 @@ class Scene:
             uv=_join_optional(parts, "uv", 0, 2),
             vertex_colors=_join_optional(parts, "vertex_colors", 255, 3),
             up=up,
+            notes=notes,
         )
 
 
@@ -163,13 +172,17 @@ def to_shape(parsed: Parsed, source: str, up: str = "auto") -> Shape:
     Raises:
         ShapeError: If the arrays hold no shape.
     """
-    points, faces = _check_points(parsed.vertices), None
-    if parsed.faces is not None and len(parsed.faces):
-        check_count("faces", len(parsed.faces))
-        faces = _faces(parsed).astype(np.int32)
+    _check_layout(parsed.vertices)
     up = parsed.up if up == "auto" else up
-    if faces is None or not _has_area(points, faces):
-        return Shape(points, source=source, up=up)
+    if parsed.faces is None or not len(parsed.faces):
+        kept, notes = _drop_not_finite(parsed.vertices)
+        return Shape(_check_points(kept), source=source, up=up, notes=(*parsed.notes, *notes))
+    check_count("faces", len(parsed.faces))
+    parsed = _drop_unused(parsed)
+    points, faces = _check_points(parsed.vertices), _faces(parsed).astype(np.int32)
+    if not _has_area(points, faces):
+        flat = "no face has any area: read as the cloud of its vertices"
+        return Shape(points, source=source, up=up, notes=(*parsed.notes, flat))
     textured = any(material.texture is not None for material in parsed.materials)
     materials = parsed.materials
     if parsed.uv is None:  # a texture that nothing says how to lay on is none
@@ -182,17 +195,52 @@ def to_shape(parsed: Parsed, source: str, up: str = "auto") -> Shape:
         uv=_finite_float32(parsed.uv) if textured and parsed.uv is not None else None,
         vertex_colors=parsed.vertex_colors,
     )
-    return Shape(points, mesh, source, up)
+    return Shape(points, mesh, source, up, parsed.notes)
 
 
-def _check_points(points: NDArray[Any]) -> NDArray[np.float32]:
-    """Return points [N, 3] as finite float32 of usable size, moved to the origin if they are far from it."""
+def _drop_not_finite(points: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Return the points of a cloud that are finite, and a note on the others; all of them if fewer than 2 are."""
+    if np.isfinite([points.min(initial=0), points.max(initial=0)]).all():
+        return points, ()
+    finite = np.isfinite(points).all(axis=1)
+    bad = int(len(points) - finite.sum())
+    if bad == 0 or len(points) - bad < 2:
+        return points, ()
+    return points[finite], (f"{bad:,} of {len(points):,} points have NaN or infinite coordinates: left out",)
+
+
+def _drop_unused(parsed: Parsed) -> Parsed:
+    """Leave out vertices that no face uses: they are no part of the surface, so they decide about nothing."""
+    count = len(parsed.vertices)
+    faces = _faces(parsed)
+    used = np.zeros(count, dtype=bool)
+    used[faces.ravel()] = True
+    unused = count - int(np.count_nonzero(used))
+    if not unused:
+        return parsed
+    places = np.cumsum(used) - 1
+    return replace(
+        parsed,
+        vertices=parsed.vertices[used],
+        faces=places[faces],
+        uv=None if parsed.uv is None else parsed.uv[used],
+        vertex_colors=None if parsed.vertex_colors is None else parsed.vertex_colors[used],
+        notes=(*parsed.notes, f"{unused:,} of {count:,} vertices belong to no face: left out"),
+    )
+
+
+def _check_layout(points: NDArray[Any]) -> None:
+    """Raise ShapeError unless points are [N, 3] with a usable N."""
     if points.ndim != 2 or points.shape[1] != 3:
         raise ShapeError(f"has an array {list(points.shape)}: expected points [N, 3]")
     if len(points) > MAX_ELEMENTS:
         check_count("points", len(points))
     if len(points) < 2:
         raise ShapeError(f"has {len(points)} point{'s'[: len(points) != 1]}: expected at least 2 that differ")
+
+
+def _check_points(points: NDArray[Any]) -> NDArray[np.float32]:
+    """Return points [N, 3] as finite float32 of usable size, moved to the origin if they are far from it."""
     low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
     if not np.isfinite([low, high]).all():
         bad = int((~np.isfinite(points)).any(axis=1).sum())

@@ -76,12 +76,14 @@ class Shape(NotebookDisplay):
         mesh: Triangles, or None for a cloud.
         source: Origin for messages, usually the path of a file.
         up: Axis that points up, one of ``UP_AXES``, or "auto" when neither the file nor the user says.
+        notes: Remarks of the reader, each one line: what it dropped, assumed or ignored.
     """
 
     points: Float32
     mesh: Mesh | None = None
     source: str = field(default="array")
     up: str = "y"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_up(self.up, auto=True)

@@ -48,7 +48,7 @@ def test_ways_to_write_two_points(tmp_path, text):
         ("1 2\n3 4\n", "has no line with three numbers"),
         ("0 1 2\n3 4\n", "has a line that does not hold a point"),
         ("0 1 2\n3 4 x\n", "has a line that does not hold a point"),
-        ("0 1 2\n3 4 nan\n", "has NaN or infinite coordinates in 1 of 2 points"),
+        ("0 1 2\n3 4 inf\n", "has NaN or infinite coordinates in 1 of 2 points"),
         ("0 1 2\n3 4 1e300\n", r"has coordinates up to 1e\+300"),
         ("0 1 2\n", "has 1 point: expected at least 2"),
         ("0 1 2\n0 1 2\n", "has 2 points that are all equal"),

@@ -37,8 +37,14 @@ def test_missing_returns_of_a_sensor_are_left_out(tmp_path):
     body = b"nan nan nan\n0 0 0\n1 2 3\nnan nan nan\n"
     header = HEADER.replace("HEIGHT 1", "HEIGHT 2").replace("POINTS 2", "POINTS 4") + "DATA ascii\n"
     assert load(tmp_path, header, body).points.tolist() == [[0, 0, 0], [1, 2, 3]]
-    with pytest.raises(ShapeError, match="has NaN or infinite coordinates in 2 of 4 points"):
-        load(tmp_path, header.replace("HEIGHT 2", "HEIGHT 1"), body)
+    shape = load(tmp_path, header.replace("HEIGHT 2", "HEIGHT 1"), body)
+    assert shape.points.tolist() == [[0, 0, 0], [1, 2, 3]]
+    assert shape.notes == ("2 of 4 points have NaN or infinite coordinates: left out",)
+
+
+def test_fields_in_capitals_and_under_their_old_name(tmp_path):
+    header = HEADER.replace("FIELDS x y z", "COLUMNS X Y Z") + "DATA ascii\n"
+    assert load(tmp_path, header, b"0 0 0\n1 2 3\n").points.tolist() == [[0, 0, 0], [1, 2, 3]]
 
 
 @pytest.mark.parametrize(

@@ -18,15 +18,11 @@ _KINDS = {"F": "f", "U": "u", "I": "i"}
 
 
 def read(data: bytes, companions: Companions) -> Parsed:
-    """Read the x, y, z of a PCD file.
-
-    In an organised cloud (height above 1, as depth sensors write it) NaN marks the pixels without a return; these
-    points are left out. In any other cloud NaN is an error like everywhere else.
-    """
+    """Read the x, y, z of a PCD file; fields may be written in capitals, and named by FIELDS or by COLUMNS."""
     header, start = _header(data)
     fields = header["FIELDS"]
     dtype = _row_type(fields, header)
-    count, height = _integer(header["POINTS"]), _integer(header.get("HEIGHT", ["1"]))
+    count = _integer(header["POINTS"])
     style = header["DATA"][0] if header["DATA"] else ""
     if style == "ascii":
         points = _read_text(data[start:], dtype, count)
@@ -38,8 +34,6 @@ def read(data: bytes, companions: Companions) -> Parsed:
         points = _read_compressed(data[start:], dtype, count)
     else:
         raise ShapeError(f"has PCD data {style!r}: expected ascii, binary or binary_compressed")
-    if height > 1:
-        points = points[~np.isnan(points).any(axis=1)]
     return Parsed(points)
 
 
@@ -53,6 +47,8 @@ def _header(data: bytes) -> tuple[dict[str, list[str]], int]:
         key, *values = data[place:end].decode("latin-1").split("#")[0].split() or [""]
         header[key.upper()] = values
         place = end + 1
+    if "FIELDS" not in header and "COLUMNS" in header:  # the name in the first versions of the format
+        header["FIELDS"] = header["COLUMNS"]
     missing = [key for key in ("FIELDS", "SIZE", "TYPE", "POINTS") if key not in header]
     if missing:
         raise ShapeError(f"has a PCD header without {', '.join(missing)}: export it again")
@@ -68,6 +64,8 @@ def _integer(words: list[str]) -> int:
 def _row_type(fields: list[str], header: dict[str, list[str]]) -> np.dtype[Any]:
     """Return the layout of one point; only x, y, z keep their names, others may repeat ("_" is padding)."""
     counts = header.get("COUNT", ["1"] * len(fields))
+    if not {"x", "y", "z"} <= set(fields):
+        fields = [name.lower() if name in ("X", "Y", "Z") else name for name in fields]
     if not len(fields) == len(header["SIZE"]) == len(header["TYPE"]) == len(counts):
         raise ShapeError("has FIELDS, SIZE, TYPE and COUNT of different lengths: export it again")
     if any(fields.count(axis) != 1 or counts[fields.index(axis)] != "1" for axis in "xyz"):

@@ -14,7 +14,7 @@ SURFACE = {
     "AdaptSettings": "(*, unfreeze=None, epochs=None, wise_ft_alpha=None, precision=None, head='gdpa', options=None, "
     "shots=None, augmented_views=2, up='auto', seed=0, target=0.95)",
     "Classification": "(source, guesses, up, up_from, points, seed, model, depth=None, unknown=False, "
-    "in_distribution=True, vector=None)",
+    "in_distribution=True, vector=None, notes=())",
     "DPA": "(views, dim)",
     "Failure": "(source, error)",
     "FewShotClassifier": "(model='pocket', *, head='gdpa', options=None, augmented_views=2, up='auto', seed=0, "
@@ -23,7 +23,7 @@ SURFACE = {
     "Guess": "(label, score, confidence, view_scores)",
     "Recogniser": "(backbone, settings, name, adapter=None, adapted=None)",
     "Settings": "(views='clip2point-6', points=1024, radius=0.02, style='clip2point', templates=('image of a {}',))",
-    "Shape": "(points, mesh=None, source='array', up='y')",
+    "Shape": "(points, mesh=None, source='array', up='y', notes=())",
     "ViewSet": "(name, angles, distances=(), axes=())",
     "__version__": None,
     "adapt": "(dataset, model='pocket', settings=None, *, run=None, progress=None)",

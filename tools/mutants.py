@@ -78,7 +78,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "core/cache.py": (),
     "model/encoding.py": ("features/test_view_features.py",),
     "model/zero_shot.py": (),
-    "model/recogniser.py": (),
+    "model/recogniser.py": ("model/test_adapted_folder.py",),
     "adaptation/head_fitting.py": (),
     "adaptation/weight_interpolation.py": (),
     "features/view_features.py": ("evaluation/test_zero_shot_run.py",),

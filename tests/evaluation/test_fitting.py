@@ -143,6 +143,13 @@ def test_zero_shot_is_the_softmax_of_scaled_mean_cosines():
     logits = 5 * (cosines / np.linalg.norm(text, axis=1)).mean(1)
     expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     np.testing.assert_allclose(fit.probabilities, expected, atol=1e-6)
+    assert (fit.shots, fit.seed) == (0, 0)
+
+
+def test_heads_with_the_same_options_have_fits_of_their_own(task, fits):
+    for head in ("nearest-mean", "zero-shot"):
+        task.fit(f"{head}:path=depth", Draw(None, 0))
+    assert fits == ["nearest-mean", "zero-shot"]
 
 
 def test_another_value_of_a_fixed_option_is_another_fit(task, fits):

@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.core.registries import HEADS
-from clip2point.heads import Examples, grid, head_from_state, make_head
+from clip2point.heads import Examples, grid, head_from_state, make_head, trained
 from clip2point.heads.head_registry import parse_head
 
 QUICK = {"epochs": 5, "batch_size": 8}
@@ -276,3 +276,8 @@ def test_heads_with_options_in_words():
     }.items():
         with pytest.raises(OptionError, match=message):
             parse_head(text)
+
+
+def test_validation_searches_the_candidates_that_were_measured():
+    assert trained._LEANS == (0, 0.5, -0.5, 1, -1, 2, -2, 3, -3, 8, -8)
+    assert trained._BLENDS == (0, 0.25, 0.5, 1, 2, 4, 8)

@@ -99,6 +99,7 @@ def test_inter_view_refuses_features_of_another_shape(pair):
 
 def test_an_untrained_inter_view_adapter_means_its_views(pair):
     network = InterView(4, 8)
+    assert network.squeeze.out_features == 2  # a quarter of the width
     assert torch.equal(network.view_weights.detach(), torch.full((4,), 0.25))
     expected = normalize(normalize(network.adapt_views(pair[0]), dim=-1).mean(1), dim=-1)
     torch.testing.assert_close(network(pair[0]), expected)

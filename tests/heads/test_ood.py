@@ -113,5 +113,7 @@ def test_a_score_at_the_threshold_is_in_distribution():
 def test_invalid_arguments_are_refused(text):
     with pytest.raises(OptionError, match="no validation examples"):
         fit_ood_detector(draw_examples(2, 0.3), draw_examples(2, 0.3).take(torch.arange(0)), text)
-    with pytest.raises(OptionError, match="an OOD threshold of 1.5: expected a cosine from -1 to 1"):
-        OODDetector(torch.eye(3), 1.5)
+    for threshold in (1.5, -1.5):
+        with pytest.raises(OptionError, match=f"an OOD threshold of {threshold}: expected a cosine from -1 to 1"):
+            OODDetector(torch.eye(3), threshold)
+    assert [OODDetector(torch.eye(3), threshold).threshold for threshold in (-1.0, 1.0)] == [-1, 1]

@@ -104,3 +104,9 @@ def test_validation_finds_alpha_and_beta(kind, problem):
 def test_validation_searches_alphas_from_a_tenth_to_a_thousand_and_betas_from_1_to_128():
     assert (tip_adapter._ALPHAS[0], tip_adapter._ALPHAS[6], tip_adapter._ALPHAS[-1]) == (0.1, 1, 1000)
     assert (tip_adapter._BETAS[0], tip_adapter._BETAS[2], tip_adapter._BETAS[-1]) == (1, 2, 128)
+
+
+def test_the_state_has_the_shapes_that_it_derives(problem):
+    examples, text = problem
+    head = TipAdapter(path="depth").fit(examples, text, logit_scale=1.0)
+    assert head.derive_shapes(head.state) == {name: tuple(tensor.shape) for name, tensor in head.state.items()}

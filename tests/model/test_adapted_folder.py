@@ -54,6 +54,14 @@ def models(base):
     return {name: head_on(base, name) for name in (*TEXT_HEADS, *EXAMPLE_HEADS)}
 
 
+def test_thresholds_hold_among_all_classes_of_the_head_alone(models, files):
+    strict = with_ood_threshold(models["linear"], 1.0)  # nothing is in distribution
+    classes = strict.adapted.classes
+    assert strict.classify(files[0], up="y").unknown
+    assert strict.classify(files[0], classes[::-1], up="y").unknown
+    assert not strict.classify(files[0], classes[:-1], up="y").unknown
+
+
 def test_a_head_keeps_the_views_that_it_was_fitted_on(models, base):
     model = models["linear"]
     assert model.with_settings(replace(SETTINGS, points=99)).settings.points == 99

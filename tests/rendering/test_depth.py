@@ -13,6 +13,7 @@ from reference import dense_depth, grey, mean_depth, zbuffer
 from clip2point.core.errors import OptionError
 from clip2point.core.registries import STYLES
 from clip2point.rendering import (
+    DepthScene,
     discs_numba,
     discs_torch,
     pointclip,
@@ -178,6 +179,7 @@ def test_arrays_give_arrays_and_tensors_tensors():
 
 
 def test_the_papers_size_is_the_default():
+    assert DepthScene(ball(), view_set("ring-2")).image_size == 224
     assert render_depth(ball(), "ring-2").shape == render_depth(ball(), "ring-2", image_size=224).shape
 
 

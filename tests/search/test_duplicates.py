@@ -139,7 +139,7 @@ def test_an_empty_library_has_none(filled):
     assert find_duplicates(filled([])) == []
 
 
-@pytest.mark.parametrize("options", [{"threshold": 0}, {"threshold": 1.1}, {"proportions": -0.1}])
+@pytest.mark.parametrize("options", [{"threshold": 0}, {"threshold": 1.1}, {"proportions": -0.1}, {"proportions": 1.1}])
 def test_invalid_options_are_refused(filled, options):
     with pytest.raises(OptionError, match="expected a cosine above 0"):
         find_duplicates(filled([entry("a", 0)]), **options)

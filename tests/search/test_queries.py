@@ -89,6 +89,12 @@ def test_labels_axis_and_seed_reach_the_shapes_of_a_query(model, files, library,
     ]
 
 
+def test_the_seed_draws_the_points_of_a_shape(model, files):
+    vectors = [embed_shapes(model, [files / "flat.off"], seed=seed) for seed in (0, 0, 7)]
+    np.testing.assert_array_equal(vectors[0], vectors[1])
+    assert not np.array_equal(vectors[0], vectors[2])
+
+
 def test_a_single_part_is_itself_and_what_is_unwanted_said_twice_counts_once(model, photo):
     np.testing.assert_allclose(embed_query(model, Query(images=(photo,))), embed_photos(model, [photo])[0], atol=1e-6)
     once, twice = (embed_query(model, Query(("chair",), ("lamp",) * count)) for count in (1, 2))

@@ -137,7 +137,15 @@ def test_a_subset_repeats_a_random_fraction_of_the_points(cloud):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("yaw", 181), ("tilt", -1), ("stretch", 0.5), ("noise", 1), ("scans", 1.5), ("scans", float("nan"))],
+    [
+        ("yaw", 181),
+        ("tilt", -1),
+        ("stretch", 0.5),
+        ("stretch", 4.5),
+        ("noise", 1),
+        ("scans", 1.5),
+        ("scans", float("nan")),
+    ],
 )
 def test_settings_out_of_range_are_refused(name, value):
     with pytest.raises(OptionError, match=f"{name} is .*: expected"):

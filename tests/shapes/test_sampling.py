@@ -69,6 +69,7 @@ def test_the_count_is_exact_and_the_seed_decides(method, count):
 
 def test_1024_points_are_drawn_unless_told():
     assert sample_points(UNEVEN).shape == (1024, 3)
+    np.testing.assert_array_equal(sample_points(UNEVEN), sample_points(UNEVEN, 1024, seed=0))
 
 
 def test_auto_samples_surfaces_of_meshes_and_takes_far_points_of_clouds():

@@ -52,6 +52,13 @@ def test_an_index_has_the_bytes_of_the_format(tmp_path):
     assert (tmp_path / INDEX).read_bytes() == text.encode()
 
 
+def test_an_entry_of_another_name_is_refused(index):
+    values = next(iter(index.shards.values())).to_dict()
+    assert ShardEntry.from_dict(values).to_dict() == values
+    with pytest.raises(ValueError, match="secrets"):
+        ShardEntry.from_dict({**values, "file": "secrets.txt"})
+
+
 def test_broken_models_count_as_done(index):
     assert (index.done, index.total) == (4, 6)
 

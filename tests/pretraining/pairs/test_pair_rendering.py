@@ -9,7 +9,7 @@ from PIL import Image
 from clip2point.core.errors import ShapeError
 from clip2point.data.pairs import PairInfo
 from clip2point.pretraining.pairs import SourceModel, open_source
-from clip2point.pretraining.pairs.pair_rendering import render_pair
+from clip2point.pretraining.pairs.pair_rendering import render_pair, report_crash
 from clip2point.rendering import shaded, view_set
 from clip2point.rendering.shaded import FIELD_OF_VIEW, render_color
 from clip2point.shapes import Mesh, Shape, sample_points, shape_from_points, to_unit_sphere
@@ -88,6 +88,12 @@ def test_both_sides_of_a_pair_line_up():
         for axis in (0, 1):
             ends = [np.flatnonzero(mask.any(axis=axis))[[0, -1]] for mask in (hit, solid)]
             np.testing.assert_allclose(*ends, atol=2)
+
+
+def test_a_crash_is_told_with_the_key_of_its_model():
+    found = report_crash(model(box, "heavy"))
+    assert (found.key, found.files) == ("heavy", {})
+    assert found.error.startswith("heavy: ended the process that rendered it")
 
 
 def test_broken_models_are_answers():

@@ -93,12 +93,15 @@ def test_splits_that_an_archive_does_not_have(path):
         open_dataset(f"npz:{path}", split="train")
 
 
-def test_a_cloud_with_nan_is_broken_and_the_others_are_not(path):
+def test_a_cloud_of_nan_is_broken_and_one_with_a_few_is_read_with_a_word(path):
     points = arrays()["points"]
-    points[1, 3, 0] = np.nan
+    points[0, 3, 0] = np.nan
+    points[1] = np.nan
     np.savez(path, **arrays(points=points))
     dataset = open_dataset(f"npz:{path}")
     assert len(dataset.sample(0)) == 1024
+    assert np.isfinite(dataset.sample(0)).all()
+    assert dataset.read(0).notes == ("1 of 16 points have NaN or infinite coordinates: left out",)
     with pytest.raises(Exception, match="000001"):
         dataset.read(1)
 

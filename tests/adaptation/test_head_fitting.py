@@ -56,8 +56,8 @@ def test_the_last_fit_learns_from_all_examples(examples, held_out):
     train, _ = split(examples, held_out)
     part = make_head("nearest-mean", found.adapted.head.options).fit(train, text, logit_scale=10.0)
     for name, tensor in whole.state.items():
-        assert torch.equal(found.adapted.head.state[name], tensor)
-    assert any(not torch.equal(tensor, part.state[name]) for name, tensor in whole.state.items())
+        assert np.array_equal(found.adapted.head.state[name], tensor)
+    assert any(not np.array_equal(tensor, part.state[name]) for name, tensor in whole.state.items())
 
 
 def test_what_is_chosen_is_chosen_by_a_head_that_has_not_seen_the_held_out_examples(examples, held_out):
@@ -81,7 +81,7 @@ def test_the_ood_threshold_comes_from_the_held_out_examples(examples, held_out):
     found = fit(examples, held_out).adapted.ood
     expected = fit_ood_detector(train, validation, text)
     assert found.threshold == expected.threshold
-    assert torch.equal(found.centroids, expected.centroids)
+    assert np.array_equal(found.centroids, expected.centroids)
     assert found.threshold != fit_ood_detector(train, train, text).threshold
 
 

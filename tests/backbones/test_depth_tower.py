@@ -21,7 +21,7 @@ KINDS = list(SIZES)
 @lru_cache
 def pocket_tensors():
     tensors = read_checkpoint(POCKET).tensors
-    return {name: tensors[name] for name in TENSORS}
+    return {name: torch.from_numpy(tensors[name]) for name in TENSORS}
 
 
 def make(request, kind, dtype="fp32"):

@@ -80,7 +80,7 @@ def test_models_give_the_same_answers(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HEADS)
 def test_heads_give_the_same_answers(name):
-    check_answers(name, 2e-5)  # they weigh differences of cosines by large factors
+    check_answers(name, 1e-4)  # small temperatures divide what float32 rounds off the scores
 
 
 def test_a_converted_model_keeps_its_adapter():

@@ -33,7 +33,9 @@ def test_it_minimises_the_penalised_multinomial_loss(classes, problem):
     head = LogisticRegression(c=2.0, path="depth").fit(examples, text[:classes], logit_scale=1.0)
     unit = inputs(examples.features.flatten(0, 1))
     labels = examples.labels.repeat(2)
-    weight, bias = (head.state[name].double().flatten(1 if name == "weight" else 0) for name in ("weight", "bias"))
+    weight, bias = (
+        torch.from_numpy(head.state[name]).double().flatten(1 if name == "weight" else 0) for name in ("weight", "bias")
+    )
     weight.requires_grad_(), bias.requires_grad_()
     loss = torch.nn.functional.cross_entropy(unit @ weight.T + bias, labels)
     (loss + weight.square().sum() / (2 * 2.0 * len(examples))).backward()

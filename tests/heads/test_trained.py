@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
@@ -7,7 +8,9 @@ from clip2point.core.errors import OptionError
 from clip2point.heads import DPA, GDPA, DPAHead, Examples, GDPAHead, GlobalView, InterView, make_head
 from clip2point.heads.calibration import rate_scores
 from clip2point.heads.head_options import GDPASettings
-from clip2point.heads.trained import Scorer, _find_best
+from clip2point.heads.network_training import Scorer
+from clip2point.heads.tensors import to_tensor
+from clip2point.heads.trained import _find_best
 
 QUICK = {"epochs": 8, "batch_size": 8, "lr": 1e-2}
 
@@ -20,7 +23,9 @@ def fit(name, problem, **options):
 def network(head, module):
     """A module with the weights of a head."""
     prefix = "network."
-    module.load_state_dict({k.removeprefix(prefix): v for k, v in head.state.items() if k.startswith(prefix)})
+    module.load_state_dict(
+        {k.removeprefix(prefix): to_tensor(v) for k, v in head.state.items() if k.startswith(prefix)}
+    )
     return module.eval()
 
 
@@ -57,8 +62,8 @@ def test_few_rounds_over_large_sets(problem):
     examples, text = problem
     one = fit("dpa", problem, epochs=2)  # of 3 steps each, as batches of 8 go into 30
     cut = make_head("dpa", {**QUICK, "epochs": 100, "steps": 7}).fit(examples, text, logit_scale=10.0)
-    for name, tensor in cut.state.items():
-        assert_close(tensor, one.state[name])
+    for name, values in cut.state.items():
+        np.testing.assert_allclose(values, one.state[name], rtol=1e-5, atol=1e-6)
 
 
 def test_the_lean_that_validation_prefers(problem):
@@ -103,7 +108,7 @@ def test_scale_and_zero_shot_logits(problem):
     blended.load_state(plain.state)
     zero_shot = make_head("zero-shot").fit(examples, text, logit_scale=10.0)
     assert_close(blended.scores(examples.unaugmented), scores + 0.5 * zero_shot.scores(examples.unaugmented))
-    assert fit("dpa", problem, scale="learned").state["log_scale"].exp() != pytest.approx(1 / 0.07)
+    assert fit("dpa", problem, scale="learned").state["log_scale"] != pytest.approx(np.log(1 / 0.07))
 
 
 def test_gates_sum_to_one(problem):
@@ -132,7 +137,7 @@ def test_every_copy_is_seen(problem):
     one = Examples(examples.features[:1], examples.labels)
     first, both = (fit("dpa", (given, text)) for given in (one, examples))
     means = [head.state["network.depth.view_norm.running_mean"] for head in (first, both)]
-    assert not torch.allclose(*means)
+    assert not np.allclose(*means)
 
 
 def test_a_last_batch_of_one_shape_is_left_out(problem):
@@ -156,7 +161,7 @@ def test_the_loss_of_gdpa_weighs_both_paths(problem):
 
 def test_a_learned_scale_begins_where_that_of_clip_does(problem):
     head = fit("dpa", problem, scale="learned", epochs=1, lr=1e-9, weight_decay=0)
-    assert head.state["log_scale"].exp().item() == pytest.approx(1 / 0.07, rel=1e-5)
+    assert np.exp(head.state["log_scale"]) == pytest.approx(1 / 0.07, rel=1e-5)
 
 
 def test_accuracy_ranks_before_cross_entropy():
@@ -166,4 +171,4 @@ def test_accuracy_ranks_before_cross_entropy():
     (first, second), (one, other) = rate_scores(torch.stack([cautious, accurate]), labels)
     assert first < second
     assert one < other
-    assert _find_best([cautious, accurate], labels) == 1
+    assert _find_best([cautious.numpy(), accurate.numpy()], labels) == 1

@@ -93,7 +93,7 @@ def test_round_trip(models, files, tmp_path, name):
     assert (loaded.adapted.classes, loaded.adapted.temperature, loaded.adapted.threshold) == (CLASSES, 0.5, 0.9)
     assert loaded.adapted.record == {"shapes": 12}
     assert loaded.adapted.ood.threshold == -1
-    assert torch.equal(loaded.adapted.ood.centroids, models[name].adapted.ood.centroids)
+    assert np.array_equal(loaded.adapted.ood.centroids, models[name].adapted.ood.centroids)
     assert loaded.adapted.head.options == models[name].adapted.head.options
     assert {path.name for path in (tmp_path / "mine").iterdir()} == {"config.json", "model.safetensors"}
     again, first = loaded.classify(files[0], up="y"), models[name].classify(files[0], up="y")
@@ -184,7 +184,7 @@ def test_folders_of_release_0_1_are_loaded(models, folder, tmp_path, files):
     rewrite(folder, rename)
     model = clip2point.load(folder)
     assert model.adapted.ood.threshold == -1
-    assert torch.equal(model.adapted.ood.centroids, models["nearest-mean"].adapted.ood.centroids)
+    assert np.array_equal(model.adapted.ood.centroids, models["nearest-mean"].adapted.ood.centroids)
     rewrite(folder, lambda tensors, config: (tensors.pop("familiar_classes"), config["head"].pop("least_familiarity")))
     model = clip2point.load(folder)
     assert model.adapted.ood is None
@@ -296,7 +296,7 @@ def set_head(**entries):
         (lambda t, c: t.update({"head.foot": torch.ones(1)}), "foot"),
         (lambda t, c: t.update({"foot": torch.ones(1)}), "the tensor 'foot' is not part of a head"),
         (lambda t, c: t.update({"head.means": t["head.means"][..., :-1]}), "does not read features"),
-        (lambda t, c: t.update({name: tensor * float("nan") for name, tensor in t.items()}), "not finite"),
+        (lambda t, c: t.update({name: np.full_like(values, np.nan) for name, values in t.items()}), "not finite"),
         (lambda t, c: c.update(classes=["chair", "table"]), "for 2 classes"),
         (lambda t, c: c.update(classes=["chair", "chair", "lamp"]), "the label 'chair' is repeated"),
         (lambda t, c: c.update(classes=["chair", " table", "lamp"]), "names without blanks around them"),

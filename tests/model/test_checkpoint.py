@@ -1,10 +1,13 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from clip2point.core.errors import ModelError
+from clip2point.core.files import sha256
 from clip2point.model.checkpoint import check_tensors, is_checkpoint, read_checkpoint, write_checkpoint
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(4)}
@@ -26,9 +29,29 @@ def test_round_trip(folder):
     checkpoint = read_checkpoint(folder)
     assert checkpoint.config["note"] == "größer"
     assert checkpoint.tensors.keys() == TENSORS.keys()
-    assert all(torch.equal(checkpoint.tensors[name], TENSORS[name]) for name in TENSORS)
+    assert all(np.array_equal(checkpoint.tensors[name], TENSORS[name]) for name in TENSORS)
     check_tensors(checkpoint, SHAPES)
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_half_precision_is_read_and_written(tmp_path):
+    tensors = {"a": torch.randn(3, 4), "b": torch.randn(5), "c": torch.arange(3), "d": torch.tensor(2.0)}
+    write_checkpoint(tmp_path, {**tensors, "a": tensors["a"].half()}, {})
+    found = read_checkpoint(tmp_path).tensors
+    assert {name: (str(values.dtype), values.shape) for name, values in found.items()} == {
+        "a": ("float16", (3, 4)),
+        "b": ("float32", (5,)),
+        "c": ("int64", (3,)),
+        "d": ("float32", ()),
+    }
+    path = tmp_path / "model.safetensors"
+    save_file({**tensors, "a": tensors["a"].bfloat16(), "b": tensors["b"].bfloat16()}, path)
+    edit(tmp_path, sha256=sha256(path))
+    found = read_checkpoint(tmp_path).tensors
+    assert np.array_equal(found["a"], tensors["a"].bfloat16().float())
+    assert np.array_equal(found["b"], tensors["b"].bfloat16().float())
+    assert np.array_equal(found["c"], [0, 1, 2])
+    assert found["a"].dtype == np.float32
 
 
 def test_others_may_read_it(folder):

@@ -9,15 +9,15 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn.functional import cross_entropy
 
 from clip2point.adaptation.adapt_settings import AUTO, AdaptSettings
+from clip2point.core.arrays import softmax, to_array
 from clip2point.core.errors import DataError, OptionError
 from clip2point.core.registries import HEADS
 from clip2point.core.version import __version__
 from clip2point.data.splits import draw_fifth
+from clip2point.heads.calibration import log_softmax
 from clip2point.heads.examples import Examples
 from clip2point.heads.metrics import Metrics, measure_predictions
 from clip2point.heads.ood import fit_ood_detector
@@ -121,10 +121,10 @@ def fit_head(
     """
     _check(examples, classes, held_out, settings.head)
     base = model.without_head()
-    text = base.class_features(classes).cpu()
+    text = to_array(base.class_features(classes))
     fit = FitSettings(base.backbone.logit_scale, settings.seed, settings.target)
-    train = examples.take(torch.from_numpy(np.flatnonzero(~held_out)))
-    validation = examples.take(torch.from_numpy(np.flatnonzero(held_out))) if held_out.any() else None
+    train = examples.take(np.flatnonzero(~held_out))
+    validation = examples.take(np.flatnonzero(held_out)) if held_out.any() else None
     if settings.head == AUTO and validation is not None:
         found = adapt_best(list(HEADS.built_in), train, validation, text, fit)
     else:
@@ -150,7 +150,7 @@ def fit_head(
 
 def _check(examples: Examples, classes: Sequence[str], held_out: NDArray[np.bool_], head: str) -> None:
     """Make sure that every class can be learned and, if the head is to be chosen, validated."""
-    counts = np.bincount(examples.labels.numpy()[~held_out], minlength=len(classes))
+    counts = np.bincount(to_array(examples.labels)[~held_out], minlength=len(classes))
     if not counts.all():
         raise DataError(
             f"the class {classes[int(counts.argmin())]!r} has no example that can be learned from: add some, or remove "
@@ -169,14 +169,14 @@ def _check(examples: Examples, classes: Sequence[str], held_out: NDArray[np.bool
 
 def _measure(found: FittedHead, examples: Examples, classes: Sequence[str]) -> HeadValidation:
     """Measure a head on examples that it has not seen."""
-    labels = examples.labels
-    scores = found.head.scores(examples.unaugmented).double() / found.temperature
-    confidence, answers = scores.softmax(-1).max(-1)
-    covered = confidence >= (found.threshold or 0.0)
-    correct = (answers == labels)[covered].double()
+    labels = to_array(examples.labels)
+    scores = found.head.scores(to_array(examples.unaugmented)).astype(np.float64) / found.temperature
+    probabilities = softmax(scores)
+    covered = probabilities.max(-1) >= (found.threshold or 0.0)
+    correct = (probabilities.argmax(-1) == labels)[covered]
     return HeadValidation(
-        metrics=measure_predictions(scores.softmax(-1).numpy(), labels.numpy(), classes),
-        cross_entropy=cross_entropy(scores, labels).item(),
-        coverage=covered.double().mean().item(),
-        accuracy_at_coverage=correct.mean().item() if covered.any() else None,
+        metrics=measure_predictions(probabilities, labels, classes),
+        cross_entropy=float(-log_softmax(scores)[np.arange(len(labels)), labels].mean()),
+        coverage=float(covered.mean()),
+        accuracy_at_coverage=float(correct.mean()) if covered.any() else None,
     )

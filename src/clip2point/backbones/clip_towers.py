@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from clip2point.backbones.clip_names import to_openai_names, to_tower_names
-from clip2point.backbones.depth_tower import check_tensors
+from clip2point.backbones.depth_tensors import check_tensors
 from clip2point.backbones.transformers_towers import TextTower, VisionTower
 from clip2point.core.errors import ModelError
 

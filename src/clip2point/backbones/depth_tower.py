@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from clip2point.backbones.depth_tensors import check_tensors
 from clip2point.core.errors import ModelError, OptionError
 
 
@@ -93,33 +94,3 @@ def check_image_size(wanted: int | None, own: int, owner: str) -> None:
     """
     if wanted not in (None, own):
         raise OptionError(f"image size {wanted} of the depth tower: {owner} takes {own} pixels only")
-
-
-def check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], owner: str) -> None:
-    """Make sure that exactly the expected tensors are there.
-
-    Args:
-        tensors: Tensors by name.
-        expected: Shapes by name.
-        owner: Name of what they belong to, for messages.
-
-    Raises:
-        ModelError: If a tensor is missing, unexpected, misshapen or not finite; the message names it.
-
-    Examples:
-        >>> check_tensors({"weight": torch.zeros(2, 3)}, {"weight": (2, 3)}, "head")
-        >>> check_tensors({"weight": torch.zeros(2, 3)}, {"weight": (3, 2)}, "head")
-        Traceback (most recent call last):
-        clip2point.core.errors.ModelError: head: the tensor 'weight' has shape [2, 3], expected [3, 2]
-    """
-    if missing := sorted(expected.keys() - tensors.keys()):
-        raise ModelError(f"{owner}: the tensor {missing[0]!r} is missing ({len(missing)} in all)")
-    if extra := sorted(tensors.keys() - expected.keys()):
-        raise ModelError(f"{owner}: the tensor {extra[0]!r} is not part of this model ({len(extra)} in all)")
-    for name, shape in expected.items():
-        if tuple(tensors[name].shape) != tuple(shape):
-            raise ModelError(
-                f"{owner}: the tensor {name!r} has shape {list(tensors[name].shape)}, expected {list(shape)}"
-            )
-        if not tensors[name].isfinite().all():
-            raise ModelError(f"{owner}: the tensor {name!r} has values that are not finite")

@@ -1,10 +1,12 @@
-"""Lazy packages: public names that are imported when they are first used."""
+"""Lazy imports: public names when they are first used, and optional dependencies."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
+
+from clip2point.core.errors import OptionError
 
 
 def lazy_attributes(package: str, places: Mapping[str, tuple[str, ...]]) -> Callable[[str], Any]:
@@ -27,3 +29,26 @@ def lazy_attributes(package: str, places: Mapping[str, tuple[str, ...]]) -> Call
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return find
+
+
+def require(module: str, extra: str, purpose: str) -> Any:
+    """Import a module of an optional dependency.
+
+    Args:
+        module: Name of the module.
+        extra: Extra of the distribution that installs it.
+        purpose: Phrase for what needs it, as the subject of the message.
+
+    Raises:
+        OptionError: The module is not installed; the message says how to install it.
+
+    Examples:
+        >>> require("json", "train", "this").__name__
+        'json'
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
+        raise OptionError(f"{purpose} needs {module}: run pip install 'clip2point[{extra}]'") from None

@@ -30,6 +30,7 @@ from clip2point.heads.head_registry import grid, make_head, make_point_classifie
 from clip2point.heads.metrics import measure_predictions
 from clip2point.heads.point_classifier import PointClassifier
 from clip2point.heads.selection import FitSettings, adapt_head, refit_head
+from clip2point.heads.tensors import to_tensor
 from clip2point.model import Recogniser, view_cosines
 
 #: Number to raise whenever fitting or measuring gives other figures than before.
@@ -189,7 +190,9 @@ class Task:
         """Hashes of everything that heads read."""
         sets = {"train": self.train, "validation": self.validation, "test": self.test}
         hashes = {
-            name: hash_tensors([("features", found.examples.features), ("labels", found.examples.labels)])
+            name: hash_tensors(
+                [("features", to_tensor(found.examples.features)), ("labels", to_tensor(found.examples.labels))]
+            )
             for name, found in sets.items()
         }
         return {**hashes, "text": hash_tensors([("text", self.text)])}
@@ -203,7 +206,7 @@ def fit_zero_shot(model: Recogniser, test: ViewFeatures) -> Fit:
         test: Shapes to measure on.
     """
     text = model.class_features(test.sampled.classes).cpu()
-    cosines = view_cosines(test.examples.unaugmented[:, PATHS.index("depth")], text).mean(1)
+    cosines = view_cosines(to_tensor(test.examples.unaugmented)[:, PATHS.index("depth")], text).mean(1)
     record = {
         "options": {},
         "temperature": 1.0,
@@ -243,7 +246,7 @@ def _make_fit(head: str, draw: Draw, record: dict[str, Any], probabilities: Floa
 
 def _score(head: Head, examples: Examples) -> Tensor:
     """Scores [N, C] of the unaugmented shapes."""
-    return torch.cat([head.scores(block) for block in examples.unaugmented.split(_CHUNK)])
+    return torch.cat([head.scores(block) for block in to_tensor(examples.unaugmented).split(_CHUNK)])
 
 
 def _to_confidences(scores: Tensor, temperature: float) -> Float32:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clip2point.core.arrays import to_array
 from clip2point.core.progress import Progress
 from clip2point.data import Dataset, SampledDataset
 from clip2point.features.view_features import extract_features
@@ -51,14 +52,15 @@ def run_zero_shot(model: Recogniser, dataset: Dataset, seed: int, progress: Prog
     if model.adapted is not None:
         model.adapted.check_labels(dataset.classes)
         found = extract_features(model, dataset, seed=seed, progress=progress)
-        answers = model.adapted.scores(found.examples.unaugmented, dataset.classes, model.class_features)
-        return Run(seed, found.sampled, model.adapted.confidences(answers).numpy())
+        features = to_array(found.examples.unaugmented)
+        answers = model.adapted.scores(features, dataset.classes, model.class_features)
+        return Run(seed, found.sampled, model.adapted.confidences(answers))
     found = extract_features(model, dataset, seed=seed, paths=("depth",), progress=progress)
-    features = found.of_path("depth")
+    of_depth = found.of_path("depth")
     text = model.class_features(dataset.classes).cpu()
     blocks = []
-    for start in range(0, len(features), _CHUNK):
-        views = torch.from_numpy(np.array(features[start : start + _CHUNK]))
+    for start in range(0, len(of_depth), _CHUNK):
+        views = torch.from_numpy(np.array(of_depth[start : start + _CHUNK]))
         scores = view_cosines(views, text).mean(1).double()
         blocks.append((scores * model.backbone.logit_scale).softmax(-1).numpy())
     return Run(seed, found.sampled, np.concatenate(blocks))

@@ -5,17 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-import torch
-from torch import Tensor
-from torch.nn.functional import normalize
+import numpy as np
 
 from clip2point.backbones import PATHS
-from clip2point.backbones.depth_tower import check_tensors
+from clip2point.backbones.depth_tensors import check_tensors, type_name
+from clip2point.core.arrays import Container, Float32, match_container, normalize_rows, to_array
 from clip2point.core.errors import ModelError, OptionError, reason
 from clip2point.heads.examples import Examples
 from clip2point.heads.head_options import HeadSettings, PathChoice, make_settings
+
+if TYPE_CHECKING:
+    from clip2point.core.arrays import Array
 
 AnyHead = TypeVar("AnyHead", bound="Head")
 
@@ -29,14 +31,15 @@ class Head(ABC):
     """From view features to class scores.
 
     A head is its options and its state: another head of the same kind with the same options and state gives the same
-    scores. Tensors are on the CPU.
+    scores. Features may come as arrays or as tensors. Heads of this package answer in NumPy; those of plug-ins may
+    compute with PyTorch's tensors, on the CPU.
 
     Args:
         options: Options by name; fields of ``settings_type``.
 
     Attributes:
         settings: The options.
-        state: Tensors by name, all that fitting found. Empty before ``fit``.
+        state: Arrays by name, or tensors where ``on_arrays`` is false: all that fitting found. Empty before ``fit``.
 
     Raises:
         OptionError: If the head has no such option, or a value makes no sense.
@@ -44,6 +47,8 @@ class Head(ABC):
 
     #: Name in commands, reports and model folders.
     name: ClassVar[str]
+    #: Whether state, ``fit_state``, ``score_batch`` and ``extend_state`` are of NumPy arrays instead of tensors.
+    on_arrays: ClassVar[bool] = False
     #: Whether words are enough for a class, so that any others can be scored without another fit.
     words: ClassVar[bool] = False
     #: Whether a class without an example leaves nothing to recognise it by.
@@ -59,14 +64,14 @@ class Head(ABC):
 
     def __init__(self, **options: Any) -> None:
         self.settings = make_settings(self.settings_type, self.name, options)
-        self.state: dict[str, Tensor] = {}
+        self.state: dict[str, Any] = {}
 
     @property
     def options(self) -> dict[str, Any]:
         """All options, as JSON types; keywords of the constructor."""
         return asdict(self.settings)
 
-    def fit(self: AnyHead, examples: Examples, text_features: Tensor, *, logit_scale: float, seed: int = 0) -> AnyHead:
+    def fit(self: AnyHead, examples: Examples, text_features: Array, *, logit_scale: float, seed: int = 0) -> AnyHead:
         """Learn from labelled examples.
 
         Args:
@@ -82,35 +87,50 @@ class Head(ABC):
             OptionError: If examples and text features do not belong together, a label is out of range, a value is not
                 finite, a class that the head can know from examples alone has none, or there are too few.
         """
-        examples = Examples(examples.features.detach(), examples.labels)
-        _check_examples(examples, text_features)
+        examples, text = examples.to_arrays(), to_array(text_features)
+        _check_examples(examples, text)
         if not 0 < logit_scale < float("inf"):
             raise OptionError(f"a logit scale of {logit_scale}: expected a number above 0")
-        self._check_all_classes(examples, len(text_features))
-        # Features of towers may be inference tensors, which cannot be trained on.
-        with torch.inference_mode(False), torch.no_grad():
-            scale = torch.tensor(float(logit_scale))
-            state = self.fit_state(examples, normalize(text_features.float(), dim=-1), scale, seed)
-        self.state = {name: tensor.detach().contiguous() for name, tensor in state.items()}
+        self._check_all_classes(examples, len(text))
+        unit, scale = normalize_rows(text.astype(np.float32)), np.array(logit_scale, np.float32)
+        if self.on_arrays:
+            state = self.fit_state(examples, unit, scale, seed)
+            self.state = {name: np.asarray(values, order="C") for name, values in state.items()}
+        else:
+            from clip2point.heads.tensors import call_with_tensors
+
+            state = call_with_tensors(self.fit_state, examples, unit, scale, seed)
+            self.state = {name: tensor.detach().contiguous() for name, tensor in state.items()}
         return self
 
-    @torch.no_grad()
-    def scores(self, features: Tensor) -> Tensor:
+    def scores(self, features: Container) -> Container:
         """Return class scores; softmax(scores / temperature) is the confidence.
 
         Args:
             features: [N, P, V, D] view features of N shapes, any length; views as in training, paths as in ``PATHS``.
 
         Returns:
-            [N, C] float32, the largest for the most probable class.
+            [N, C] float32, the largest for the most probable class, in the container of the features.
 
         Raises:
             OptionError: If the head was not fitted, or the features have another shape.
         """
         self.check_features(features)
-        return torch.cat([self.score_batch(block.float()) for block in features.split(_BATCH_SIZE)])
+        values = to_array(features)
+        starts = range(0, max(1, len(values)), _BATCH_SIZE)
+        blocks = (values[start : start + _BATCH_SIZE].astype(np.float32, copy=False) for start in starts)
+        return match_container(np.concatenate([self._score(block) for block in blocks]), features)
 
-    def with_classes(self: AnyHead, text_features: Tensor, examples: Examples | None = None) -> AnyHead:
+    def _score(self, features: Float32) -> Float32:
+        """Return the scores of a batch, whatever the head computes with."""
+        if self.on_arrays:
+            found: Float32 = self.score_batch(features)
+            return found
+        from clip2point.heads.tensors import call_with_tensors
+
+        return to_array(call_with_tensors(self.score_batch, features))
+
+    def with_classes(self: AnyHead, text_features: Array, examples: Examples | None = None) -> AnyHead:
         """Return a head that knows more classes; the scores of those that it knows already stay as they are.
 
         Args:
@@ -123,11 +143,14 @@ class Head(ABC):
         Raises:
             OptionError: If the head cannot take new classes, lacks examples of one, or these do not fit.
         """
-        text = self._normalize_text(text_features)
-        with torch.no_grad():
-            return self.with_state(self.extend_state(text, examples))
+        text, new = self._normalize_text(text_features), examples and examples.to_arrays()
+        if self.on_arrays:
+            return self.with_state(self.extend_state(text, new))
+        from clip2point.heads.tensors import call_with_tensors
 
-    def with_words(self: AnyHead, text_features: Tensor) -> AnyHead:
+        return self.with_state(call_with_tensors(self.extend_state, text, new))
+
+    def with_words(self: AnyHead, text_features: Array) -> AnyHead:
         """Return a head that answers among other classes than it was fitted on, by their names alone.
 
         Args:
@@ -138,7 +161,7 @@ class Head(ABC):
         """
         if not self.words:
             raise OptionError(f"{self.name} knows classes by examples: it answers among those that it was fitted on")
-        return self.with_state({"text": self._normalize_text(text_features)})
+        return self.with_state(self._take({"text": self._normalize_text(text_features)}))
 
     def tune(self: AnyHead, examples: Examples, fixed: Collection[str] = ()) -> AnyHead:
         """Return the same fitted head with those options that scoring alone reads at their best on examples.
@@ -152,7 +175,7 @@ class Head(ABC):
         """
         return self
 
-    def load_state(self: AnyHead, state: Mapping[str, Tensor]) -> AnyHead:
+    def load_state(self: AnyHead, state: Mapping[str, Array]) -> AnyHead:
         """Take over a state.
 
         Args:
@@ -164,22 +187,34 @@ class Head(ABC):
         Raises:
             ModelError: If a tensor is missing, unexpected, misshapen, of another type or not finite; it is named.
         """
-        state = {self.former_state_names.get(name, name): tensor for name, tensor in state.items()}
+        state = self._take({self.former_state_names.get(name, name): tensor for name, tensor in state.items()})
         try:
             shapes = self.derive_shapes(state)
-        except RuntimeError as error:  # sizes that no tensor can have
+        except (RuntimeError, OverflowError) as error:  # sizes that no tensor can have
             raise ModelError(f"head {self.name}: {reason(error)}") from error
         check_tensors(state, shapes, f"head {self.name}")
         for name, tensor in state.items():
-            expected = torch.int64 if name.endswith("num_batches_tracked") else torch.float32
-            if tensor.dtype != expected:
-                raise ModelError(f"head {self.name}: the tensor {name!r} is in {tensor.dtype}, expected {expected}")
+            expected = "int64" if name.endswith("num_batches_tracked") else "float32"
+            if type_name(tensor) != expected:
+                raise ModelError(
+                    f"head {self.name}: the tensor {name!r} is in {type_name(tensor)}, expected {expected}"
+                )
         self.state = state
         return self
 
+    def _take(self, state: Mapping[str, Array]) -> dict[str, Any]:
+        """Return a state as what this head computes with."""
+        if self.on_arrays:
+            return {name: to_array(values) for name, values in state.items()}
+        from clip2point.heads.tensors import to_tensor
+
+        return {name: to_tensor(values) for name, values in state.items()}
+
     @abstractmethod
-    def fit_state(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
+    def fit_state(self, examples: Examples, text: Any, logit_scale: Any, seed: int) -> dict[str, Any]:
         """Learn a state from checked examples; called by ``fit`` without gradients.
+
+        All is of arrays, or of tensors where ``on_arrays`` is false.
 
         Args:
             examples: Labelled view features.
@@ -188,15 +223,15 @@ class Head(ABC):
             seed: Seed of everything random.
 
         Returns:
-            All that ``score_batch`` needs, as float32 tensors by name.
+            All that ``score_batch`` needs, in float32, by name.
         """
 
     @abstractmethod
-    def score_batch(self, features: Tensor) -> Tensor:
-        """Return the scores [N, C] of checked view features [N, P, V, D]."""
+    def score_batch(self, features: Any) -> Any:
+        """Return the scores [N, C] of checked view features [N, P, V, D], arrays or tensors as for ``fit_state``."""
 
     @abstractmethod
-    def derive_shapes(self, state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    def derive_shapes(self, state: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         """Return the shape that each tensor of a state must have, by name.
 
         A state from a file is held against it, so sizes are read with ``read_shape`` from as few tensors as possible.
@@ -207,8 +242,8 @@ class Head(ABC):
     def feature_sizes(self) -> tuple[int | None, int]:
         """V, or None for any, and D of the view features that the head was fitted on."""
 
-    def extend_state(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
-        """Return the tensors of the state that change with M more classes; called without gradients.
+    def extend_state(self, text: Any, examples: Examples | None) -> dict[str, Any]:
+        """Return what changes in the state with M more classes, arrays or tensors as for ``fit_state``.
 
         Args:
             text: Unit text features [M, D] of the names of the new classes.
@@ -219,17 +254,17 @@ class Head(ABC):
         """
         raise OptionError(f"{self.name} cannot take new classes: fit it again on the examples of all classes")
 
-    def with_state(self: AnyHead, changes: Mapping[str, Tensor], **options: Any) -> AnyHead:
+    def with_state(self: AnyHead, changes: Mapping[str, Any], **options: Any) -> AnyHead:
         """Return a head of this kind with changes of its state and options."""
         other = type(self)(**{**self.options, **options})
         other.state = {**self.state, **changes}
         return other
 
-    def read_shape(self, state: Mapping[str, Tensor], name: str, dimensions: int) -> torch.Size:
+    def read_shape(self, state: Mapping[str, Any], name: str, dimensions: int) -> tuple[int, ...]:
         """Return the shape of a tensor of a state; ModelError unless it has that many dimensions, none of them 0."""
         if name not in state:
             raise ModelError(f"head {self.name}: the tensor {name!r} is missing")
-        shape = state[name].shape
+        shape = tuple(state[name].shape)
         if len(shape) != dimensions or 0 in shape:
             raise ModelError(
                 f"head {self.name}: the tensor {name!r} has shape {list(shape)}, expected {dimensions} dimensions, "
@@ -237,7 +272,7 @@ class Head(ABC):
             )
         return shape
 
-    def read_views_shape(self, state: Mapping[str, Tensor], name: str, path: PathChoice) -> torch.Size:
+    def read_views_shape(self, state: Mapping[str, Any], name: str, path: PathChoice) -> tuple[int, ...]:
         """Return the shape [*, V', D] of a tensor that is compared with view features of a path; else ModelError."""
         shape = self.read_shape(state, name, 3)
         if path == "both" and shape[1] % len(PATHS):
@@ -248,7 +283,7 @@ class Head(ABC):
         if not self.state:
             raise OptionError(f"{self.name} was not fitted yet: call fit first")
 
-    def check_features(self, features: Tensor) -> None:
+    def check_features(self, features: Array) -> None:
         """Raise OptionError unless the head was fitted on view features of this shape."""
         self._check_fitted()
         views, dim = self.feature_sizes
@@ -258,17 +293,18 @@ class Head(ABC):
                 f"expected view features [N, {len(PATHS)}, {views or 'V'}, {dim}], got {list(features.shape)}"
             )
 
-    def _normalize_text(self, text_features: Tensor) -> Tensor:
+    def _normalize_text(self, text_features: Array) -> Float32:
         """Return unit text features [M, D] of classes for a fitted head; OptionError if they do not fit."""
         self._check_fitted()
         dim = self.feature_sizes[1]
         if text_features.ndim != 2 or text_features.shape[1] != dim or not len(text_features):
             raise OptionError(f"expected text features [C, {dim}], got {list(text_features.shape)}")
-        if not text_features.isfinite().all():
+        text = to_array(text_features).astype(np.float32)
+        if not np.isfinite(text).all():
             raise OptionError("text features have values that are not finite")
-        return normalize(text_features.float(), dim=-1)
+        return normalize_rows(text)
 
-    def check_new_examples(self, examples: Examples | None, text: Tensor) -> Examples:
+    def check_new_examples(self, examples: Examples | None, text: Array) -> Examples:
         """Return the examples of new classes once checked; OptionError if there are none or they do not fit."""
         if examples is None:
             raise OptionError(f"{self.name} knows classes by examples: give some of each new class")
@@ -278,7 +314,7 @@ class Head(ABC):
         return examples
 
     def _check_all_classes(self, examples: Examples, classes: int) -> None:
-        counts = examples.labels.bincount(minlength=classes)
+        counts = np.bincount(to_array(examples.labels), minlength=classes)
         if self.needs_all_classes and not counts.all():
             raise OptionError(
                 f"class {int(counts.argmin())} of {classes} (counted from 0) has no example: "
@@ -292,36 +328,49 @@ class WordHead(Head):
     words = True
     needs_all_classes = False
 
-    def extend_state(self, text: Tensor, examples: Examples | None) -> dict[str, Tensor]:
+    def extend_state(self, text: Any, examples: Examples | None) -> dict[str, Any]:
         """Return the unit text features of all classes; examples are not looked at."""
-        return {"text": torch.cat([self.state["text"], text])}
+        return self._take({"text": np.concatenate([to_array(self.state["text"]), to_array(text)])})
 
 
-def unit_views(features: Tensor, path: PathChoice) -> Tensor:
-    """Select the views of one path, or of both as twice as many views, and make them unit.
+def select_views(features: Container, path: PathChoice) -> Container:
+    """Select the views of one path, or of both as twice as many views.
 
     Args:
-        features: [..., P, V, D] view features, any length.
+        features: [..., P, V, D] view features, an array or a tensor.
         path: One of ``PATHS``, or "both".
 
     Returns:
-        [..., V', D] float32 unit features.
+        [..., V', D] in the same container.
 
     Examples:
-        >>> import torch
-        >>> list(unit_views(torch.randn(5, 2, 6, 8), "both").shape)
-        [5, 12, 8]
+        >>> select_views(np.ones((5, 2, 6, 8)), "both").shape
+        (5, 12, 8)
     """
-    chosen = features.flatten(-3, -2) if path == "both" else features[..., PATHS.index(path), :, :]
-    return normalize(chosen.float(), dim=-1)
+    if path == "both":
+        *rest, paths, views, dim = features.shape
+        return features.reshape((*rest, paths * views, dim))
+    return features[..., PATHS.index(path), :, :]
 
 
-def flatten_views(unit: Tensor) -> Tensor:
+def unit_views(features: Float32, path: PathChoice) -> Float32:
+    """Select views as ``select_views`` does, and make them unit, in float32.
+
+    Examples:
+        >>> unit_views(np.full((1, 2, 3, 4), 7.0), "depth")[0, 0].tolist()
+        [0.5, 0.5, 0.5, 0.5]
+    """
+    return normalize_rows(select_views(features, path).astype(np.float32, copy=False))
+
+
+def flatten_views(unit: Float32) -> Float32:
     """Concatenate the unit view features [..., V, D] of each shape into one unit vector [..., V * D].
 
     The product of two such vectors is the mean cosine of the views of two shapes.
     """
-    return unit.flatten(-2) / unit.shape[-2] ** 0.5
+    *rest, views, dim = unit.shape
+    flat: Float32 = unit.reshape((*rest, views * dim))
+    return flat / np.sqrt(views, dtype=np.float32)
 
 
 def count_views(path: PathChoice, chosen: int) -> int:
@@ -329,24 +378,34 @@ def count_views(path: PathChoice, chosen: int) -> int:
     return chosen // len(PATHS) if path == "both" else chosen
 
 
-def mean_cosines(unit: Tensor, text: Tensor) -> Tensor:
+def mean_cosines(unit: Float32, text: Float32) -> Float32:
     """Return cosines [..., C] with unit text features [C, D], averaged over unit view features [..., V, D]."""
-    return unit.mean(-2) @ text.T
+    cosines: Float32 = unit.mean(-2) @ text.T
+    return cosines
 
 
-def _check_examples(examples: Examples, text_features: Tensor) -> None:
+def one_hot(labels: Array, classes: int) -> Float32:
+    """Return float32 rows [N, C] with a one at each of the labels [N].
+
+    Examples:
+        >>> one_hot(np.array([1, 0]), 2).tolist()
+        [[0.0, 1.0], [1.0, 0.0]]
+    """
+    rows: Float32 = np.eye(classes, dtype=np.float32)[to_array(labels)]
+    return rows
+
+
+def _check_examples(examples: Examples, text_features: Array) -> None:
     """Raise OptionError unless examples and classes belong together."""
-    features, labels = examples.features, examples.labels
-    if features.shape[2] != len(PATHS) or text_features.ndim != 2 or features.shape[-1] != text_features.shape[-1]:
+    features, labels, text = (to_array(values) for values in (examples.features, examples.labels, text_features))
+    if features.shape[2] != len(PATHS) or text.ndim != 2 or features.shape[-1] != text.shape[-1]:
         raise OptionError(
             f"expected view features [K, N, {len(PATHS)}, V, D] and text features [C, D], got "
-            f"{list(features.shape)} and {list(text_features.shape)}"
+            f"{list(features.shape)} and {list(text.shape)}"
         )
-    if 0 in features.shape or 0 in text_features.shape:
+    if 0 in features.shape or 0 in text.shape:
         raise OptionError("nothing to learn from: expected at least one example and one class")
-    if labels.min() < 0 or labels.max() >= len(text_features):
-        raise OptionError(
-            f"labels from {int(labels.min())} to {int(labels.max())}: expected 0 to {len(text_features) - 1}"
-        )
-    if not (features.isfinite().all() and text_features.isfinite().all()):
+    if labels.min() < 0 or labels.max() >= len(text):
+        raise OptionError(f"labels from {int(labels.min())} to {int(labels.max())}: expected 0 to {len(text) - 1}")
+    if not (np.isfinite(features).all() and np.isfinite(text).all()):
         raise OptionError("view or text features have values that are not finite")

@@ -5,13 +5,16 @@ Both are found on labelled shapes that the scores were not learned from.
 
 from __future__ import annotations
 
-import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
-from torch.nn.functional import one_hot
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from clip2point.core.arrays import softmax, to_array
 from clip2point.core.errors import OptionError
+
+if TYPE_CHECKING:
+    from clip2point.core.arrays import Array
 
 #: Smallest and largest temperature, as multiples of the standard deviation of the scores of a shape: at the one, the
 #: best class nearly always has all the confidence, at the other, every class has about the same.
@@ -21,7 +24,7 @@ _HALVINGS = 30  # bisection steps of the temperature's logarithm, far below the 
 Float64 = NDArray[np.float64]
 
 
-def fit_temperature(scores: Tensor, labels: Tensor) -> float:
+def fit_temperature(scores: Array, labels: Array) -> float:
     """Find the temperature T for which softmax(scores / T) has the least cross-entropy.
 
     The labels of N shapes are smoothed to a probability of (N + 1) / (N + 2) for the true class (Laplace's rule of
@@ -30,8 +33,8 @@ def fit_temperature(scores: Tensor, labels: Tensor) -> float:
     of a shape, averaged over the shapes, and 1 if all classes have the same score.
 
     Args:
-        scores: [N, C] class scores of N shapes, at least one.
-        labels: [N] int64 true classes.
+        scores: [N, C] class scores of N shapes, at least one; an array or a tensor.
+        labels: [N] int64 true classes, likewise.
 
     Returns:
         T, above 0; the same each time.
@@ -40,24 +43,21 @@ def fit_temperature(scores: Tensor, labels: Tensor) -> float:
         OptionError: If there are no shapes, or scores and labels are not as above.
 
     Examples:
-        >>> import torch
-        >>> scores = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0]])
-        >>> round(fit_temperature(scores, torch.tensor([0, 1, 0])), 2), round(
-        ...     fit_temperature(scores, torch.tensor([0, 1, 1])), 2
+        >>> scores = np.array([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0]])
+        >>> round(fit_temperature(scores, np.array([0, 1, 0])), 2), round(
+        ...     fit_temperature(scores, np.array([0, 1, 1])), 2
         ... )
         (1.44, 4.93)
     """
-    _check_scores(scores, labels)
-    return _find_temperatures(scores.double(), labels).item()
+    return float(_find_temperatures(*_check_scores(scores, labels)))
 
 
-@torch.no_grad()
-def rate_scores(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def rate_scores(scores: Array, labels: Array) -> tuple[Float64, Float64]:
     """Accuracy and temperature-scaled cross-entropy of scores; accuracy ranks first.
 
     Args:
-        scores: [..., N, C] class scores of N shapes by any number of models.
-        labels: [N] int64 true classes.
+        scores: [..., N, C] class scores of N shapes by any number of models; an array or a tensor.
+        labels: [N] int64 true classes, likewise.
 
     Returns:
         Accuracies [...] in [0, 1], and cross-entropies [...] in nats at the best temperature, both float64.
@@ -66,17 +66,25 @@ def rate_scores(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         OptionError: If there are no shapes, or scores and labels are not as above.
 
     Examples:
-        >>> import torch
-        >>> accuracy, loss = rate_scores(torch.eye(2), torch.tensor([0, 0]))
-        >>> accuracy.item(), round(loss.item(), 3)
+        >>> accuracy, loss = rate_scores(np.eye(2), np.array([0, 0]))
+        >>> float(accuracy), round(float(loss), 3)
         (0.5, 0.694)
     """
-    _check_scores(scores, labels)
-    scores = scores.double()
-    log_probabilities = (scores / _find_temperatures(scores, labels)[..., None, None]).log_softmax(-1)
-    truth = labels.expand(scores.shape[:-1])[..., None]
-    correct = (scores.argmax(-1) == labels).double()
-    return correct.mean(-1), -log_probabilities.gather(-1, truth).mean((-2, -1))
+    values, truth = _check_scores(scores, labels)
+    logarithms = log_softmax(values / _find_temperatures(values, truth)[..., None, None])
+    of_truth = logarithms[..., np.arange(len(truth)), truth]
+    return (values.argmax(-1) == truth).mean(-1), -of_truth.mean(-1)
+
+
+def log_softmax(scores: NDArray[Any]) -> NDArray[Any]:
+    """Return the logarithms of the softmax of scores [..., C] over the classes, in the scores' own precision.
+
+    Examples:
+        >>> np.exp(log_softmax(np.zeros(2))).tolist()
+        [0.5, 0.5]
+    """
+    shifted = scores - scores.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
 
 def choose_threshold(confidence: ArrayLike, correct: ArrayLike, target: float = 0.95) -> float | None:
@@ -127,24 +135,23 @@ def coverage_curve(confidence: ArrayLike, correct: ArrayLike) -> tuple[Float64, 
     return np.arange(1, len(accuracy) + 1) / max(1, len(accuracy)), accuracy
 
 
-@torch.no_grad()
-def _find_temperatures(scores: Tensor, labels: Tensor) -> Tensor:
-    """Return the best temperatures [...] of scores [..., N, C] in double precision."""
+def _find_temperatures(scores: Float64, labels: NDArray[np.int64]) -> Float64:
+    """Return the best temperatures [...] of scores [..., N, C]."""
     count, classes = scores.shape[-2:]
-    truth = one_hot(labels, classes).double()
-    truth = (truth * (count + 1) + (1 - truth) / max(1, classes - 1)) / (count + 2)
+    truth = np.full((count, classes), 1 / (max(1, classes - 1) * (count + 2)))
+    truth[np.arange(count), labels] = (count + 1) / (count + 2)
     target = (truth * scores).sum(-1).mean(-1)
-    spread = scores.std(-1, correction=0).mean(-1)
-    spread = torch.where(spread > 0, spread, 1.0)
-    low, high = (torch.full_like(spread, bound).log() for bound in (_LOWEST, _HIGHEST))
+    spread = scores.std(-1).mean(-1)
+    spread = np.where(spread > 0, spread, 1.0)
+    low, high = (np.full_like(spread, np.log(bound)) for bound in (_LOWEST, _HIGHEST))
     # Cross-entropy is convex in 1 / T; its slope there is the mean score by the softmax minus that by the truth.
     for _ in range(_HALVINGS):
         center = (low + high) / 2
-        probabilities = (scores / (center.exp() * spread)[..., None, None]).softmax(-1)
+        probabilities = softmax(scores / (np.exp(center) * spread)[..., None, None])
         too_sharp = (probabilities * scores).sum(-1).mean(-1) > target
-        low, high = torch.where(too_sharp, center, low), torch.where(too_sharp, high, center)
-    flat = (scores == scores[..., :1]).flatten(-2).all(-1)
-    return torch.where(flat, 1.0, ((low + high) / 2).exp() * spread)
+        low, high = np.where(too_sharp, center, low), np.where(too_sharp, high, center)
+    flat = (scores == scores[..., :1]).all((-2, -1))
+    return np.where(flat, 1.0, np.exp((low + high) / 2) * spread)
 
 
 def _accumulate_accuracy(confidence: ArrayLike, correct: ArrayLike) -> tuple[Float64, Float64]:
@@ -159,14 +166,16 @@ def _accumulate_accuracy(confidence: ArrayLike, correct: ArrayLike) -> tuple[Flo
     return values[order], hits[order].cumsum() / np.arange(1, len(values) + 1)
 
 
-def _check_scores(scores: Tensor, labels: Tensor) -> None:
-    """Raise OptionError unless there are scores, and labels that belong to them."""
-    if scores.ndim < 2 or 0 in scores.shape or labels.shape != scores.shape[-2:-1] or labels.dtype != torch.int64:
+def _check_scores(scores: Array, labels: Array) -> tuple[Float64, NDArray[np.int64]]:
+    """Return scores in double precision, and the labels; OptionError unless they belong together."""
+    values, truth = to_array(scores), to_array(labels)
+    if values.ndim < 2 or 0 in values.shape or truth.shape != values.shape[-2:-1] or truth.dtype != np.int64:
         raise OptionError(
-            f"expected scores [N, C] of at least one shape and labels [N] of type int64, got {list(scores.shape)} and "
-            f"{list(labels.shape)} of {labels.dtype}"
+            f"expected scores [N, C] of at least one shape and labels [N] of type int64, got {list(values.shape)} and "
+            f"{list(truth.shape)} of {truth.dtype}"
         )
-    if labels.min() < 0 or labels.max() >= scores.shape[-1]:
-        raise OptionError(f"labels from {labels.min()} to {labels.max()}: expected 0 to {scores.shape[-1] - 1}")
-    if not scores.isfinite().all():
+    if truth.min() < 0 or truth.max() >= values.shape[-1]:
+        raise OptionError(f"labels from {truth.min()} to {truth.max()}: expected 0 to {values.shape[-1] - 1}")
+    if not np.isfinite(values).all():
         raise OptionError("scores have values that are not finite")
+    return values.astype(np.float64), truth

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from clip2point.backbones.depth_tower import check_tensors
+from clip2point.backbones.depth_tensors import check_tensors
 from clip2point.core.errors import ModelError
 from clip2point.heads.aggregator import GlobalView, check_pair
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from clip2point.core.errors import ModelError, OptionError, PluginError
 from clip2point.core.registries import HEADS
 from clip2point.heads.base import Head
 from clip2point.heads.point_classifier import PointClassifier
+
+if TYPE_CHECKING:
+    from clip2point.core.arrays import Array
 
 
 def register_head(kind: type[Head] | type[PointClassifier]) -> None:
@@ -118,13 +119,13 @@ def parse_head(text: str) -> tuple[str, dict[str, Any]]:
     return name, options
 
 
-def head_from_state(name: str, options: Mapping[str, Any], state: Mapping[str, Tensor]) -> Head:
+def head_from_state(name: str, options: Mapping[str, Any], state: Mapping[str, Array]) -> Head:
     """Make a fitted head from its state.
 
     Args:
         name: Name of the head.
         options: Options of the head.
-        state: State of the head; not copied.
+        state: State of the head, arrays or tensors; not copied.
 
     Raises:
         ModelError: If there is no such head or option, or a tensor is missing, unexpected, misshapen, of another type

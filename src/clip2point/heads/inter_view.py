@@ -7,9 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from clip2point.heads.aggregator import check_size, check_views
-
-#: Feature width / bottleneck width. The paper gives no width; this is CLIP-Adapter's.
-_REDUCTION = 4
+from clip2point.heads.network_arrays import REDUCTION
 
 
 class InterView(nn.Module):
@@ -32,7 +30,7 @@ class InterView(nn.Module):
         super().__init__()
         check_size(views, dim)
         self.views, self.dim = views, dim
-        width = max(1, dim // _REDUCTION)
+        width = max(1, dim // REDUCTION)
         self.squeeze = nn.Linear(views * dim, width)
         self.expand = nn.Linear(width, dim)
         self.to_views = nn.Linear(dim, views * dim)

@@ -9,15 +9,18 @@ distribution.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn.functional import normalize
+import numpy as np
 
 from clip2point.backbones import PATHS
 from clip2point.backbones.pooling import mean_unit_features
+from clip2point.core.arrays import Container, Float32, match_container, normalize_rows, to_array
 from clip2point.core.errors import OptionError
 from clip2point.heads.examples import Examples, join
+
+if TYPE_CHECKING:
+    from clip2point.core.arrays import Array
 
 #: Fraction of the shapes of known classes that may be taken for out of distribution.
 _FALSE_ALARM_RATE = 0.05
@@ -28,45 +31,49 @@ class OODDetector:
     """Class centroids, and the threshold on the cosine with the nearest of them.
 
     Attributes:
-        centroids: [C, D] unit vectors, each halfway between the name of a class and the mean of its examples.
+        centroids: [C, D] float32 unit vectors, each halfway between the name of a class and the mean of its examples.
         threshold: OOD score in [-1, 1] below which a shape is out of distribution.
 
     Examples:
-        >>> import torch
-        >>> detector = OODDetector(centroids=torch.eye(2, 3), threshold=0.5)
-        >>> detector.score(torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
-        tensor([1., 0.])
-        >>> detector.detect(torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
-        tensor([False,  True])
+        >>> detector = OODDetector(centroids=np.eye(2, 3, dtype=np.float32), threshold=0.5)
+        >>> detector.score(np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])).tolist()
+        [1.0, 0.0]
+        >>> detector.detect(np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])).tolist()
+        [False, True]
     """
 
-    centroids: Tensor
+    centroids: Float32
     threshold: float
 
     def __post_init__(self) -> None:
         if not -1 <= self.threshold <= 1:
             raise OptionError(f"an OOD threshold of {self.threshold}: expected a cosine from -1 to 1")
+        object.__setattr__(self, "centroids", to_array(self.centroids).astype(np.float32, copy=False))
 
-    def score(self, vectors: Tensor) -> Tensor:
-        """Return the cosines [N] of unit vectors [N, D], as of ``Recogniser.embed``, with the nearest centroid."""
-        return (vectors.float() @ self.centroids.T).amax(-1)
+    def score(self, vectors: Container) -> Container:
+        """Return the cosines [N] of unit vectors [N, D], as of ``Recogniser.embed``, with the nearest centroid.
 
-    def detect(self, vectors: Tensor) -> Tensor:
+        They come in the container of the vectors.
+        """
+        cosines = to_array(vectors).astype(np.float32, copy=False) @ self.centroids.T
+        return match_container(cosines.max(-1), vectors)
+
+    def detect(self, vectors: Container) -> Container:
         """Return [N] bool, true for each of the unit vectors [N, D] that is out of distribution."""
-        return self.score(vectors) < self.threshold
+        return match_container(to_array(self.score(vectors)) < self.threshold, vectors)
 
-    def with_classes(self, text: Tensor, examples: Examples | None) -> OODDetector:
+    def with_classes(self, text: Array, examples: Examples | None) -> OODDetector:
         """Return a detector with the same threshold that knows more classes.
 
         Args:
             text: [M, D] features of the names of the new classes, any length.
             examples: Examples of them, or None where there are names alone.
         """
-        added = normalize(text.float(), dim=-1) if examples is None else _find_centroids(examples, text)
-        return OODDetector(torch.cat([self.centroids, added]), self.threshold)
+        added = _unit(text) if examples is None else _find_centroids(examples, text)
+        return OODDetector(np.concatenate([self.centroids, added]), self.threshold)
 
 
-def fit_ood_detector(train: Examples, validation: Examples, text: Tensor) -> OODDetector:
+def fit_ood_detector(train: Examples, validation: Examples, text: Array) -> OODDetector:
     """Find centroids and threshold, so that 19 of 20 validation shapes are in distribution.
 
     Args:
@@ -82,20 +89,26 @@ def fit_ood_detector(train: Examples, validation: Examples, text: Tensor) -> OOD
         raise OptionError("no validation examples: expected at least one, to find the OOD threshold by")
     scores = OODDetector(_find_centroids(train, text), threshold=-1.0).score(_pool_depth_views(validation))
     # A twentieth of a few shapes is less than one of them: none is out of distribution then.
-    threshold = scores.min() if len(scores) < 1 / _FALSE_ALARM_RATE else scores.quantile(_FALSE_ALARM_RATE)
-    return OODDetector(_find_centroids(join(train, validation), text), threshold.item())
+    threshold = scores.min() if len(scores) < 1 / _FALSE_ALARM_RATE else np.quantile(scores, _FALSE_ALARM_RATE)
+    return OODDetector(_find_centroids(join(train, validation), text), float(threshold))
 
 
-def _find_centroids(examples: Examples, text: Tensor) -> Tensor:
+def _find_centroids(examples: Examples, text: Array) -> Float32:
     """Return [C, D] unit vectors halfway between the names [C, D] and the means of the examples.
 
     The centroid of a class without examples is its name.
     """
-    names = normalize(text.float(), dim=-1)
-    sums = torch.zeros_like(names).index_add_(0, examples.labels, _pool_depth_views(examples))
-    return normalize(normalize(sums, dim=-1) + names, dim=-1)
+    names = _unit(text)
+    sums = np.zeros_like(names)
+    np.add.at(sums, to_array(examples.labels), _pool_depth_views(examples))
+    return normalize_rows(normalize_rows(sums) + names)
 
 
-def _pool_depth_views(examples: Examples) -> Tensor:
+def _unit(text: Array) -> Float32:
+    return normalize_rows(to_array(text).astype(np.float32))
+
+
+def _pool_depth_views(examples: Examples) -> Float32:
     """Return [N, D] unit vectors of the unaugmented shapes on the depth path."""
-    return mean_unit_features(examples.unaugmented[:, PATHS.index("depth")].float()).cpu()
+    features = to_array(examples.unaugmented)[:, PATHS.index("depth")]
+    return mean_unit_features(features.astype(np.float32, copy=False))

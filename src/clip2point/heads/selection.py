@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
+from clip2point.core.arrays import softmax, to_array
 from clip2point.core.errors import OptionError
 from clip2point.heads.base import Head
 from clip2point.heads.calibration import choose_threshold, fit_temperature, rate_scores
 from clip2point.heads.examples import Examples
 from clip2point.heads.head_registry import grid, make_head
+
+if TYPE_CHECKING:
+    from clip2point.core.arrays import Array
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def adapt_head(
     name: str,
     train: Examples,
     validation: Examples | None,
-    text_features: Tensor,
+    text_features: Array,
     settings: FitSettings,
     options: Mapping[str, Any] | None = None,
 ) -> FittedHead:
@@ -80,9 +82,10 @@ def adapt_head(
         OptionError: If there is no such head or option, or the examples do not fit.
 
     Examples:
-        >>> import torch
-        >>> examples = Examples(torch.eye(4)[None, :, None, None].expand(1, 4, 2, 6, 4), torch.tensor([0, 0, 1, 1]))
-        >>> found = adapt_head("nearest-mean", examples, examples, torch.eye(2, 4), FitSettings(logit_scale=10.0))
+        >>> import numpy as np
+        >>> features = np.broadcast_to(np.eye(4)[None, :, None, None], (1, 4, 2, 6, 4))
+        >>> examples = Examples(features, np.array([0, 0, 1, 1]))
+        >>> found = adapt_head("nearest-mean", examples, examples, np.eye(2, 4), FitSettings(logit_scale=10.0))
         >>> found.options, found.validation_accuracy, len(found.trials)
         ({'path': 'both'}, 1.0, 3)
     """
@@ -104,7 +107,7 @@ def adapt_head(
 
 
 def adapt_best(
-    names: Sequence[str], train: Examples, validation: Examples, text_features: Tensor, settings: FitSettings
+    names: Sequence[str], train: Examples, validation: Examples, text_features: Array, settings: FitSettings
 ) -> FittedHead:
     """Fit the head, of several, that is best on validation; the first of those that are equal.
 
@@ -130,7 +133,7 @@ def adapt_best(
     return replace(best, trials=trials, seconds=time.perf_counter() - start)
 
 
-def refit_head(found: FittedHead, examples: Examples, text_features: Tensor, settings: FitSettings) -> FittedHead:
+def refit_head(found: FittedHead, examples: Examples, text_features: Array, settings: FitSettings) -> FittedHead:
     """Fit the chosen options once more on other examples, usually on train and validation together.
 
     Temperature and threshold stay those of the head that had not seen the validation examples.
@@ -152,7 +155,7 @@ def _list_choices(name: str, fixed: Mapping[str, Any], choose: bool) -> list[dic
 
 def _try_head(head: Head, validation: Examples) -> dict[str, Any]:
     """Return the options of a head with its accuracy and cross-entropy on validation."""
-    accuracy, loss = rate_scores(head.scores(validation.unaugmented), validation.labels)
+    accuracy, loss = rate_scores(head.scores(to_array(validation.unaugmented)), validation.labels)
     return {"options": head.options, "validation_accuracy": accuracy.item(), "cross_entropy": loss.item()}
 
 
@@ -163,7 +166,8 @@ def _rank_trial(trial: Mapping[str, Any]) -> tuple[float, float]:
 
 def _calibrate(head: Head, validation: Examples, target: float) -> tuple[float, float | None]:
     """Find temperature and confidence threshold of a head."""
-    scores = head.scores(validation.unaugmented).double()
-    temperature = fit_temperature(scores, validation.labels)
-    confidence, answers = (scores / temperature).softmax(-1).max(-1)
-    return temperature, choose_threshold(confidence.numpy(), (answers == validation.labels).numpy(), target)
+    scores, labels = head.scores(to_array(validation.unaugmented)), to_array(validation.labels)
+    temperature = fit_temperature(scores, labels)
+    probabilities = softmax(scores.astype("float64") / temperature)
+    correct = probabilities.argmax(-1) == labels
+    return temperature, choose_threshold(probabilities.max(-1), correct, target)

@@ -1,29 +1,26 @@
 """Heads that are networks: adapters trained on view features, whose output is compared with the class names.
 
-The towers are frozen, so that their features are computed once and training takes seconds to a few minutes on a CPU.
+The towers are frozen, so that their features are computed once and training takes seconds to a few minutes on a CPU. It
+needs PyTorch (``network_training``); a head that was fitted answers without.
 """
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from torch import Tensor, nn
-from torch.func import functional_call
-from torch.nn.functional import cross_entropy, normalize
+import numpy as np
 
 from clip2point.backbones import PATHS
+from clip2point.core.arrays import Container, Float32, match_container, normalize_rows, to_array
 from clip2point.core.errors import OptionError
-from clip2point.heads.aggregator import GlobalView
-from clip2point.heads.base import AnyHead, WordHead, count_views, mean_cosines, unit_views
+from clip2point.core.lazy import require
+from clip2point.heads import network_arrays
+from clip2point.heads.base import AnyHead, WordHead, count_views, mean_cosines, select_views, unit_views
 from clip2point.heads.calibration import rate_scores
-from clip2point.heads.dpa import DPA
 from clip2point.heads.examples import Examples
-from clip2point.heads.gdpa import GDPA
 from clip2point.heads.head_options import (
     GDPASettings,
     GDPATrainingSettings,
@@ -32,13 +29,14 @@ from clip2point.heads.head_options import (
     NetworkSettings,
     PathChoice,
 )
-from clip2point.heads.inter_view import InterView
 
-Cosines = Callable[[nn.Module, Tensor, Tensor], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
-#: Factor on cosines where it is fixed, and the initial value of a learned one, that of CLIP's own training.
-_FIXED_SCALE, _INITIAL_SCALE = 100.0, 1 / 0.07
-_NETWORK = "network."  # prefix of the network's tensors in the state
+    from clip2point.core.arrays import Array
+    from clip2point.heads.network_training import Scorer
+
+NETWORK = "network."  # prefix of the network's tensors in the state
 #: Candidates of validation: from nearly the image path alone to nearly the depth path alone, and from the
 #: adapter alone to the class names nearly alone.
 _LEANS = (0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 8.0, -8.0)
@@ -50,8 +48,12 @@ class TrainedHead(WordHead):
 
     Training minimises the cross-entropy by AdamW with a learning rate that falls to 0 along a cosine. In every epoch
     each shape takes part once, by a random one of its augmented views.
+
+    ``build_network`` and ``compute_cosines``, in PyTorch, are enough. The heads of this package have the same formula
+    on arrays besides, in ``network_cosines`` and ``network_shapes``, by which they answer without PyTorch.
     """
 
+    on_arrays = True
     settings_type: ClassVar[type[HeadSettings]] = NetworkSettings
     #: Name of a tensor [V] of the network.
     views_tensor: ClassVar[str]
@@ -66,38 +68,38 @@ class TrainedHead(WordHead):
     def compute_cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
         """Return cosines [N, C] of adapted view features [N, P, V, D] with unit text features [C, D]."""
 
+    def network_cosines(self, features: Float32) -> Float32:
+        """Return the cosines of ``compute_cosines`` by the state of the fitted head."""
+        from clip2point.heads.network_training import run_network
+
+        return run_network(self, self.state, features)
+
+    def network_shapes(self, views: int, dim: int) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the network's tensors, by their names in the state."""
+        from clip2point.heads.network_training import describe_network
+
+        return {NETWORK + name: shape for name, shape in describe_network(self, views, dim).items()}
+
     @property
     def zero_shot_path(self) -> PathChoice:
         """Path of the zero-shot logits that are blended in: the depth tower's, as for a model without a head."""
         return "depth"
 
-    def fit_state(self, examples: Examples, text: Tensor, logit_scale: Tensor, seed: int) -> dict[str, Tensor]:
+    def fit_state(self, examples: Examples, text: Float32, logit_scale: Float32, seed: int) -> dict[str, Any]:
         if len(examples) < 2:
             raise OptionError(f"{self.name} needs at least 2 examples, as batch norm does, got 1")
-        given = {"text": text, "logit_scale": logit_scale}
-        with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            torch.default_generator.manual_seed(seed)  # also of what dropout draws
-            scorer = self._build_scorer(*examples.features.shape[-2:]).train()
-            self._train(scorer, examples, given)
-        return {**given, **scorer.state_dict()}
+        require("torch", "train", f"fitting the head {self.name}")
+        from clip2point.heads.network_training import train_network
 
-    def _train(self, scorer: Scorer, examples: Examples, given: Mapping[str, Tensor]) -> None:
-        own = self.settings
-        features = self._prepare(examples.features.detach().float().flatten(0, 1))
-        optimizer = torch.optim.AdamW(scorer.parameters(), lr=own.lr, weight_decay=own.weight_decay, fused=True)
-        batches = list(_plan_batches(len(examples), examples.augmentations, own))
-        for step, (rows, augmentations) in enumerate(batches):
-            optimizer.param_groups[0]["lr"] = own.lr * (1 + math.cos(math.pi * step / len(batches))) / 2
-            batch = features[augmentations * len(examples) + rows]
-            optimizer.zero_grad()
-            self.compute_loss(scorer, batch, examples.labels[rows], given).backward()
-            optimizer.step()
+        return {"text": text, "logit_scale": logit_scale, **train_network(self, examples, text, seed)}
 
     def compute_loss(self, scorer: Scorer, batch: Tensor, labels: Tensor, given: Mapping[str, Tensor]) -> Tensor:
         """Return the loss of view features [B, P, V, D] with labels [B]."""
+        from torch.nn.functional import cross_entropy
+
         return cross_entropy(scorer(batch, given["text"]), labels)
 
-    def score_batch(self, features: Tensor) -> Tensor:
+    def score_batch(self, features: Float32) -> Float32:
         own = self._score_network(features)
         return own + self.settings.blend * self._zero_shot(features) if self.settings.blend else own
 
@@ -107,105 +109,93 @@ class TrainedHead(WordHead):
         self.check_features(examples.unaugmented)
         if "blend" in fixed:
             return self
-        with torch.no_grad():
-            own, zero_shot = self._score_network(examples.unaugmented), self._zero_shot(examples.unaugmented)
+        features = to_array(examples.unaugmented).astype(np.float32, copy=False)
+        own, zero_shot = self._score_network(features), self._zero_shot(features)
         blends = list(dict.fromkeys((*_BLENDS, self.settings.blend)))
         return self.with_state(
             {}, blend=blends[_find_best([own + blend * zero_shot for blend in blends], examples.labels)]
         )
 
-    def _score_network(self, features: Tensor) -> Tensor:
-        """Return the scores [N, C] of the network alone."""
-        scorer = self._build_empty_scorer(self.state)
-        tensors = {name: self.state[name] for name in scorer.state_dict()}
-        return functional_call(scorer, tensors, (self._prepare(features.float()), self.state["text"]), strict=True)
-
-    def _prepare(self, features: Tensor) -> Tensor:
+    def prepare(self, features: Float32) -> Float32:
         """Return view features as the adapter takes them."""
-        return normalize(features, dim=-1) if self.settings.unit else features
+        return normalize_rows(features) if self.settings.unit else features
 
-    def _zero_shot(self, features: Tensor) -> Tensor:
+    def _score_network(self, features: Float32) -> Float32:
+        """Return the scores [N, C] of the network alone."""
+        return self._factor() * self.network_cosines(self.prepare(features))
+
+    def _factor(self) -> Float32:
+        """Return the factor on cosines."""
+        if self.settings.scale == "learned":
+            factor: Float32 = np.exp(self.state["log_scale"])
+            return factor
+        return np.array(network_arrays.FIXED_SCALE if self.settings.scale == "fixed" else 1.0, np.float32)
+
+    def _zero_shot(self, features: Float32) -> Float32:
         """Return zero-shot logits [N, C]."""
-        return self.state["logit_scale"] * mean_cosines(unit_views(features, self.zero_shot_path), self.state["text"])
-
-    def _build_scorer(self, views: int, dim: int) -> Scorer:
-        return Scorer(self.build_network(views, dim), self.compute_cosines, self.settings.scale)
-
-    def _build_empty_scorer(self, state: Mapping[str, Tensor]) -> Scorer:
-        """Return the scorer that a state belongs to, without weights: for inference, on the meta device."""
-        (views,), (_, dim) = self.read_shape(state, _NETWORK + self.views_tensor, 1), self.read_shape(state, "text", 2)
-        with torch.device("meta"):
-            return self._build_scorer(self.count_views(views), dim).eval()
+        cosines = mean_cosines(unit_views(features, self.zero_shot_path), self.state["text"])
+        logits: Float32 = self.state["logit_scale"] * cosines
+        return logits
 
     def count_views(self, count: int) -> int:
         """Return V for a network of so many views."""
         return count
 
-    def derive_shapes(self, state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-        network = {name: tuple(tensor.shape) for name, tensor in self._build_empty_scorer(state).state_dict().items()}
-        return {**network, "text": self.read_shape(state, "text", 2), "logit_scale": ()}
+    def derive_shapes(self, state: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+        (views,), text = self.read_shape(state, NETWORK + self.views_tensor, 1), self.read_shape(state, "text", 2)
+        scale: dict[str, tuple[int, ...]] = {"log_scale": ()} if self.settings.scale == "learned" else {}
+        return {**self.network_shapes(self.count_views(views), text[1]), **scale, "text": text, "logit_scale": ()}
 
     @property
     def feature_sizes(self) -> tuple[int | None, int]:
-        views = len(self.state[_NETWORK + self.views_tensor])
+        views = len(self.state[NETWORK + self.views_tensor])
         return self.count_views(views), self.state["text"].shape[1]
-
-
-class Scorer(nn.Module):
-    """All that is trained: from view features [B, P, V, D] and unit text features [C, D] to logits [B, C].
-
-    Args:
-        network: Adapter.
-        cosines: Function from the adapter, view features and text features to cosines.
-        scale: Factor on the cosines: "off" for 1, "fixed" for 100, "learned".
-    """
-
-    def __init__(self, network: nn.Module, cosines: Cosines, scale: str) -> None:
-        super().__init__()
-        self.network = network
-        self.cosines = cosines
-        self.scale = _FIXED_SCALE if scale == "fixed" else 1.0
-        self.log_scale = nn.Parameter(torch.tensor(math.log(_INITIAL_SCALE))) if scale == "learned" else None
-
-    def forward(self, features: Tensor, text: Tensor) -> Tensor:
-        """Return the logits."""
-        return self.factor() * self.cosines(self.network, features, text)
-
-    def factor(self) -> Tensor | float:
-        """Return the factor on cosines."""
-        return self.scale if self.log_scale is None else self.log_scale.exp()
 
 
 class DPAHead(TrainedHead):
     """The dual-path adapter of CLIP2Point's public code.
 
     Examples:
-        >>> import torch
-        >>> examples = Examples(torch.randn(2, 8, 2, 6, 4), torch.arange(8) % 2)  # random, for the shapes alone
-        >>> head = DPAHead(epochs=2).fit(examples, torch.eye(2, 4), logit_scale=1.0)
-        >>> list(head.scores(examples.unaugmented).shape)
-        [8, 2]
+        >>> examples = Examples(np.random.default_rng(0).normal(size=(2, 8, 2, 6, 4)), np.arange(8) % 2)
+        >>> head = DPAHead(epochs=2).fit(examples, np.eye(2, 4), logit_scale=1.0)
+        >>> head.scores(examples.unaugmented).shape
+        (8, 2)
     """
 
     name = "dpa"
     views_tensor = "depth.ratio"
 
     def build_network(self, views: int, dim: int) -> nn.Module:
+        from clip2point.heads.dpa import DPA
+
         return DPA(views, dim)
 
     def compute_cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
         return network(features[:, 0], features[:, 1]) @ text.T
+
+    def network_cosines(self, features: Float32) -> Float32:
+        paths = [
+            network_arrays.global_view(self.state, f"{NETWORK}{name}.", features[:, place])
+            for place, name in enumerate(("depth", "clip"))
+        ]
+        cosines: Float32 = normalize_rows((paths[0] + paths[1]) / 2) @ self.state["text"].T
+        return cosines
+
+    def network_shapes(self, views: int, dim: int) -> dict[str, tuple[int, ...]]:
+        depth, clip = (
+            network_arrays.list_global_view_shapes(f"{NETWORK}{name}.", views, dim) for name in ("depth", "clip")
+        )
+        return {**depth, **clip}
 
 
 class GDPAHead(TrainedHead):
     """The gated dual-path adapter of the paper, as this project reconstructs it.
 
     Examples:
-        >>> import torch
-        >>> examples = Examples(torch.randn(2, 8, 2, 6, 4), torch.arange(8) % 2)  # random, for the shapes alone
-        >>> head = GDPAHead(gate="channel", epochs=2).fit(examples, torch.eye(2, 4), logit_scale=1.0)
-        >>> list(head.scores(examples.unaugmented).shape), list(head.gates(examples.unaugmented).shape)
-        ([8, 2], [8, 2])
+        >>> examples = Examples(np.random.default_rng(0).normal(size=(2, 8, 2, 6, 4)), np.arange(8) % 2)
+        >>> head = GDPAHead(gate="channel", epochs=2).fit(examples, np.eye(2, 4), logit_scale=1.0)
+        >>> head.scores(examples.unaugmented).shape, head.gates(examples.unaugmented).shape
+        ((8, 2), (8, 2))
     """
 
     name = "gdpa"
@@ -214,25 +204,22 @@ class GDPAHead(TrainedHead):
 
     settings: GDPATrainingSettings
 
-    @torch.no_grad()
-    def gates(self, features: Tensor) -> Tensor:
+    def gates(self, features: Container) -> Container:
         """Return the weights of the paths for each shape.
 
         Args:
             features: View features as for ``scores``.
 
         Returns:
-            [N, 2]; each row (depth, image) adds up to one. The mean over the channels, where each has gates.
+            [N, 2] in the same container; each row (depth, image) adds up to one. The mean over the channels, where each
+            has gates.
 
         Raises:
             OptionError: Same cases as in ``scores``.
         """
         self.check_features(features)
-        network = self._build_empty_scorer(self.state).network
-        tensors = {name: self.state[_NETWORK + name] for name in network.state_dict()}
-        pair = self._prepare(features.float()).unbind(1)
-        _, gates = functional_call(network, tensors, pair, {"return_gates": True}, strict=True)
-        return gates if gates.ndim == 2 else gates.mean(1)
+        values = to_array(features).astype(np.float32, copy=False)
+        return match_container(self._fuse(self.prepare(values))[1].mean(1), features)
 
     def tune(self: AnyHead, examples: Examples, fixed: Collection[str] = ()) -> AnyHead:
         """Return the same paths with the lean, then with the blend, that are best on examples."""
@@ -241,34 +228,50 @@ class GDPAHead(TrainedHead):
         if "lean" not in fixed:
             leans = dict.fromkeys((*_LEANS, self.options["lean"]))
             heads = [self.with_state({}, lean=lean, **({} if "blend" in fixed else {"blend": 0.0})) for lean in leans]
-        best = heads[_find_best([head.scores(examples.unaugmented) for head in heads], examples.labels)]
+        scores = [head.scores(to_array(examples.unaugmented)) for head in heads]
+        best = heads[_find_best(scores, examples.labels)]
         return super(GDPAHead, best).tune(examples, fixed)
 
     def compute_loss(self, scorer: Scorer, batch: Tensor, labels: Tensor, given: Mapping[str, Tensor]) -> Tensor:
-        network = scorer.network
-        assert isinstance(network, GDPA)
+        from torch.nn.functional import cross_entropy
+
+        network: Any = scorer.network
         logits = scorer.factor() * network.all_logits(batch[:, 0], batch[:, 1], given["text"])
         fused, depth, clip = (cross_entropy(part, labels) for part in logits.unbind(1))
         return fused + self.settings.path_loss * (depth + clip)
 
     def build_network(self, views: int, dim: int) -> nn.Module:
-        chosen = {option.name: getattr(self.settings, option.name) for option in fields(GDPASettings)}
-        return GDPA(views, dim, GDPASettings(**chosen))
+        from clip2point.heads.gdpa import GDPA
 
-    def compute_cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
-        assert isinstance(network, GDPA)
-        return network.logits(features[:, 0], features[:, 1], text)
+        return GDPA(views, dim, self._network_settings)
+
+    def compute_cosines(self, network: Any, features: Tensor, text: Tensor) -> Tensor:
+        cosines: Tensor = network.logits(features[:, 0], features[:, 1], text)
+        return cosines
+
+    def network_cosines(self, features: Float32) -> Float32:
+        return self._fuse(features)[0]
+
+    def network_shapes(self, views: int, dim: int) -> dict[str, tuple[int, ...]]:
+        return network_arrays.list_gdpa_shapes(NETWORK, self._network_settings, views, dim)
+
+    def _fuse(self, features: Float32) -> tuple[Float32, Float32]:
+        """Return cosines [N, C] and gates [N, K, 2] of prepared view features."""
+        return network_arrays.fuse_paths(self.state, NETWORK, self._network_settings, features, self.state["text"])
+
+    @property
+    def _network_settings(self) -> GDPASettings:
+        return GDPASettings(**{option.name: getattr(self.settings, option.name) for option in fields(GDPASettings)})
 
 
 class InterViewHead(TrainedHead):
     """The inter-view adapter of PointCLIP.
 
     Examples:
-        >>> import torch
-        >>> examples = Examples(torch.randn(2, 8, 2, 6, 4), torch.arange(8) % 2)  # random, for the shapes alone
-        >>> head = InterViewHead(path="depth", epochs=2).fit(examples, torch.eye(2, 4), logit_scale=1.0)
-        >>> list(head.scores(examples.unaugmented).shape)
-        [8, 2]
+        >>> examples = Examples(np.random.default_rng(0).normal(size=(2, 8, 2, 6, 4)), np.arange(8) % 2)
+        >>> head = InterViewHead(path="depth", epochs=2).fit(examples, np.eye(2, 4), logit_scale=1.0)
+        >>> head.scores(examples.unaugmented).shape
+        (8, 2)
     """
 
     name = "inter-view"
@@ -282,13 +285,27 @@ class InterViewHead(TrainedHead):
         return "image" if self.settings.path == "image" else "depth"
 
     def build_network(self, views: int, dim: int) -> nn.Module:
-        return InterView(views * (2 if self.settings.path == "both" else 1), dim)
+        from clip2point.heads.inter_view import InterView
+
+        return InterView(views * self._paths, dim)
 
     def count_views(self, count: int) -> int:
         return count_views(self.settings.path, count)
 
     def compute_cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
-        return network(unit_views(features, self.settings.path)) @ text.T
+        return network(select_views(features, self.settings.path)) @ text.T
+
+    def network_cosines(self, features: Float32) -> Float32:
+        adapted = network_arrays.inter_view(self.state, NETWORK, select_views(features, self.settings.path))
+        cosines: Float32 = adapted @ self.state["text"].T
+        return cosines
+
+    def network_shapes(self, views: int, dim: int) -> dict[str, tuple[int, ...]]:
+        return network_arrays.list_inter_view_shapes(NETWORK, views * self._paths, dim)
+
+    @property
+    def _paths(self) -> int:
+        return len(PATHS) if self.settings.path == "both" else 1
 
 
 class DepthPathHead(TrainedHead):
@@ -302,11 +319,24 @@ class DepthPathHead(TrainedHead):
         return "depth"
 
     def build_network(self, views: int, dim: int) -> nn.Module:
+        from clip2point.heads.aggregator import GlobalView
+
         return GlobalView(views, dim)
 
     def compute_cosines(self, network: nn.Module, features: Tensor, text: Tensor) -> Tensor:
-        chosen = features[:, PATHS.index(self.zero_shot_path)]
-        return normalize(network(chosen), dim=-1) @ text.T
+        from torch.nn.functional import normalize
+
+        return normalize(network(select_views(features, self.zero_shot_path)), dim=-1) @ text.T
+
+    def network_cosines(self, features: Float32) -> Float32:
+        chosen = select_views(features, self.zero_shot_path)
+        cosines: Float32 = (
+            normalize_rows(network_arrays.global_view(self.state, NETWORK, chosen)) @ self.state["text"].T
+        )
+        return cosines
+
+    def network_shapes(self, views: int, dim: int) -> dict[str, tuple[int, ...]]:
+        return network_arrays.list_global_view_shapes(NETWORK, views, dim)
 
 
 class ImagePathHead(DepthPathHead):
@@ -319,17 +349,7 @@ class ImagePathHead(DepthPathHead):
         return "image"
 
 
-def _find_best(scores: Sequence[Tensor], labels: Tensor) -> int:
+def _find_best(scores: Sequence[Float32], labels: Array) -> int:
     """Return the index of the best scores [N, C]: accuracy, then cross-entropy; the first of equals."""
-    accuracies, losses = (rates.tolist() for rates in rate_scores(torch.stack(list(scores)), labels))
+    accuracies, losses = (rates.tolist() for rates in rate_scores(np.stack(list(scores)), labels))
     return min(range(len(scores)), key=lambda index: (-accuracies[index], losses[index]))
-
-
-def _plan_batches(count: int, augmentations: int, own: NetworkSettings) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield shape numbers [B] and the number of an augmented view for each; a last batch of one shape is left out."""
-    steps = max(1, count // own.batch_size)
-    for _ in range(min(own.epochs, max(1, own.steps // steps))):
-        chosen = torch.randint(augmentations, (count,))
-        for rows in torch.randperm(count).split(own.batch_size):
-            if len(rows) > 1:
-                yield rows, chosen[rows]

@@ -22,8 +22,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from clip2point.backbones import PATHS, Backbone
 from clip2point.core.errors import ModelError, OptionError
@@ -46,7 +46,7 @@ _FORMER_CENTROIDS, _FORMER_OOD_THRESHOLD = "familiar_classes", "least_familiarit
 
 #: Sub-folder of the towers of a model that no other folder has.
 _OWN_BASE = "./base"
-_DTYPES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
+_DTYPES = {"float32": "fp32", "bfloat16": "bf16"}
 
 
 def save_adapted(folder: Path, model: Recogniser) -> None:
@@ -66,7 +66,7 @@ def save_adapted(folder: Path, model: Recogniser) -> None:
     if model.adapted is None:
         raise OptionError(f"{model.name}: has no head that learned from examples; fit one, or use save_model")
     check_target(folder, model.adapted.base)
-    dtype = _DTYPES[model.backbone.dtype]
+    dtype = _short_dtype(model.backbone)
     fingerprints = _fingerprint_towers(model.backbone)
     base = _name_base(folder, model.adapted.base)
     if not _is_loadable(model.adapted.base, dtype, fingerprints):
@@ -115,7 +115,7 @@ def load_adapted(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> 
     if not isinstance(fitted_dtype, str) or fitted_dtype not in _DTYPES.values() or not isinstance(expected, dict):
         raise ModelError(f'{folder}: config.json should identify the base model by "base_dtype" and "base_fingerprint"')
     # A fingerprint is that of the weights as loaded: in another number format the base has another one.
-    same_format = _DTYPES[model.backbone.dtype] == fitted_dtype
+    same_format = _short_dtype(model.backbone) == fitted_dtype
     found = _fingerprint_towers((model if same_format else load_base(base, dtype=fitted_dtype)).backbone)
     if found != expected:
         raise ModelError(f'{folder}: its head was fitted on another model than {base}; correct "base" in config.json')
@@ -126,7 +126,7 @@ def load_adapted(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> 
     return Recogniser(model.backbone, settings, name, model.adapter, replace(adapted, base=str(base)))
 
 
-def _head_tensors(adapted: AdaptedHead) -> dict[str, Tensor]:
+def _head_tensors(adapted: AdaptedHead) -> dict[str, Any]:
     """Return the head's state and OOD centroids under their names in a checkpoint."""
     centroids = {} if adapted.ood is None else {_CENTROIDS: adapted.ood.centroids}
     return {**{_HEAD_PREFIX + name: tensor for name, tensor in adapted.head.state.items()}, **centroids}
@@ -172,17 +172,16 @@ def _read_settings(checkpoint: Checkpoint) -> Settings:
         raise ModelError(f"{checkpoint.folder}: config.json has invalid settings ({error})") from error
 
 
-def _parse_head(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> AdaptedHead:
+def _parse_head(config: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> AdaptedHead:
     """Return the head of a ``config.json`` and its tensors."""
-    # Copies are aligned, unlike the tensors of a file, so that kernels give the same bits as before saving.
-    tensors = {_CENTROIDS if name == _FORMER_CENTROIDS else name: tensor.clone() for name, tensor in tensors.items()}
+    tensors = {_CENTROIDS if name == _FORMER_CENTROIDS else name: tensor for name, tensor in tensors.items()}
     section = _entry(config, "head", dict)
     classes = _entry(config, "classes", list)
     if not all(isinstance(name, str) for name in classes) or check_labels(classes) != classes:
         raise ModelError('config.json should have names without blanks around them as "classes"')
     if extra := [name for name in tensors if not name.startswith(_HEAD_PREFIX) and name != _CENTROIDS]:
         raise ModelError(f"the tensor {extra[0]!r} is not part of a head ({len(extra)} in all)")
-    if bad := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+    if bad := [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]:
         raise ModelError(f"the tensor {bad[0]!r} has values that are not finite")
     state = {name.removeprefix(_HEAD_PREFIX): tensor for name, tensor in tensors.items() if name != _CENTROIDS}
     head = head_from_state(_entry(section, "kind", str), _entry(section, "options", dict), state)
@@ -198,7 +197,7 @@ def _parse_head(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Ada
     return AdaptedHead(head, tuple(classes), temperature, threshold, base, record, detector)
 
 
-def _parse_ood(section: Mapping[str, Any], centroids: Tensor | None) -> OODDetector | None:
+def _parse_ood(section: Mapping[str, Any], centroids: NDArray[Any] | None) -> OODDetector | None:
     """Return the OOD detector, of which a checkpoint has all or nothing."""
     key = _FORMER_OOD_THRESHOLD if _FORMER_OOD_THRESHOLD in section else _OOD_THRESHOLD
     threshold = None if section.get(key) is None else _number(section, key)
@@ -206,7 +205,7 @@ def _parse_ood(section: Mapping[str, Any], centroids: Tensor | None) -> OODDetec
         return None
     if threshold is None or centroids is None:
         raise ModelError(f'expected both "{_OOD_THRESHOLD}" in config.json and the tensor {_CENTROIDS!r}, or neither')
-    return OODDetector(centroids.float(), threshold)
+    return OODDetector(centroids.astype(np.float32), threshold)
 
 
 def _find_base(folder: Path, base: str) -> str | Path:
@@ -244,6 +243,11 @@ def _is_loadable(base: str, dtype: str, fingerprints: Mapping[str, str]) -> bool
 def _fingerprint_towers(backbone: Backbone) -> dict[str, str]:
     """Return the fingerprints of the towers that read depth maps, by path."""
     return {path: backbone.fingerprint(path) for path in PATHS}
+
+
+def _short_dtype(backbone: Backbone) -> str:
+    """Return the name by which ``load`` knows the number format of the towers."""
+    return _DTYPES[str(backbone.dtype).removeprefix("torch.")]
 
 
 def _entry(section: Mapping[str, Any], name: str, kind: type) -> Any:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
+from clip2point.core.arrays import Container, match_container, softmax, to_array
 from clip2point.core.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
+    from clip2point.core.arrays import Array
     from clip2point.heads.base import Head
     from clip2point.heads.ood import OODDetector
 
@@ -48,8 +50,8 @@ class AdaptedHead:
             )
 
     def scores(
-        self, features: Tensor, labels: Sequence[str], text_features: Callable[[Sequence[str]], Tensor]
-    ) -> Tensor:
+        self, features: Container, labels: Sequence[str], text_features: Callable[[Sequence[str]], Array]
+    ) -> Container:
         """Return scores of labels.
 
         Args:
@@ -58,7 +60,7 @@ class AdaptedHead:
             text_features: Function from names to text features [C', D]; called only for names that are not the head's.
 
         Returns:
-            [N, C'] float32.
+            [N, C'] float32, in the container of the features.
 
         Raises:
             OptionError: If the head cannot choose among these labels.
@@ -66,27 +68,27 @@ class AdaptedHead:
         self.check_labels(labels)
         if set(labels) <= set(self.classes):
             return self.head.scores(features)[:, [self.classes.index(label) for label in labels]]
-        return self.head.with_words(text_features(labels).cpu()).scores(features)
+        return self.head.with_words(text_features(labels)).scores(features)
 
-    def confidences(self, scores: Tensor) -> Tensor:
-        """Return calibrated confidences [N, C] float64 of scores [N, C]; each row sums to 1."""
-        return (scores.double() / self.temperature).softmax(-1)
+    def confidences(self, scores: Container) -> Container:
+        """Return calibrated confidences [N, C] float64 of scores [N, C], in their container; each row sums to 1."""
+        return match_container(softmax(to_array(scores).astype(np.float64) / self.temperature), scores)
 
-    def probabilities(self, features: Tensor) -> Tensor:
+    def probabilities(self, features: Container) -> Container:
         """Return confidences [N, C] float64 in the head's own classes for view features [N, P, V, D]."""
         return self.confidences(self.head.scores(features))
 
     def check_features(self, paths: int, views: int, dim: int) -> None:
         """Raise ModelError unless the head reads such features and gives one finite score for each class."""
-        generator = torch.Generator().manual_seed(0)
+        features: NDArray[np.float32] = np.random.default_rng(0).standard_normal((1, paths, views, dim), np.float32)
         try:
-            scores = self.head.scores(torch.randn(1, paths, views, dim, generator=generator))
-        except (OptionError, RuntimeError, IndexError) as error:
+            scores = self.head.scores(features)
+        except (OptionError, RuntimeError, IndexError, ValueError) as error:
             raise ModelError(
                 f"the head {self.head.name!r} does not read features of {paths} paths, {views} views and width {dim}, "
                 "which the base model gives under these settings"
             ) from error
-        if tuple(scores.shape) != (1, len(self.classes)) or not scores.isfinite().all():
+        if tuple(scores.shape) != (1, len(self.classes)) or not np.isfinite(scores).all():
             raise ModelError(
                 f"the head {self.head.name!r} gives scores {list(scores.shape)}: expected finite ones for "
                 f"{len(self.classes)} classes"

@@ -8,12 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from clip2point.backbones import Backbone
 from clip2point.backbones.backbone_registry import load_plugin_backbone
-from clip2point.backbones.depth_tower import check_tensors as check_exactly
+from clip2point.backbones.depth_tensors import check_tensors as check_exactly
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.core.registries import BACKBONES
 from clip2point.model.checkpoint import (
@@ -31,6 +30,8 @@ from clip2point.model.recogniser import Recogniser
 from clip2point.model.settings import Settings
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from clip2point.heads import DPA
 
 
@@ -62,22 +63,27 @@ def load_base_from(folder: Path, name: str, device: str, dtype: str) -> Recognis
         ModelError: Same cases as in ``load_base``.
         OptionError: Same cases as in ``load_base``.
     """
-    from clip2point.backbones.transformers_backbone import ALIASES, load_transformers_backbone
-
     if is_checkpoint(folder):
         if holds_head(read_config(folder)):
             raise ModelError(f"{folder}: has a head that learned from examples; expected a model without one")
         return _from_checkpoint(read_checkpoint(folder), name, device, dtype)
-    if not (folder.is_dir() or name in ALIASES):
+    if not (folder.is_dir() or name in _presets()):
         if name not in BACKBONES:
             raise ModelError(
                 f"unknown model {name!r}: expected {', '.join(BACKBONES.names())}, hf:ORGANISATION/NAME, "
                 "or a folder with a checkpoint or a transformers model"
             )
         return Recogniser(load_plugin_backbone(name, device=device, dtype=dtype), Settings(), name)
+    from clip2point.backbones.transformers_backbone import load_transformers_backbone
+
     source = folder if name.startswith(HUB_PREFIX) else name
     backbone = load_transformers_backbone(source, name=name.removeprefix(HUB_PREFIX), device=device, dtype=dtype)
     return Recogniser(backbone, Settings(), name)
+
+
+def _presets() -> set[str]:
+    """Return the short names of models on the hub."""
+    return {name for name, entry in BACKBONES.built_in.items() if entry.repository}
 
 
 def _from_checkpoint(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Recogniser:
@@ -101,7 +107,7 @@ def _from_checkpoint(checkpoint: Checkpoint, name: str, device: str, dtype: str)
             "update clip2point, or install the package that brings it"
         )
     if kind == "transformers" or depth or "depth_tower" in config:
-        tower = {key.removeprefix(DEPTH_PREFIX): tensor for key, tensor in depth.items()}
+        tower = _to_tensors({key.removeprefix(DEPTH_PREFIX): tensor for key, tensor in depth.items()})
         try:
             backbone = backbone.with_depth_tower(tower, image_size=_read_depth_image_size(config))
         except (ModelError, OptionError) as error:
@@ -114,7 +120,9 @@ def _load_pocket(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
     from clip2point.backbones.pocket import TENSORS, PocketBackbone
 
     check_tensors(checkpoint, TENSORS)
-    return PocketBackbone(checkpoint.tensors, logit_scale=_read_logit_scale(checkpoint), device=device, dtype=dtype)
+    return PocketBackbone(
+        _to_tensors(checkpoint.tensors), logit_scale=_read_logit_scale(checkpoint), device=device, dtype=dtype
+    )
 
 
 def _read_logit_scale(checkpoint: Checkpoint) -> float:
@@ -178,7 +186,7 @@ def _load_clip(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Re
     if not isinstance(heads, dict) or not all(type(count) is int and count > 0 for count in heads.values()):
         raise ModelError(f'{folder}: config.json should have "heads": {{"vision": NUMBER, "text": NUMBER}}')
     left = dict(checkpoint.tensors)
-    states = {tower: _take_prefixed(left, prefixes[tower]) for tower in towers}
+    states = {tower: _to_tensors(_take_prefixed(left, prefixes[tower])) for tower in towers}
     adapter = (
         _read_dpa(config["adapter"], _take_prefixed(left, ADAPTER_PREFIX), folder) if "adapter" in config else None
     )
@@ -196,9 +204,16 @@ def _load_clip(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Re
     return Recogniser(backbone, Settings.from_dict(config), name, adapter=adapter and adapter.to(backbone.device))
 
 
-def _take_prefixed(left: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _take_prefixed(left: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
     """Remove and return the tensors whose names begin with a prefix, under names without it."""
     return {name.removeprefix(prefix): left.pop(name) for name in list(left) if name.startswith(prefix)}
+
+
+def _to_tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+    """Return arrays as tensors, for towers that compute in PyTorch."""
+    from clip2point.heads.tensors import to_tensor
+
+    return {name: to_tensor(array) for name, array in arrays.items()}
 
 
 def _find_tokenizer(checkpoint: Checkpoint) -> str | None:
@@ -211,8 +226,10 @@ def _find_tokenizer(checkpoint: Checkpoint) -> str | None:
     return tokenizer
 
 
-def _read_dpa(section: Any, state: Mapping[str, Tensor], folder: Path) -> DPA:
+def _read_dpa(section: Any, state: Mapping[str, NDArray[Any]], folder: Path) -> DPA:
     """Return the adapter of a converted model, for inference."""
+    import torch
+
     from clip2point.heads import DPA
 
     out = state.get("depth.out.bias")
@@ -223,7 +240,7 @@ def _read_dpa(section: Any, state: Mapping[str, Tensor], folder: Path) -> DPA:
         adapter = DPA(views, len(out))
     expected = {name: tuple(tensor.shape) for name, tensor in adapter.state_dict().items()}
     check_exactly(state, expected, f"{folder}, adapter")
-    adapter.load_state_dict(state, assign=True)
+    adapter.load_state_dict(_to_tensors(state), assign=True)
     return adapter.eval().requires_grad_(False)
 
 

@@ -21,11 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2point.core.arrays import to_array
 from clip2point.core.errors import ModelError
 from clip2point.core.files import replacing, sha256
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from clip2point.core.arrays import Array
 
 FORMAT, FORMAT_VERSION = "clip2point", 1
 #: Prefixes of the names of tensors: those of a trained depth tower, and those of an adapter.
@@ -41,12 +45,12 @@ class Checkpoint:
     Attributes:
         folder: Path of the folder.
         config: Contents of ``config.json``.
-        tensors: Tensors by name.
+        tensors: Tensors by name, as arrays; those in bfloat16, which NumPy lacks, are float32.
     """
 
     folder: Path
     config: dict[str, Any]
-    tensors: dict[str, Tensor]
+    tensors: dict[str, NDArray[Any]]
 
 
 def is_checkpoint(folder: Path) -> bool:
@@ -62,18 +66,20 @@ def holds_head(config: Mapping[str, Any]) -> bool:
     return bool({"head", "classes"} & config.keys())
 
 
-def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
+def write_checkpoint(folder: Path, tensors: Mapping[str, Array], config: Mapping[str, Any]) -> None:
     """Write a checkpoint; each file appears whole or not at all, the config last.
 
     Args:
         folder: Folder to write to; created if need be.
-        tensors: Tensors by name.
+        tensors: Arrays or tensors by name.
         config: Anything that JSON holds; format, version and checksum are added.
     """
-    from safetensors.torch import save
+    from safetensors.numpy import save
 
     with replacing(folder / _TENSORS) as unfinished:
-        unfinished.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
+        unfinished.write_bytes(
+            save({name: np.asarray(to_array(values), order="C") for name, values in tensors.items()})
+        )
         checksum = sha256(unfinished)
     write_config(folder, {**config, "format": FORMAT, "format_version": FORMAT_VERSION, "sha256": checksum})
 
@@ -113,7 +119,6 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         ModelError: If a file is missing or broken, of a newer version, or differs from its checksum.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     config = read_config(folder)
     if config.get("format") != FORMAT:
@@ -133,7 +138,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             "the file is damaged or belongs to another checkpoint: copy both again"
         )
     try:
-        return Checkpoint(folder, config, load_file(path))
+        return Checkpoint(folder, config, _read_tensors(path))
     except SafetensorError as error:
         raise ModelError(f"{path}: not a safetensors file ({error})") from error
 
@@ -148,6 +153,28 @@ def check_tensors(checkpoint: Checkpoint, expected: Mapping[str, tuple[int, ...]
     Raises:
         ModelError: If a tensor is missing, unexpected, misshapen or not finite; it is named.
     """
-    from clip2point.backbones import depth_tower
+    from clip2point.backbones.depth_tensors import check_tensors as check_exactly
 
-    depth_tower.check_tensors(checkpoint.tensors, expected, str(checkpoint.folder))
+    check_exactly(checkpoint.tensors, expected, str(checkpoint.folder))
+
+
+def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Read a safetensors file into arrays of their own."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        halves = {name for name in file.keys() if file.get_slice(name).get_dtype() == "BF16"}  # noqa: SIM118
+        tensors = {name: file.get_tensor(name) for name in file.keys() if name not in halves}  # noqa: SIM118
+    return {**tensors, **(_read_bfloat16(path, halves) if halves else {})}
+
+
+def _read_bfloat16(path: Path, names: set[str]) -> dict[str, NDArray[Any]]:
+    """Read tensors in bfloat16 as float32, from a file that is known to be whole."""
+    data = np.memmap(path, np.uint8, mode="r")
+    start = 8 + int.from_bytes(data[:8].tobytes(), "little")
+    header, found = json.loads(data[8:start].tobytes()), {}
+    for name in names:
+        begin, end = header[name]["data_offsets"]
+        bits = data[start + begin : start + end].view(np.uint16).astype(np.uint32) << 16
+        found[name] = bits.view(np.float32).reshape(header[name]["shape"])
+    return found

@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         Exit status: 0 for success, 1 if some inputs or a check failed, 2 if the command could not run at all, 130 if it
-        was interrupted.
+        was interrupted, 143 if a streaming command was terminated.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     warnings.showwarning = _show_warning
@@ -95,9 +95,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         print("interrupted", file=sys.stderr)
-        return 130
+        return getattr(interruption, "status", 130)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:

@@ -90,15 +90,27 @@ def progress(items: Iterable[Item], description: str, total: int) -> Iterator[It
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    said = time.monotonic()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal or total < 2) as bar:
+    began = said = time.monotonic()
+    hidden = not console.is_terminal or total < 2
+    # Rows on a terminal go above the bar; those in a pipe must not be drawn into it.
+    with Progress(
+        *columns, console=console, transient=True, disable=hidden, redirect_stdout=sys.stdout.isatty()
+    ) as bar:
         task = bar.add_task(description, total=total)
         for done, item in enumerate(items):
             if not console.is_terminal and time.monotonic() - said > _LINE_SECONDS:
-                remark(f"{description}: {done:,} of {total:,}")
                 said = time.monotonic()
+                left = _spell_seconds((said - began) / done * (total - done)) if done else "unknown time"
+                remark(f"{description}: {done:,} of {total:,}, {left} left")
             yield item
             bar.advance(task)
+
+
+def _spell_seconds(seconds: float) -> str:
+    """Return a duration as a person would say it: "40 s", "3 min", "2.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def progress_of(description: str) -> Callable[[Iterable[Item], int], Iterator[Item]]:

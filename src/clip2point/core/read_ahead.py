@@ -1,11 +1,13 @@
-"""Reading ahead: map in a background thread while the results before are worked on."""
+"""Streams: reading ahead in a background thread while the results before are worked on, and batches."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import islice
+from queue import SimpleQueue
+from threading import Thread
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -31,14 +33,50 @@ def read_ahead(function: Callable[[Item], Result], items: Iterable[Item], ahead:
     """
     pending: deque[Future[Result]] = deque()
     remaining = iter(items)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="clip2point-reader") as pool:
-        try:
-            for item in islice(remaining, ahead):
-                pending.append(pool.submit(function, item))
-            while pending:
-                yield pending.popleft().result()
-                for item in islice(remaining, 1):
-                    pending.append(pool.submit(function, item))
-        finally:
-            for future in pending:
-                future.cancel()
+    tasks: SimpleQueue[tuple[Future[Result], Item] | None] = SimpleQueue()
+
+    def work() -> None:
+        while (task := tasks.get()) is not None:
+            future, item = task
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(function(item))
+                except BaseException as error:  # raised again where the result is taken
+                    future.set_exception(error)
+
+    def take(count: int) -> None:
+        for item in islice(remaining, count):
+            pending.append(Future())
+            tasks.put((pending[-1], item))
+
+    # A daemon, and never waited for: an interruption must not last as long as the file that is being read.
+    Thread(target=work, name="clip2point-reader", daemon=True).start()
+    try:
+        take(ahead)
+        while pending:
+            yield pending.popleft().result()
+            take(1)
+    finally:
+        for future in pending:
+            future.cancel()
+        tasks.put(None)
+
+
+def take_batches(items: Iterable[Item], largest: int) -> Iterator[list[Item]]:
+    """Divide a stream into batches that grow, so that the first answers are there early.
+
+    Args:
+        items: Items, taken as late as possible.
+        largest: Number of items of a full batch, 1 or more; the first ones have 1, 2, 4 and so on.
+
+    Yields:
+        Batches, in order; none is empty.
+
+    Examples:
+        >>> [len(batch) for batch in take_batches(range(20), 6)]
+        [1, 2, 4, 6, 6, 1]
+    """
+    remaining, size = iter(items), 1
+    while batch := list(islice(remaining, min(size, largest))):
+        yield batch
+        size *= 2

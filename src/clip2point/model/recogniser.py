@@ -17,7 +17,7 @@ from clip2point.backbones import PATHS, Backbone, shapes_per_batch
 from clip2point.backbones.pooling import mean_unit_features
 from clip2point.core.errors import OptionError, ShapeError
 from clip2point.core.labels import MODELNET40, check_labels
-from clip2point.core.read_ahead import read_ahead
+from clip2point.core.read_ahead import read_ahead, take_batches
 from clip2point.model.adapted_head import AdaptedHead
 from clip2point.model.encoding import encode_paths
 from clip2point.model.results import Classification, Failure, Guess
@@ -216,7 +216,7 @@ class Recogniser:
         check_up(up, auto=True)
         size = shapes_per_batch(len(self.views))
         outcomes = read_ahead(lambda shape: self._try_sample(shape, up, seed), shapes, size * 2)
-        while batch := list(islice(outcomes, size)):
+        for batch in take_batches(outcomes, size):
             sampled = [item for item in batch if isinstance(item, _Sampled)]
             answers = iter(self._classify_batch(sampled, question))
             for item in batch:

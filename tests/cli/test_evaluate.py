@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -44,6 +45,27 @@ def test_tables_and_broken_files(arguments, own, capsys):
     assert "±" in captured.out
     assert "1 of 16 could not be read" in captured.err
     assert "broken.off" in captured.err
+
+
+def test_files_of_equal_size_and_date_that_change_places_give_new_figures(own, tmp_path, monkeypatch, capsys):
+    def measure():
+        for path in paths:
+            os.utime(path, ns=(0, 0))
+        assert main(["evaluate", f"folder:{own}", "--up", "y", "--points", "256", "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    paths = sorted(own.rglob("*.off"))
+    contents = [path.read_bytes() for path in paths]
+    length = max(map(len, contents))
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content.ljust(length, b"\n"))
+    before = measure()
+    for path, content in zip(paths, contents[5:] + contents[:5], strict=True):  # every shape into another class
+        path.write_bytes(content.ljust(length, b"\n"))
+    after = measure()
+    assert before["confusion"] != after["confusion"]
+    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "fresh"))
+    assert measure()["confusion"] == after["confusion"]
 
 
 def test_a_doubtful_up_axis_is_remarked_on(arguments, monkeypatch, capsys):

@@ -75,14 +75,39 @@ def test_other_points_or_another_seed_are_drawn_anew(root, draws, points, seed):
 def test_a_changed_file_is_read_anew(root, write, draws):
     before = sample(root, 16)
     file = root / "class 0" / "4.off"
-    status = file.stat()
     write.off(file, seed=99)
-    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000))
     after = sample(root, 16)
     assert len(draws) == 20
     row = before.names.index("class 0/4.off")
     same = [np.array_equal(before.points[index], after.points[index]) for index in range(10)]
     assert same == [index != row for index in range(10)]
+
+
+def test_files_of_equal_size_and_date_that_change_places_are_read_anew(root, draws):
+    before = sample(root, 16)
+    one, other = root / "class 0" / "4.off", root / "class 1" / "3.off"
+    length = max(len(one.read_bytes()), len(other.read_bytes()))
+    contents = [path.read_bytes().ljust(length, b"\n") for path in (one, other)]
+    for path, content in zip((one, other), contents, strict=True):
+        path.write_bytes(content)
+        os.utime(path, ns=(0, 0))
+    middle = sample(root, 16)
+    assert np.array_equal(middle.points, before.points)
+    for path, content in zip((one, other), reversed(contents), strict=True):
+        path.write_bytes(content)
+        os.utime(path, ns=(0, 0))
+    after = sample(root, 16)
+    rows = [before.names.index(path.relative_to(root).as_posix()) for path in (one, other)]
+    same = [np.array_equal(before.points[index], after.points[index]) for index in range(10)]
+    assert same == [index not in rows for index in range(10)]
+
+
+def test_shapes_in_another_class_have_its_label_and_their_points(root, draws):
+    before = sample(root, 16)
+    (root / "class 0" / "4.off").rename(root / "class 1" / "moved.off")
+    after = sample(root, 16)
+    assert len(after) == len(before)
+    assert after.labels[after.names.index("class 1/moved.off")] == 1
 
 
 def test_another_version_of_the_sampling_is_drawn_anew(root, draws, monkeypatch):

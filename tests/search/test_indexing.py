@@ -10,10 +10,10 @@ from PIL import Image
 from clip2point.core.errors import DataError, ModelError, OptionError, ShapeError
 from clip2point.core.labels import MODELNET40
 from clip2point.search import embedding
-from clip2point.search.contents import hash_content
 from clip2point.search.embedding import embed_files
 from clip2point.search.indexing import index_shapes
 from clip2point.search.library import Library
+from clip2point.shapes.contents import hash_content
 from clip2point.shapes.demo_shapes import write_demo_shapes
 
 pytest.importorskip("lancedb", reason="needs the extra: pip install 'clip2point[search]'")

@@ -9,9 +9,9 @@ from clip2point.cli.main import main
 from clip2point.core.errors import DataError, OptionError
 from clip2point.model import load
 from clip2point.search import ray_indexing as ray_pipeline
-from clip2point.search.contents import hash_content
 from clip2point.search.embedding import Job, Unreadable, embed_files
 from clip2point.search.ray_indexing import RayEmbedder
+from clip2point.shapes.contents import hash_content
 
 pytestmark = pytest.mark.slow
 

@@ -90,7 +90,7 @@ def _open_output(
     arguments: argparse.Namespace, stack: ExitStack, files: list[Path], labels: list[str] | None, model: Recogniser
 ) -> tuple[list[Path], Show]:
     """Return the files that are not answered yet, and what shows their answers."""
-    from clip2point.search.contents import hash_content
+    from clip2point.shapes.contents import hash_content
 
     if arguments.out is not None:
         question = _describe_question(arguments, labels, model)
@@ -116,7 +116,7 @@ def _answer(
 ) -> int:
     """Classify files and show each answer at once; return the number of those that cannot be read."""
     from clip2point.model import Failure
-    from clip2point.search.contents import hash_content
+    from clip2point.shapes.contents import hash_content
 
     contents: list[str] = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from clip2point.core.cache import key_of
 from clip2point.core.errors import DataError, OptionError
+from clip2point.core.machine import available_cores
 from clip2point.core.registries import FORMATS
 from clip2point.shapes import Shape, check_up, load_shape, sample_points, shape_from_points
+from clip2point.shapes.contents import hash_content
 from clip2point.shapes.format_registry import file_extension, format_code
 
 #: Points that iterating over a data set draws from each shape: what the field's benchmarks use.
@@ -42,39 +45,41 @@ class Items(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FileItems:
-    """Shapes in files of their own; the fingerprint of an item is its file's size and time of change.
+    """Shapes in files of their own; the fingerprint of an item is a hash of its file's bytes.
 
     Of a format that a plug-in reads, the code of the reader is part of the fingerprint.
 
     Attributes:
         paths: File of each item.
-        fingerprints: Text for each item that is another one once its content has changed.
+        hashes: Hash of each file that was hashed so far, shared by all parts of a data set.
     """
 
     paths: tuple[Path, ...]
-    fingerprints: tuple[str, ...]
+    hashes: dict[Path, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, paths: list[Path]) -> FileItems:
         """Make items of files; DataError if some are missing."""
-        fingerprints, missing = [], []
-        extensions = [file_extension(path) for path in paths]
-        readers = {extension: format_code(extension) for extension in set(extensions)}
-        for path, extension in zip(paths, extensions, strict=True):
-            try:
-                status = path.stat()
-                fingerprint = f"{status.st_size} bytes at {status.st_mtime_ns}"
-                fingerprints.append(
-                    f"{fingerprint}, read by {reader}" if (reader := readers[extension]) else fingerprint
-                )
-            except OSError:
-                missing.append(path)
-        if missing:
+        if missing := [path for path in paths if not _exists(path)]:
             raise DataError(
                 f"{missing[0]}: missing, as {len(missing):,} of the {len(paths):,} files of the data set are: expected "
                 "all that its lists name; unpack or download it again"
             )
-        return cls(tuple(paths), tuple(fingerprints))
+        return cls(tuple(paths))
+
+    def __len__(self) -> int:
+        """Number of files."""
+        return len(self.paths)
+
+    @cached_property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Text for each item that is another one once its content has changed."""
+        unknown = [path for path in dict.fromkeys(self.paths) if path not in self.hashes]
+        with ThreadPoolExecutor(available_cores()) as pool:  # hashing releases the interpreter's lock
+            self.hashes.update(zip(unknown, pool.map(hash_content, map(str, unknown)), strict=True))
+        readers = {extension: format_code(extension) for extension in set(map(file_extension, self.paths))}
+        suffixes = {extension: f", read by {reader}" if reader else "" for extension, reader in readers.items()}
+        return tuple(self.hashes[path] + suffixes[file_extension(path)] for path in self.paths)
 
     @property
     def readable_by_workers(self) -> bool:
@@ -87,7 +92,7 @@ class FileItems:
 
     def take(self, rows: NDArray[np.int64]) -> FileItems:
         """Return some of the files."""
-        return FileItems(tuple(self.paths[row] for row in rows), tuple(self.fingerprints[row] for row in rows))
+        return FileItems(tuple(self.paths[row] for row in rows), self.hashes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +156,8 @@ class Dataset:
         if len(set(self.names)) < len(self.names):
             twice = Counter(self.names).most_common(1)[0][0]
             raise DataError(f"{self.name}: two shapes have the name {twice!r}: expected each shape once")
-        shapes = len(self.items.fingerprints)
+        # Of files, the fingerprints are costly.
+        shapes = len(self.items if isinstance(self.items, FileItems) else self.items.fingerprints)
         if not len(self.labels) == len(self.names) == shapes:
             raise DataError(
                 f"{self.name}: has {shapes} shapes, {len(self.labels)} labels and {len(self.names)} names: expected "
@@ -168,12 +174,11 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of names, labels, classes, contents and a plug-in's code; sizes and times stand for whole files.
+        """Hash of names, labels, classes, contents and a plug-in's code.
 
         It is another one as soon as a file was changed. The up-axis, which changes no point, has no part in it.
         """
         labels = self.labels.tolist()
-        # Keys as release 0.1.0 wrote them into the cache.
         parts = {"classes": self.classes, "names": self.names, "labels": labels, "stamps": self.items.fingerprints}
         return key_of({**parts, "code": self.code} if self.code else parts)
 
@@ -222,6 +227,15 @@ class Dataset:
         """
         if self.up == "auto":
             raise OptionError(f"{self.name}: does not say which axis points up; give --up y or --up z")
+
+
+def _exists(path: Path) -> bool:
+    """Return whether a file is there and may be looked at."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
 
 
 def item_seed(seed: int, name: str) -> int:

@@ -171,9 +171,9 @@ def _items(shapes: list[ShapeLike], ups: list[str], *, upright: bool) -> FileIte
     for path in files:
         if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that no file can have
             raise ShapeError(f"{path}: no such file: check the path")
-    fingerprints = iter(FileItems.of(files).fingerprints)
     if len(files) == len(shapes) and not upright:
-        return FileItems(tuple(files), tuple(fingerprints))
+        return FileItems(tuple(files))
+    fingerprints = iter(FileItems.of(files).fingerprints)
     found = [next(fingerprints) if isinstance(shape, str | os.PathLike) else _content_hash(shape) for shape in shapes]
     if upright:
         found = [f"{fingerprint}, {up} up" for fingerprint, up in zip(found, ups, strict=True)]

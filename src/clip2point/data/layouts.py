@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -10,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clip2point.core.errors import DataError
+from clip2point.core.files import sha256
 
 #: Most bytes of a list of names, and of a file whose content is hashed rather than its ends.
 _MAX_LIST = 64 * 1024**2
-_MAX_HASHED = 1024**3
-_END = 1024**2
 
 #: A class, file or model as it may stand in a list: nothing that leads out of the data set's folder.
 SAFE_NAME = re.compile(r"\w[\w.-]*")
@@ -110,22 +108,12 @@ def check_size(name: str, split: str, size: int, official: int) -> str:
 
 
 def fingerprint_file(path: Path) -> str:
-    """Return the sha256 of a file; of one above 1 GiB its size and time, and the sha256 of its first and last MiB.
+    """Return the sha256 of a file.
 
     Raises:
         DataError: If it cannot be read.
     """
-    digest = hashlib.sha256()
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            if size <= _MAX_HASHED:
-                while block := file.read(_END):
-                    digest.update(block)
-                return digest.hexdigest()
-            digest.update(file.read(_END))
-            file.seek(-_END, 2)
-            digest.update(file.read(_END))
-        return f"{size} bytes at {path.stat().st_mtime_ns}, ends {digest.hexdigest()}"
+        return sha256(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}): check the path and its permissions") from None

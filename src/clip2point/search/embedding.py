@@ -16,9 +16,9 @@ import numpy as np
 
 from clip2point.core.errors import Clip2PointError, reason
 from clip2point.core.workers import map_in_order
-from clip2point.search.contents import hash_content
 from clip2point.search.entry import Entry, Float32
 from clip2point.shapes import Shape, load_shape, prepare_points
+from clip2point.shapes.contents import hash_content
 
 if TYPE_CHECKING:
     from clip2point.model import Classification, Recogniser

@@ -10,9 +10,9 @@ from itertools import islice
 from pathlib import Path
 
 from clip2point.core.progress import TitledProgress
-from clip2point.search.contents import find_format, hash_content
 from clip2point.search.library import Library
 from clip2point.shapes import find_shapes
+from clip2point.shapes.contents import find_format, hash_content
 
 #: Threads that hash files in parallel, and files per task.
 _HASHERS, _HASHED_AT_ONCE = 4, 1024

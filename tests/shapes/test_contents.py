@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from clip2point.search.contents import find_format, hash_content
+from clip2point.shapes.contents import find_format, hash_content
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_hashes_are_of_the_bytes(tmp_path):
 def test_what_is_no_readable_file_has_no_hash(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe.off")
     (tmp_path / "large.off").write_bytes(b"x" * 100)
-    monkeypatch.setattr("clip2point.search.contents.MAX_BYTES", 99)
+    monkeypatch.setattr("clip2point.shapes.contents.MAX_BYTES", 99)
     for name in ("pipe.off", "large.off", "none.off", "", "nul\0.off"):
         assert hash_content(str(tmp_path / name)) == ""
 

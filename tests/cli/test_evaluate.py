@@ -47,6 +47,7 @@ def test_tables_and_broken_files(arguments, own, capsys):
     assert "broken.off" in captured.err
 
 
+@pytest.mark.slow
 def test_files_of_equal_size_and_date_that_change_places_give_new_figures(own, tmp_path, monkeypatch, capsys):
     def measure():
         for path in paths:

@@ -1,6 +1,7 @@
 import copy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -140,9 +141,9 @@ def test_texts_need_the_tokenizer_of_the_model(folder, tokenizer, tmp_path, tiny
     source = DATA / "openai_clip_tiny.pth"
     clip2point.convert(source, tmp_path / "with", tokenizer=tokenizer)
     backbone = clip2point.load(tmp_path / "with", dtype="fp32").backbone
-    texts = backbone.encode_text(["image of a chair", "lamp"])
+    texts = torch.from_numpy(backbone.encode_text(["image of a chair", "lamp"]))
     close(texts[1:], backbone.encode_tokens(torch.tensor([[998, WORDS.index("lamp"), 999]])))
-    assert backbone.encode_text(["chair " * 500]).isfinite().all()
+    assert np.isfinite(backbone.encode_text(["chair " * 500])).all()
     with pytest.raises(ModelError, match="names no tokenizer for texts: convert again with --tokenizer"):
         clip2point.load(folder).backbone.encode_text(["lamp"])
     clip2point.convert(source, tmp_path / "other", tokenizer=tiny_clip)

@@ -63,7 +63,9 @@ def test_features_equal_those_of_transformers(folder):
         names = ("input_ids", "attention_mask") if clip else ("input_ids",)
         output = model(pixel_values=(images - mean) / std, **{name: tokens[name] for name in names})
     normalize = torch.nn.functional.normalize
-    torch.testing.assert_close(normalize(backbone.encode_text(texts)), output.text_embeds, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        normalize(torch.from_numpy(backbone.encode_text(texts))), output.text_embeds, atol=1e-5, rtol=0
+    )
     torch.testing.assert_close(normalize(backbone.encode_image(images)), output.image_embeds, atol=1e-5, rtol=0)
 
 
@@ -98,7 +100,7 @@ def test_tokens_give_the_features_of_their_texts(folder):
     siglip = backbone._is_siglip
     padding = {"padding": "max_length", "max_length": 16} if siglip else {"padding": True}
     ids = backbone._tokenizer(texts, return_tensors="pt", **padding)["input_ids"]
-    torch.testing.assert_close(backbone.encode_tokens(ids), backbone.encode_text(texts), atol=1e-5, rtol=0)
+    np.testing.assert_allclose(backbone.encode_tokens(ids), backbone.encode_text(texts), atol=1e-5)
     if siglip:
         with pytest.raises(OptionError, match="texts of 5 tokens: SigLIP takes them padded to 16"):
             backbone.encode_tokens(ids[:, :5])
@@ -126,7 +128,7 @@ def test_bf16_is_close_to_fp32(tiny_clip):
 
 def test_long_texts_are_cut(tiny_clip):
     backbone = load_transformers_backbone(tiny_clip)
-    assert backbone.encode_text(["chair " * 500]).isfinite().all()
+    assert np.isfinite(backbone.encode_text(["chair " * 500])).all()
 
 
 def test_preprocessor_settings_are_used(tiny_clip, tmp_path):

@@ -4,6 +4,7 @@ import copy
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -68,7 +69,7 @@ def test_a_changed_radius_is_noticed(record, model):
 
 def test_swapped_labels_are_noticed(record, model, monkeypatch):
     encode = model.class_features
-    monkeypatch.setattr(model, "class_features", lambda labels: encode(labels).roll(1, 0))
+    monkeypatch.setattr(model, "class_features", lambda labels: np.roll(encode(labels), 1, axis=0))
     assert "scores" in failed(record, model)
 
 

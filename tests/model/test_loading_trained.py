@@ -110,7 +110,7 @@ def test_round_trip_on_a_base(request, kind, tmp_path, half):
         assert torch.cosine_similarity(got, expected, dim=-1).min() > 0.999
     else:
         assert torch.equal(got, expected)
-    assert torch.equal(loaded.encode_text(["chair"]), backbone.encode_text(["chair"]))
+    np.testing.assert_array_equal(loaded.encode_text(["chair"]), backbone.encode_text(["chair"]))
     assert weight_checksums(tmp_path).keys() == {"clip2point"}
     assert clip2point.load(tmp_path, dtype="bf16").backbone.encode_depth(depth_maps(32)).isfinite().all()
 

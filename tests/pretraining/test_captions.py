@@ -48,7 +48,7 @@ def test_features_are_the_mean_of_the_prompts(tiny_clip):
     features = Vocabulary(captions, both).features(backbone)
     assert torch.allclose(features.norm(dim=-1), torch.ones(2), atol=1e-6)
     parts = [
-        torch.nn.functional.normalize(backbone.encode_text([template.format("night stand")]), dim=-1)
+        torch.nn.functional.normalize(torch.from_numpy(backbone.encode_text([template.format("night stand")])), dim=-1)
         for template in both.templates
     ]
     expected = torch.nn.functional.normalize(sum(parts), dim=-1)

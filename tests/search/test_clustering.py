@@ -30,7 +30,7 @@ def model(plain):
 def library(model, tmp_path_factory):
     """Shapes around the vectors of three of the labels."""
     library = Library.create(tmp_path_factory.mktemp("library") / "db", model)
-    vectors = around(embed_texts(model, list(MEMBERS)).numpy(), MEMBERS.values())
+    vectors = around(embed_texts(model, list(MEMBERS)), MEMBERS.values())
     names = [f"/{name}/{number}" for name, count in MEMBERS.items() for number in range(count)]
     with library.writing():
         library.use_labels(LABELS)

@@ -20,7 +20,7 @@ def model(plain):
     weight = model.backbone.weight
 
     def encode_image(images):
-        return torch.nn.functional.interpolate(images, (32, 32)).mean(1).flatten(1) @ weight
+        return torch.nn.functional.interpolate(torch.as_tensor(images), (32, 32)).mean(1).flatten(1) @ weight
 
     model.backbone.encode_image = encode_image
     return model
@@ -56,15 +56,15 @@ def test_phrases_are_read_as_class_names_without_what_all_texts_share(model):
     common = model.class_features(MODELNET40).mean(0)
     expected = class_features(model.backbone, ["lamp", "the night"], model.settings.templates) - common
     found = embed_texts(model, [" a lamp", "The the night "])
-    torch.testing.assert_close(found, torch.nn.functional.normalize(expected, dim=-1))
-    torch.testing.assert_close(embed_texts(model, ["an"]), embed_texts(model, ["a an"]))
+    np.testing.assert_allclose(found, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-6)
+    np.testing.assert_allclose(embed_texts(model, ["an"]), embed_texts(model, ["a an"]), atol=1e-6)
 
 
 def test_the_parts_of_a_query_have_their_weights(model, files, photo):
     query = Query(("chair", "lamp"), ("table", "airplane"), (photo,), (files / "flat.off",))
-    texts, without = (embed_texts(model, phrases).numpy() for phrases in (query.texts, query.without))
-    wanted = unit(texts.sum(0)) + 0.5 * embed_photos(model, [photo]).numpy()[0]
-    wanted = unit(wanted + 0.5 * embed_shapes(model, query.shapes).numpy()[0])
+    texts, without = (embed_texts(model, phrases) for phrases in (query.texts, query.without))
+    wanted = unit(texts.sum(0)) + 0.5 * embed_photos(model, [photo])[0]
+    wanted = unit(wanted + 0.5 * embed_shapes(model, query.shapes)[0])
     expected = unit(wanted - 0.5 * unit(without.sum(0)))
     found = embed_query(model, query)
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -99,7 +99,7 @@ def test_a_single_part_is_itself_and_what_is_unwanted_said_twice_counts_once(mod
     np.testing.assert_allclose(embed_query(model, Query(images=(photo,))), embed_photos(model, [photo])[0], atol=1e-6)
     once, twice = (embed_query(model, Query(("chair",), ("lamp",) * count)) for count in (1, 2))
     np.testing.assert_allclose(once, twice, atol=1e-6)
-    wanted, unwanted = embed_texts(model, ["chair", "lamp"]).numpy()
+    wanted, unwanted = embed_texts(model, ["chair", "lamp"])
     assert once @ unwanted < wanted @ unwanted
 
 

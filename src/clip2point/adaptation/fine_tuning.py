@@ -181,7 +181,7 @@ class _Job:
             batch_norm=settings.batch_norm,
             seed=seed,
         )
-        rows = model.class_features(train.classes).float().cpu()
+        rows = torch.as_tensor(model.class_features(train.classes))
         classifier = ViewClassifier(self._network, rows, model.backbone.logit_scale)
         self.module = FineTuningModule(classifier, settings.label_smoothing)
 

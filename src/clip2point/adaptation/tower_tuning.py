@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-
 from clip2point.adaptation.adapt_settings import TowerTuningSettings
 from clip2point.adaptation.fine_tuning import MODEL, fine_tune
 from clip2point.adaptation.fine_tuning_settings import FineTuningRun
 from clip2point.adaptation.weight_interpolation import interpolate_weights
 from clip2point.backbones.backbone_registry import backbone_code
+from clip2point.backbones.precision import short_name
 from clip2point.core.cache import cache_folder, key_of
 from clip2point.core.strict_config import to_plain
 from clip2point.data import Dataset
@@ -83,8 +82,7 @@ def tune_tower_once(
     )
     folder = cache_folder() / "towers" / key
     if is_checkpoint(folder / MODEL):
-        dtype = "bf16" if model.backbone.dtype == torch.bfloat16 else "fp32"
-        tuned = load(folder / MODEL, device=str(model.backbone.device), dtype=dtype)
+        tuned = load(folder / MODEL, device=model.backbone.device, dtype=short_name(model.backbone.dtype))
     else:
         run = replace(run or FineTuningRun(), folder=folder, resume=has_checkpoint(folder))
         tuned = fine_tune(model, train, validation, plan, run).require_model()

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+import numpy as np
 
-from clip2point.backbones.depth_tower import DepthTower
 from clip2point.backbones.precision import choose_device, choose_dtype
 from clip2point.backbones.protocol import Backbone, DepthPath, check_path
+from clip2point.core.arrays import Float32, to_array
 from clip2point.core.errors import OptionError, PluginError
 from clip2point.core.plugin_code import plugin_code
 from clip2point.core.registries import BACKBONES
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from clip2point.backbones.depth_tower import DepthTower
+    from clip2point.core.arrays import Array
 
 #: Makes a backbone on a device ("cpu", "cuda", ...), whose vision towers compute in a number format ("auto", "fp32" or
 #: "bf16"): called with the keywords ``device`` and ``dtype``.
@@ -32,8 +38,8 @@ class FrozenBackbone(ABC):
         dim: Width D of the embedding space.
         image_size: Height and width S in pixels of depth maps.
         logit_scale: Factor on cosines before a softmax.
-        device: Device of the towers.
-        dtype: Number format of the vision tower.
+        device: Name of the device of the towers.
+        dtype: Name of the number format of the vision tower: "float32" or "bfloat16".
 
     Args:
         device: Name of a torch device.
@@ -50,24 +56,25 @@ class FrozenBackbone(ABC):
         self.dtype = choose_dtype(dtype, self.device)
 
     @abstractmethod
-    def encode_image(self, images: Tensor) -> Tensor:
-        """Return features [B, D] of colour images [B, 3, H, W] in [0, 1]."""
+    def encode_image(self, images: Float32) -> Array:
+        """Return features [B, D] of colour images [B, 3, H, W] in [0, 1], an array or a tensor."""
 
     @abstractmethod
-    def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """Return features [C, D] of C texts."""
+    def encode_text(self, texts: Sequence[str]) -> Array:
+        """Return features [C, D] of C texts, an array or a tensor."""
 
-    def encode_depth(self, depth: Tensor, path: DepthPath = "depth") -> Tensor:
+    def encode_depth(self, depth: Array, path: DepthPath = "depth") -> Float32:
         """Return features [B, V, D] of depth maps [B, V, S, S] in [0, 1], read as gray images by either path."""
         check_path(path)
-        images = depth.flatten(0, 1)[:, None].expand(-1, 3, -1, -1)
-        return self.encode_image(images).unflatten(0, depth.shape[:2])
+        maps = to_array(depth)
+        images = np.ascontiguousarray(np.repeat(maps.reshape(-1, 1, *maps.shape[2:]), 3, axis=1))
+        return to_array(self.encode_image(images)).reshape(*maps.shape[:2], -1)
 
-    def encode_pixels(self, pixels: Tensor, path: DepthPath = "image") -> Tensor:
+    def encode_pixels(self, pixels: Array, path: DepthPath = "image") -> Float32:
         """Raise OptionError: how images are normalised is not known here."""
         raise OptionError(f"{self.name}: takes no images that are normalised already; use encode_image")
 
-    def encode_tokens(self, ids: Tensor) -> Tensor:
+    def encode_tokens(self, ids: Array) -> Float32:
         """Raise OptionError: how texts become tokens is not known here."""
         raise OptionError(f"{self.name}: takes no tokens; use encode_text")
 
@@ -79,7 +86,7 @@ class FrozenBackbone(ABC):
         """Return what a library of shapes and a checkpoint say of the backbone."""
         return {"backbone": self.name, "base_fingerprint": self.fingerprint()}
 
-    def state_dict(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Array]:
         """Return nothing: no tower was trained here."""
         return {}
 
@@ -87,7 +94,7 @@ class FrozenBackbone(ABC):
         """Raise OptionError: no tower can be trained."""
         raise OptionError(f"{self.name}: its towers cannot be trained; use heads, or another model")
 
-    def with_depth_tower(self, tower: nn.Module | Mapping[str, Tensor], *, image_size: int | None = None) -> Backbone:
+    def with_depth_tower(self, tower: nn.Module | Mapping[str, Array], *, image_size: int | None = None) -> Backbone:
         """Raise OptionError: no tower can be trained."""
         raise OptionError(f"{self.name}: its towers cannot be trained; use heads, or another model")
 
@@ -105,7 +112,7 @@ def register_backbone(name: str, load: BackboneLoader) -> None:
         OptionError: If the name is built in or begins with "hf:".
 
     Examples:
-        >>> import torch
+        >>> import numpy as np
         >>> import clip2point
         >>> from clip2point.backbones import FrozenBackbone, register_backbone
         >>> class MeanColor(FrozenBackbone):
@@ -113,7 +120,7 @@ def register_backbone(name: str, load: BackboneLoader) -> None:
         ...     def encode_image(self, images):
         ...         return images.mean((2, 3))
         ...     def encode_text(self, texts):
-        ...         return torch.eye(3)[[len(text) % 3 for text in texts]]
+        ...         return np.eye(3)[[len(text) % 3 for text in texts]]
         >>> register_backbone("mean-color", MeanColor)
         >>> clip2point.load("mean-color").backbone.dim
         3

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,18 +17,17 @@ from torch import Tensor, nn
 from clip2point.backbones.clip_names import to_openai_names
 from clip2point.backbones.clip_towers import Activation, build_text_tower, build_vision_tower
 from clip2point.backbones.depth_tower import check_image_size, fill_tower
+from clip2point.backbones.fingerprints import hash_tensors
 from clip2point.backbones.precision import choose_device, choose_dtype
-from clip2point.backbones.protocol import (
-    DepthPath,
-    check_path,
-    check_pixels,
-    check_tokens,
-    encode_in_batches,
-    hash_tensors,
-)
+from clip2point.backbones.protocol import DepthPath, check_path, check_pixels, check_tokens
+from clip2point.backbones.torch_borders import encode_in_batches, give_back, to_tensor
 from clip2point.backbones.transformers_towers import TextTower, VisionTower
+from clip2point.core.arrays import Container, Float32
 from clip2point.core.errors import ModelError, reason
 from clip2point.core.repositories import Repository
+
+if TYPE_CHECKING:
+    from clip2point.core.arrays import Array
 
 #: Mean and deviation with which CLIP's images are normalised, channel by channel.
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -99,8 +98,8 @@ class ClipBackbone:
         dim: D, width of the embedding space.
         image_size: S, side of photos and depth maps in pixels.
         logit_scale: Factor on cosines before a softmax.
-        device: Device of the towers.
-        dtype: Number format in which the vision towers compute.
+        device: Name of the device of the towers.
+        dtype: Name of the number format in which the vision towers compute: "float32" or "bfloat16".
 
     Args:
         states: Tensors of the towers "image", "depth" and "text", as far as there are such, by OpenAI's names.
@@ -131,6 +130,7 @@ class ClipBackbone:
         self.name, self.activation, self.logit_scale, self.tokenizer = name, activation, logit_scale, tokenizer
         self.device = choose_device(device)
         self.dtype = choose_dtype(dtype, self.device)
+        self._format: torch.dtype = getattr(torch, self.dtype)
         heads = heads or {}
         self._paths: dict[DepthPath, _VisionPath] = {}
         paths: tuple[DepthPath, ...] = ("image", "depth")
@@ -174,12 +174,13 @@ class ClipBackbone:
         blocks = f"{self.activation}.{self.heads['vision']}"
         return hash_tensors((f"{blocks}.{name}", tensor) for name, tensor in state.items())
 
-    def encode_depth(self, depth: Tensor, path: DepthPath = "depth") -> Tensor:
+    def encode_depth(self, depth: Container, path: DepthPath = "depth") -> Container:
         """Return features [B, V, D] of depth maps [B, V, S, S] in [0, 1]."""
-        images = depth.flatten(0, 1)[:, None].to(self.device, self.dtype)
-        return encode_in_batches(self._path(path).grayscale, images).unflatten(0, depth.shape[:2])
+        images = to_tensor(depth).flatten(0, 1)[:, None].to(self.device, self._format)
+        features = encode_in_batches(self._path(path).grayscale, images)
+        return give_back(features.unflatten(0, tuple(depth.shape[:2])), depth)
 
-    def encode_depth_images(self, images: Tensor, *, normalized: bool | None = None) -> Tensor:
+    def encode_depth_images(self, images: Container, *, normalized: bool | None = None) -> Container:
         """Return features [N, D] by the depth tower of depth maps that are images already.
 
         Args:
@@ -190,10 +191,10 @@ class ClipBackbone:
             OptionError: If the images have another number of axes or channels.
         """
         if images.ndim == 4 and images.shape[1] == 1:
-            return self.encode_depth(images)[:, 0]
+            return cast(Container, self.encode_depth(images)[:, 0])
         return self._encode_color(images, "depth", normalized)
 
-    def encode_image(self, images: Tensor, *, normalized: bool | None = None) -> Tensor:
+    def encode_image(self, images: Container, *, normalized: bool | None = None) -> Container:
         """Return features [B, D] of colour images.
 
         Args:
@@ -209,13 +210,13 @@ class ClipBackbone:
         """
         return self._encode_color(images, "image", normalized)
 
-    def encode_pixels(self, pixels: Tensor, path: DepthPath = "image") -> Tensor:
+    def encode_pixels(self, pixels: Container, path: DepthPath = "image") -> Container:
         """Return features [N, D] of images [N, 3, S, S] as they are; see ``Backbone.encode_pixels``."""
         tower = self._path(path).color
         check_pixels(pixels)
-        return encode_in_batches(tower, pixels.to(self.device, self.dtype))
+        return give_back(encode_in_batches(tower, to_tensor(pixels).to(self.device, self._format)), pixels)
 
-    def encode_text(self, texts: Sequence[str]) -> Tensor:
+    def encode_text(self, texts: Sequence[str]) -> Float32:
         """Return features [C, D] of C texts; longer ones than the tower takes are cut.
 
         Raises:
@@ -225,11 +226,11 @@ class ClipBackbone:
         if self._tokenizer is None:
             self._tokenizer = self._load_tokenizer(text.vocabulary)
         tokens = self._tokenizer(
-            list(texts), padding=True, truncation=True, max_length=text.context, return_tensors="pt"
+            list(texts), padding=True, truncation=True, max_length=text.context, return_tensors="np"
         )
         return self.encode_tokens(tokens["input_ids"])
 
-    def encode_tokens(self, ids: Tensor) -> Tensor:
+    def encode_tokens(self, ids: Container) -> Container:
         """Return features [B, D] of texts given as the numbers of their tokens; needs no tokenizer.
 
         Args:
@@ -242,7 +243,7 @@ class ClipBackbone:
         """
         text = self._text_tower()
         check_tokens(ids, text.vocabulary, text.context)
-        return encode_in_batches(text, ids.to(self.device, torch.int64))
+        return give_back(encode_in_batches(text, to_tensor(ids).to(self.device, torch.int64)), ids)
 
     def depth_tower(self, path: DepthPath = "depth") -> ClipDepthTower:
         """Copy the tower of a path to be trained, for depth maps of the model's own size."""
@@ -250,7 +251,7 @@ class ClipBackbone:
         return tower.to(self.device).eval().requires_grad_(True)
 
     def with_depth_tower(
-        self, tower: nn.Module | Mapping[str, Tensor], *, image_size: int | None = None
+        self, tower: nn.Module | Mapping[str, Array], *, image_size: int | None = None
     ) -> ClipBackbone:
         """Make a backbone with a trained depth tower; see ``Backbone.with_depth_tower``."""
         check_image_size(image_size, self.image_size, self.name)
@@ -298,10 +299,10 @@ class ClipBackbone:
         """Make the forms of a tower."""
         # Folded before the cast, so that it is rounded once.
         grayscale = stored.grayscale(MEAN, STD)
-        if self.device.type == "cpu" and self.dtype == torch.float32:
+        if self.device == "cpu" and self._format == torch.float32:
             return _VisionPath(stored, stored, grayscale)
         color, grayscale = copy.deepcopy((stored, grayscale))  # at once, so that they go on sharing their weights
-        return _VisionPath(stored, color.to(self.device, self.dtype), grayscale.to(self.device, self.dtype))
+        return _VisionPath(stored, color.to(self.device, self._format), grayscale.to(self.device, self._format))
 
     def _path(self, path: DepthPath) -> _VisionPath:
         """Return the tower of a path, which has to be there."""
@@ -329,13 +330,14 @@ class ClipBackbone:
             listed = ", ".join(f"{tower} {width}" for tower, width in widths.items())
             raise ModelError(f"{self.name}: the towers do not share one embedding space: their widths are {listed}")
 
-    def _encode_color(self, images: Tensor, path: DepthPath, normalized: bool | None) -> Tensor:
+    def _encode_color(self, images: Container, path: DepthPath, normalized: bool | None) -> Container:
         """Return features [N, D] of colour images [N, 3, H, W]."""
         size = self._path(path).color.image_size
         check_pixels(images)
-        images = images.to(self.device, torch.float32)
-        done = _are_normalized(images) if normalized is None else torch.full((len(images),), normalized)
-        return self.encode_pixels(_prepare(images, size, done.to(self.device)[:, None, None, None]), path)
+        photos = to_tensor(images).to(self.device, torch.float32)
+        done = _are_normalized(photos) if normalized is None else torch.full((len(photos),), normalized)
+        pixels = _prepare(photos, size, done.to(self.device)[:, None, None, None])
+        return give_back(self.encode_pixels(pixels, path), images)
 
     def _load_tokenizer(self, vocabulary: int) -> Any:
         """Load the tokenizer and make sure that it is that of the text tower."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from clip2point.backbones.depth_tensors import check_tensors
+from clip2point.backbones.depth_tensors import check_tensors, type_name
+from clip2point.backbones.torch_borders import to_tensor
 from clip2point.core.errors import ModelError, OptionError
+
+if TYPE_CHECKING:
+    from clip2point.core.arrays import Array
 
 
 class DepthTower(nn.Module):
@@ -40,7 +44,7 @@ class DepthTower(nn.Module):
 Tower = TypeVar("Tower", bound=nn.Module)
 
 
-def fill_tower(tower: Tower, trained: nn.Module | Mapping[str, Tensor]) -> Tower:
+def fill_tower(tower: Tower, trained: nn.Module | Mapping[str, Array]) -> Tower:
     """Give a tower its own copy of trained weights.
 
     Args:
@@ -65,12 +69,12 @@ def fill_tower(tower: Tower, trained: nn.Module | Mapping[str, Tensor]) -> Tower
     copies = {}
     for name, tensor in given.items():
         expected = own[name].dtype
-        if tensor.dtype not in (expected, torch.float16):
+        if type_name(tensor) not in (type_name(own[name]), "float16"):
             raise ModelError(
                 f"depth tower: the tensor {name!r} is in {tensor.dtype}, expected {expected} or torch.float16"
             )
         # The tower's memory layout whatever the source had, so that the same weights give the same bits.
-        copies[name] = torch.empty_like(own[name], device="cpu").copy_(tensor.detach())
+        copies[name] = torch.empty_like(own[name], device="cpu").copy_(to_tensor(tensor).detach())
     tower.load_state_dict(copies, assign=True)
     return tower.eval().requires_grad_(False)
 

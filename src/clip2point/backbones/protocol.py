@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol, get_args
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
-import torch
-from torch import Tensor, nn
-
-from clip2point.backbones.depth_tower import DepthTower
+from clip2point.core.arrays import Container, Float32
 from clip2point.core.errors import OptionError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from clip2point.backbones.depth_tower import DepthTower
+    from clip2point.core.arrays import Array
 
 #: Which tower reads depth maps: the one trained for them, or that of photos. They are one until one is trained.
 DepthPath = Literal["depth", "image"]
@@ -25,29 +27,30 @@ MAX_BATCH = 64
 class Backbone(Protocol):
     """Two vision towers (photos and depth maps) and a text tower that share one embedding space.
 
-    Features come out as float32 on the CPU's or the model's device and are not normalised.
+    Images and tokens are arrays or tensors; features come out in the same container, in float32, not normalised.
+    Those of texts are arrays. A plug-in may give tensors whatever it was given.
 
     Attributes:
         name: Name by which ``clip2point.load`` knows it.
         dim: D, width of the embedding space.
         image_size: S, side in pixels of the depth maps that it reads.
         logit_scale: Factor on cosines before a softmax.
-        device: Device of the towers.
-        dtype: Number format in which the vision towers compute.
+        device: Name of the device of the towers, such as "cpu".
+        dtype: Name of the number format in which the vision towers compute: "float32" or "bfloat16".
     """
 
     name: str
     dim: int
     image_size: int
     logit_scale: float
-    device: torch.device
-    dtype: torch.dtype
+    device: str
+    dtype: str
 
     def fingerprint(self, path: DepthPath = "depth") -> str:
         """Hash all that the features of depth maps depend on: the tower's weights as loaded, and its code."""
         ...
 
-    def encode_depth(self, depth: Tensor, path: DepthPath = "depth") -> Tensor:
+    def encode_depth(self, depth: Container, path: DepthPath = "depth") -> Container:
         """Return features [B, V, D] of depth maps [B, V, S, S] in [0, 1].
 
         Raises:
@@ -55,11 +58,11 @@ class Backbone(Protocol):
         """
         ...
 
-    def encode_image(self, images: Tensor) -> Tensor:
+    def encode_image(self, images: Container) -> Container:
         """Return features [B, D] of colour images [B, 3, H, W] in [0, 1]."""
         ...
 
-    def encode_pixels(self, pixels: Tensor, path: DepthPath = "image") -> Tensor:
+    def encode_pixels(self, pixels: Container, path: DepthPath = "image") -> Container:
         """Return features of images exactly as they are: nothing is resized, normalised or clipped.
 
         Args:
@@ -75,11 +78,11 @@ class Backbone(Protocol):
         """
         ...
 
-    def encode_text(self, texts: Sequence[str]) -> Tensor:
+    def encode_text(self, texts: Sequence[str]) -> Float32:
         """Return features [C, D] of C texts."""
         ...
 
-    def encode_tokens(self, ids: Tensor) -> Tensor:
+    def encode_tokens(self, ids: Container) -> Container:
         """Return features of texts given as the numbers of their tokens; needs no tokenizer.
 
         Args:
@@ -107,7 +110,7 @@ class Backbone(Protocol):
         """
         ...
 
-    def with_depth_tower(self, tower: nn.Module | Mapping[str, Tensor], *, image_size: int | None = None) -> Backbone:
+    def with_depth_tower(self, tower: nn.Module | Mapping[str, Array], *, image_size: int | None = None) -> Backbone:
         """Make a backbone that reads depth maps with a trained tower and shares the other towers with this one.
 
         Args:
@@ -120,7 +123,7 @@ class Backbone(Protocol):
         """
         ...
 
-    def state_dict(self) -> dict[str, Tensor]:
+    def state_dict(self) -> Mapping[str, Array]:
         """Return the tensors that a checkpoint has to hold, in fp32; a trained depth tower's begin with ``depth.``."""
         ...
 
@@ -155,29 +158,30 @@ def check_path(path: str) -> None:
         raise OptionError(f"unknown path {path!r} for depth maps: expected one of {', '.join(get_args(DepthPath))}")
 
 
-def check_pixels(pixels: Tensor) -> None:
-    """Make sure that a tensor holds colour images [N, 3, H, W].
+def check_pixels(pixels: Array) -> None:
+    """Make sure that an array or tensor holds colour images [N, 3, H, W].
 
     Raises:
         OptionError: If it has another number of axes or channels, or holds integers.
 
     Examples:
-        >>> check_pixels(torch.zeros(1, 3, 224, 224))
-        >>> check_pixels(torch.zeros(3, 224, 224))
+        >>> import numpy as np
+        >>> check_pixels(np.zeros((1, 3, 224, 224), np.float32))
+        >>> check_pixels(np.zeros((3, 224, 224), np.float32))
         Traceback (most recent call last):
         clip2point.core.errors.OptionError: images of shape [3, 224, 224]: expected [N, 3, H, W]
     """
     if pixels.ndim != 4 or pixels.shape[1] != 3:
         raise OptionError(f"images of shape {list(pixels.shape)}: expected [N, 3, H, W]")
-    if not pixels.is_floating_point():
+    if "float" not in str(pixels.dtype):
         raise OptionError(f"images in {pixels.dtype}: expected floating-point numbers")
 
 
-def check_tokens(ids: Tensor, vocabulary: int, context: int) -> None:
-    """Make sure that a tensor holds token numbers [B, L] that a text tower knows.
+def check_tokens(ids: Array, vocabulary: int, context: int) -> None:
+    """Make sure that an array or tensor holds token numbers [B, L] that a text tower knows.
 
     Args:
-        ids: Tensor to be checked.
+        ids: Array or tensor to be checked.
         vocabulary: Number of tokens that the tower knows.
         context: Number of tokens of the longest text.
 
@@ -185,52 +189,15 @@ def check_tokens(ids: Tensor, vocabulary: int, context: int) -> None:
         OptionError: If it holds something else.
 
     Examples:
-        >>> check_tokens(torch.tensor([[49406, 320, 49407]]), 49408, 77)
-        >>> check_tokens(torch.tensor([[49408]]), 49408, 77)
+        >>> import numpy as np
+        >>> check_tokens(np.array([[49406, 320, 49407]]), 49408, 77)
+        >>> check_tokens(np.array([[49408]]), 49408, 77)
         Traceback (most recent call last):
         clip2point.core.errors.OptionError: tokens from 49408 to 49408: expected 0 to 49407
     """
-    if ids.ndim != 2 or ids.is_floating_point() or not 1 <= ids.shape[1] <= context:
+    if ids.ndim != 2 or "int" not in str(ids.dtype) or not 1 <= ids.shape[1] <= context:
         raise OptionError(
             f"tokens of shape {list(ids.shape)} in {ids.dtype}: expected integers [B, L], L from 1 to {context}"
         )
-    if ids.numel() and not (int(ids.min()) >= 0 and int(ids.max()) < vocabulary):
+    if len(ids) and not (int(ids.min()) >= 0 and int(ids.max()) < vocabulary):
         raise OptionError(f"tokens from {int(ids.min())} to {int(ids.max())}: expected 0 to {vocabulary - 1}")
-
-
-def hash_tensors(tensors: Iterable[tuple[str, Tensor]]) -> str:
-    """Hash named tensors: names, shapes, number formats and every byte.
-
-    Examples:
-        >>> a, b = torch.zeros(2), torch.ones(2)
-        >>> hash_tensors([("a", a), ("b", b)]) == hash_tensors([("b", b), ("a", a)])
-        True
-        >>> hash_tensors([("a", a)]) == hash_tensors([("a", a.double())])
-        False
-    """
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors, key=lambda pair: pair[0]):
-        digest.update(f"{name} {list(tensor.shape)} {tensor.dtype};".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-@torch.inference_mode()
-def encode_in_batches(tower: Callable[[Tensor], Tensor], images: Tensor, size: int = MAX_BATCH) -> Tensor:
-    """Run a tower over images in batches.
-
-    Args:
-        tower: Function from [I, ...] to [I, D].
-        images: Images [I, C, H, W], or token numbers [I, L].
-        size: Largest number of images in a batch.
-
-    Returns:
-        [I, D] float32.
-
-    Examples:
-        >>> encode_in_batches(lambda images: images.flatten(1), torch.zeros(5, 3, 2, 2), size=2).shape
-        torch.Size([5, 12])
-    """
-    if len(images) == 0:  # not all towers take none
-        return tower(images.new_ones(1, *images.shape[1:])).float()[:0]
-    return torch.cat([tower(batch).float() for batch in images.split(size)])

@@ -9,26 +9,25 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from clip2point.backbones.clip import MEAN, STD
 from clip2point.backbones.depth_tower import check_image_size, fill_tower
+from clip2point.backbones.fingerprints import hash_tensors
 from clip2point.backbones.precision import choose_device, choose_dtype
-from clip2point.backbones.protocol import (
-    DepthPath,
-    check_path,
-    check_pixels,
-    check_tokens,
-    encode_in_batches,
-    hash_tensors,
-)
+from clip2point.backbones.protocol import DepthPath, check_path, check_pixels, check_tokens
+from clip2point.backbones.torch_borders import encode_in_batches, give_back, to_tensor
 from clip2point.backbones.transformers_towers import TextTower, VisionTower
+from clip2point.core.arrays import Container, Float32
 from clip2point.core.errors import ModelError, OptionError, reason
 from clip2point.core.registries import BACKBONES
 from clip2point.core.repositories import Repository
+
+if TYPE_CHECKING:
+    from clip2point.core.arrays import Array
 
 #: Short names of models on the hub. The first is the paper's own.
 ALIASES = {name: entry.repository for name, entry in BACKBONES.built_in.items() if entry.repository is not None}
@@ -55,8 +54,8 @@ class TransformersBackbone:
         dim: D, width of the embedding space.
         image_size: S, side of photos and depth maps in pixels.
         logit_scale: Factor on cosines before a softmax. SigLIP's bias is not used: it is the same for all classes.
-        device: Device of the towers.
-        dtype: Number format in which the vision towers compute.
+        device: Name of the device of the towers.
+        dtype: Name of the number format in which the vision towers compute: "float32" or "bfloat16".
 
     Args:
         model: CLIPModel or SiglipModel of transformers, in fp32. Its modules are used, not copied.
@@ -80,6 +79,7 @@ class TransformersBackbone:
         self.name = name
         self.device = choose_device(device)
         self.dtype = choose_dtype(dtype, self.device)
+        self._format: torch.dtype = getattr(torch, self.dtype)
         self._family: str = model.config.model_type
         self._mean, self._std = _normalization(processor, self._family)
         self._tokenizer = tokenizer
@@ -90,8 +90,8 @@ class TransformersBackbone:
         self.image_size = image.image_size
         # Folded before the cast, so that it is rounded once.
         depth = image.grayscale(self._mean, self._std)
-        self._image = image.to(self.device, self.dtype)
-        depth = depth.to(self.device, self.dtype)
+        self._image = image.to(self.device, self._format)
+        depth = depth.to(self.device, self._format)
         #: What reads depth maps on each path, as it computes; and the trained tower as it is stored.
         self._towers: dict[DepthPath, VisionTower] = {"depth": depth, "image": depth}
         self._trained: VisionTower | None = None
@@ -102,42 +102,45 @@ class TransformersBackbone:
         state = self._towers[path].state_dict()
         return hash_tensors((name.removeprefix("vision."), tensor) for name, tensor in state.items())
 
-    def encode_depth(self, depth: Tensor, path: DepthPath = "depth") -> Tensor:
+    def encode_depth(self, depth: Container, path: DepthPath = "depth") -> Container:
         """Return features [B, V, D] of depth maps [B, V, S, S] in [0, 1]."""
         check_path(path)
-        images = depth.flatten(0, 1)[:, None].to(self.device, self.dtype)
-        return encode_in_batches(self._towers[path], images).unflatten(0, depth.shape[:2])
+        images = to_tensor(depth).flatten(0, 1)[:, None].to(self.device, self._format)
+        features = encode_in_batches(self._towers[path], images)
+        return give_back(features.unflatten(0, tuple(depth.shape[:2])), depth)
 
-    def encode_image(self, images: Tensor) -> Tensor:
+    def encode_image(self, images: Container) -> Container:
         """Return features [B, D] of colour images [B, 3, H, W] in [0, 1], resized to S x S (bicubic, no crop)."""
         size = (self.image_size, self.image_size)
-        images = images.to(self.device, torch.float32)
-        if images.shape[-2:] != size:
-            images = nn.functional.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
+        photos = to_tensor(images).to(self.device, torch.float32)
+        if photos.shape[-2:] != size:
+            photos = nn.functional.interpolate(photos, size, mode="bicubic", antialias=True).clamp(0, 1)
         mean, std = self._statistics()
-        return self.encode_pixels((images - mean) / std)
+        return give_back(self.encode_pixels((photos - mean) / std), images)
 
-    def encode_pixels(self, pixels: Tensor, path: DepthPath = "image") -> Tensor:
+    def encode_pixels(self, pixels: Container, path: DepthPath = "image") -> Container:
         """Return features [N, D] of images [N, 3, S, S] as they are; see ``Backbone.encode_pixels``."""
         check_path(path)
         check_pixels(pixels)
         if path == "image" or self._trained is None:
-            return encode_in_batches(self._image, pixels.to(self.device, self.dtype))
+            return give_back(encode_in_batches(self._image, to_tensor(pixels).to(self.device, self._format)), pixels)
         mean, std = self._statistics()
-        depth = (pixels.to(self.device, torch.float32) * std + mean).mean(1, keepdim=True)
-        return encode_in_batches(self._towers["depth"], depth.to(self.dtype))
+        depth = (to_tensor(pixels).to(self.device, torch.float32) * std + mean).mean(1, keepdim=True)
+        return give_back(encode_in_batches(self._towers["depth"], depth.to(self._format)), pixels)
 
     @torch.inference_mode()
-    def encode_text(self, texts: Sequence[str]) -> Tensor:
+    def encode_text(self, texts: Sequence[str]) -> Float32:
         """Return features [C, D] of C texts; longer ones than the tower takes are cut."""
         # SigLIP was trained with texts padded to full length, CLIP with padding that its mask hides.
         padding = "max_length" if self._is_siglip else True
         tokens = self._tokenizer(
             list(texts), padding=padding, truncation=True, max_length=self._text.context, return_tensors="pt"
         ).to(self.device)
-        return self._text(tokens["input_ids"], None if self._is_siglip else tokens["attention_mask"]).float()
+        features = self._text(tokens["input_ids"], None if self._is_siglip else tokens["attention_mask"])
+        found: Float32 = features.float().cpu().numpy()
+        return found
 
-    def encode_tokens(self, ids: Tensor) -> Tensor:
+    def encode_tokens(self, ids: Container) -> Container:
         """Return features [B, D] of texts given as the numbers of their tokens; needs no tokenizer.
 
         Args:
@@ -150,7 +153,7 @@ class TransformersBackbone:
         check_tokens(ids, self._text.vocabulary, self._text.context)
         if self._is_siglip and ids.shape[1] != self._text.context:
             raise OptionError(f"texts of {ids.shape[1]} tokens: SigLIP takes them padded to {self._text.context}")
-        return encode_in_batches(self._text, ids.to(self.device, torch.int64))
+        return give_back(encode_in_batches(self._text, to_tensor(ids).to(self.device, torch.int64)), ids)
 
     def depth_tower(self, path: DepthPath = "depth") -> VisionTower:
         """Copy the tower of a path to be trained, for images of the model's own size.
@@ -163,14 +166,14 @@ class TransformersBackbone:
         return tower.to(self.device, torch.float32).eval().requires_grad_(True)
 
     def with_depth_tower(
-        self, tower: nn.Module | Mapping[str, Tensor], *, image_size: int | None = None
+        self, tower: nn.Module | Mapping[str, Array], *, image_size: int | None = None
     ) -> TransformersBackbone:
         """Make a backbone with a trained depth tower; see ``Backbone.with_depth_tower``."""
         check_image_size(image_size, self.image_size, self.name)
         other = copy.copy(self)
         other._trained = trained = fill_tower(self.depth_tower().cpu(), tower)
-        stored = self.device.type == "cpu" and self.dtype == torch.float32
-        computing = trained if stored else copy.deepcopy(trained).to(self.device, self.dtype)
+        stored = self.device == "cpu" and self._format == torch.float32
+        computing = trained if stored else copy.deepcopy(trained).to(self.device, self._format)
         other._towers = {"depth": computing, "image": self._towers["image"]}
         return other
 

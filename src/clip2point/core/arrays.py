@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray | torch.Tensor
 
-Container = TypeVar("Container", "np.ndarray", "torch.Tensor")
+Container = TypeVar("Container", bound="np.ndarray | torch.Tensor")
 Float32 = NDArray[np.float32]
 
 #: Least length that vectors are divided by, as in PyTorch's ``normalize``.
@@ -40,10 +40,10 @@ def match_container(array: NDArray[Any], like: Container) -> Container:
         [1.0, 1.0]
     """
     if isinstance(like, np.ndarray):
-        return array
+        return cast(Container, array)
     import torch
 
-    return torch.from_numpy(array).to(like.device)
+    return cast(Container, torch.from_numpy(array).to(cast("torch.Tensor", like).device))
 
 
 def normalize_rows(vectors: NDArray[Any]) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2point.backbones import PATHS
-from clip2point.backbones.protocol import hash_tensors
+from clip2point.backbones.fingerprints import hash_tensors
 from clip2point.core.cache import load_or_compute
 from clip2point.core.errors import InterruptedTrainingError
 from clip2point.core.plugin_code import plugin_code
@@ -205,7 +205,7 @@ def fit_zero_shot(model: Recogniser, test: ViewFeatures) -> Fit:
         model: Model of the features.
         test: Shapes to measure on.
     """
-    text = model.class_features(test.sampled.classes).cpu()
+    text = to_tensor(model.class_features(test.sampled.classes))
     cosines = view_cosines(to_tensor(test.examples.unaugmented)[:, PATHS.index("depth")], text).mean(1)
     record = {
         "options": {},

@@ -25,7 +25,7 @@ CLASSES = DEMO_CLASSES
 #: Largest differences due to rounding, in fp32 and in bf16: of the mean gray level of a quarter of a depth map, and of
 #: a score (mean cosine).
 _GRAY_TOLERANCE = 0.005
-_SCORE_TOLERANCE = {"torch.float32": 0.01, "torch.bfloat16": 0.06}
+_SCORE_TOLERANCE = {"float32": 0.01, "bfloat16": 0.06}
 #: Fraction of the answers that rounding may change, where two labels are nearly equal: one of the sixteen.
 _CHANGED_ANSWERS = 1 / 16
 
@@ -114,7 +114,7 @@ def verify_model(name: str, *, device: str = "cpu", dtype: str = "auto") -> Veri
         model = load(name, device=device, dtype=dtype)
     got = measure(model, folders.weight_checksums(name))
     expected = folders.read_expected_record(name)
-    checks = None if expected is None else tuple(verify(expected, got, str(model.backbone.dtype)))
+    checks = None if expected is None else tuple(verify(expected, got, model.backbone.dtype))
     return Verification(model.name, below_head, got["accuracy"], len(got["files"]), checks)
 
 
@@ -146,7 +146,7 @@ def measure(model: Recogniser, weights: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def verify(expected: Mapping[str, Any], got: Mapping[str, Any], dtype: str = "torch.float32") -> list[Check]:
+def verify(expected: Mapping[str, Any], got: Mapping[str, Any], dtype: str = "float32") -> list[Check]:
     """Compare two records of ``measure``.
 
     Args:

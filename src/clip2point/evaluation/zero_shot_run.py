@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from clip2point.core.arrays import to_array
+from clip2point.core.arrays import softmax, to_array
 from clip2point.core.progress import Progress
 from clip2point.data import Dataset, SampledDataset
 from clip2point.features.view_features import extract_features
@@ -52,15 +51,13 @@ def run_zero_shot(model: Recogniser, dataset: Dataset, seed: int, progress: Prog
     if model.adapted is not None:
         model.adapted.check_labels(dataset.classes)
         found = extract_features(model, dataset, seed=seed, progress=progress)
-        features = to_array(found.examples.unaugmented)
-        answers = model.adapted.scores(features, dataset.classes, model.class_features)
+        answers = model.adapted.scores(to_array(found.examples.unaugmented), dataset.classes, model.class_features)
         return Run(seed, found.sampled, model.adapted.confidences(answers))
     found = extract_features(model, dataset, seed=seed, paths=("depth",), progress=progress)
-    of_depth = found.of_path("depth")
-    text = model.class_features(dataset.classes).cpu()
+    features = found.of_path("depth")
+    text = model.class_features(dataset.classes)
     blocks = []
-    for start in range(0, len(of_depth), _CHUNK):
-        views = torch.from_numpy(np.array(of_depth[start : start + _CHUNK]))
-        scores = view_cosines(views, text).mean(1).double()
-        blocks.append((scores * model.backbone.logit_scale).softmax(-1).numpy())
+    for start in range(0, len(features), _CHUNK):
+        scores = view_cosines(np.asarray(features[start : start + _CHUNK]), text).mean(1)
+        blocks.append(softmax(scores.astype(np.float64) * model.backbone.logit_scale))
     return Run(seed, found.sampled, np.concatenate(blocks))

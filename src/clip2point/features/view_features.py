@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from clip2point.backbones import PATHS, DepthPath, shapes_per_batch
 from clip2point.backbones.backbone_registry import backbone_code
@@ -23,6 +22,9 @@ from clip2point.model.encoding import encode_paths
 from clip2point.model.recogniser import Recogniser
 from clip2point.rendering.depth import rendering_key
 from clip2point.shapes import place_points
+
+if TYPE_CHECKING:
+    from clip2point.core.arrays import Array
 
 Float32 = NDArray[np.float32]
 
@@ -133,7 +135,7 @@ def encode_views(model: Recogniser, sampled: SampledDataset, progress: Progress 
     return _encode(model, len(sampled), lambda rows: render_views(model, sampled, rows), ("depth",), progress)[:, 0]
 
 
-def render_views(model: Recogniser, sampled: SampledDataset, rows: Sequence[int]) -> Tensor:
+def render_views(model: Recogniser, sampled: SampledDataset, rows: Sequence[int]) -> Array:
     """Render the depth maps [B, V, S, S] of some of the shapes, as the model sees them."""
     return model.depth_maps(place_points(np.asarray(sampled.points[list(rows)]), sampled.up))
 
@@ -149,7 +151,7 @@ def _load_or_encode(
     keys = {path: {**feature_key(model, sampled, path), **view.key} for path in paths}
     found = {path: load_arrays("features", key) for path, key in keys.items()}
 
-    def render(rows: range) -> Tensor:
+    def render(rows: range) -> Array:
         names = sampled.names[rows.start : rows.stop]
         clouds = view.change_clouds(place_points(np.asarray(sampled.points[list(rows)]), sampled.up), names)
         return model.depth_maps(clouds, view.draw_distances(names, len(model.views)))
@@ -164,7 +166,7 @@ def _load_or_encode(
 def _encode(
     model: Recogniser,
     shapes: int,
-    render: Callable[[range], Tensor],
+    render: Callable[[range], Array],
     paths: tuple[DepthPath, ...],
     progress: Progress | None,
 ) -> Float32:
@@ -174,6 +176,6 @@ def _encode(
     if progress is not None:
         starts = progress(starts, len(range(0, shapes, size)))
     rows = (range(start, min(start + size, shapes)) for start in starts)
-    blocks = [encode_paths(model.backbone, render(batch), paths).numpy() for batch in rows]
+    blocks = [encode_paths(model.backbone, render(batch), paths) for batch in rows]
     empty = np.empty((0, len(paths), len(model.views), model.backbone.dim), np.float32)
     return np.concatenate([empty, *blocks])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
@@ -349,8 +349,8 @@ def select_views(features: Container, path: PathChoice) -> Container:
     """
     if path == "both":
         *rest, paths, views, dim = features.shape
-        return features.reshape((*rest, paths * views, dim))
-    return features[..., PATHS.index(path), :, :]
+        return cast(Container, features.reshape((*rest, paths * views, dim)))
+    return cast(Container, features[..., PATHS.index(path), :, :])
 
 
 def unit_views(features: Float32, path: PathChoice) -> Float32:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,8 @@ class AdaptedHead:
         """
         self.check_labels(labels)
         if set(labels) <= set(self.classes):
-            return self.head.scores(features)[:, [self.classes.index(label) for label in labels]]
+            places = [self.classes.index(label) for label in labels]
+            return cast(Container, self.head.scores(features)[:, places])
         return self.head.with_words(text_features(labels)).scores(features)
 
     def confidences(self, scores: Container) -> Container:

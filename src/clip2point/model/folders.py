@@ -75,10 +75,10 @@ def weight_checksums(model: str | Path) -> dict[str, str]:
         return {}
     files = {"clip2point": folder / "model.safetensors"}
     if read_config(folder).get("backbone") == "pocket":
-        from clip2point.backbones import efficientnet, minilm
+        from clip2point.backbones import efficientnet_weights, minilm_files
 
-        files["all-MiniLM-L6-v2"] = minilm.find_weights()
-        files["EfficientNet-Lite2"] = efficientnet.find_weights()
+        files["all-MiniLM-L6-v2"] = minilm_files.find_weights()
+        files["EfficientNet-Lite2"] = efficientnet_weights.find_weights()
     return {name: sha256(file) for name, file in files.items()}
 
 

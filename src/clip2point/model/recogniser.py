@@ -9,12 +9,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from clip2point.backbones import PATHS, Backbone, shapes_per_batch
 from clip2point.backbones.pooling import mean_unit_features
+from clip2point.core.arrays import Float32, softmax, to_array
 from clip2point.core.errors import OptionError, ShapeError
 from clip2point.core.labels import MODELNET40, check_labels
 from clip2point.core.read_ahead import read_ahead, take_batches
@@ -27,6 +26,7 @@ from clip2point.rendering import render_depth, view_set
 from clip2point.shapes import Shape, ShapeLike, as_shape, check_up, prepare_points, to_y_up
 
 if TYPE_CHECKING:
+    from clip2point.core.arrays import Array
     from clip2point.heads import DPA
     from clip2point.heads.ood import OODDetector
 
@@ -84,10 +84,10 @@ class _Scores(NamedTuple):
         vectors: [B, D] unit vectors, as of ``Recogniser.embed``.
     """
 
-    scores: Tensor
-    confidences: Tensor
-    cosines: Tensor
-    vectors: Tensor
+    scores: Float32
+    confidences: NDArray[np.float64]
+    cosines: Float32
+    vectors: Float32
 
 
 class Recogniser:
@@ -123,7 +123,7 @@ class Recogniser:
         self.backbone, self.settings, self.name = backbone, settings, name
         self.adapter, self.adapted = adapter, adapted
         self.views = view_set(settings.views)
-        self._class_features: dict[tuple[str, ...], Tensor] = {}
+        self._class_features: dict[tuple[str, ...], Float32] = {}
 
     def __sklearn_clone__(self) -> Recogniser:
         """Clones of an estimator share its model, which none of them changes."""
@@ -244,17 +244,17 @@ class Recogniser:
         sampled = read_ahead(lambda shape: self._sample(shape, up, seed), shapes, size * 2)
         while batch := list(islice(sampled, size)):
             points = np.stack([to_y_up(item.points, item.ups[0]) for item in batch])
-            rows.append(mean_unit_features(self._encode_depth(self.depth_maps(points))).cpu())
-        return torch.cat(rows).numpy() if rows else np.empty((0, self.backbone.dim), dtype=np.float32)
+            rows.append(mean_unit_features(self._encode_depth(self.depth_maps(points))))
+        return np.concatenate(rows) if rows else np.empty((0, self.backbone.dim), dtype=np.float32)
 
-    def class_features(self, labels: Sequence[str]) -> Tensor:
+    def class_features(self, labels: Sequence[str]) -> Float32:
         """Return text features [C, D] of class names under the model's templates; computed once."""
         key = tuple(labels)
         if key not in self._class_features:
             self._class_features[key] = class_features(self.backbone, key, self.settings.templates)
         return self._class_features[key]
 
-    def depth_maps(self, points: NDArray[np.float32], distances: NDArray[np.float32] | None = None) -> Tensor:
+    def depth_maps(self, points: NDArray[np.float32], distances: NDArray[np.float32] | None = None) -> Array:
         """Render points under the model's own settings.
 
         Args:
@@ -262,17 +262,24 @@ class Recogniser:
             distances: [B, V] distances of the cameras; 1 by default.
 
         Returns:
-            [B, V, S, S] depth maps on the model's device.
+            [B, V, S, S] depth maps: an array, or a tensor on the model's device where that is no CPU.
         """
-        on_device = torch.from_numpy(points).to(self.backbone.device)
         return render_depth(
-            on_device,
+            self._place(points),
             self.views,
-            None if distances is None else torch.from_numpy(distances).to(self.backbone.device),
+            distances,
             image_size=self.backbone.image_size,
             radius=self.settings.radius,
             style=self.settings.style,
         )
+
+    def _place(self, points: NDArray[np.float32]) -> Array:
+        """Return points as they are, or as a tensor on the model's device where that is no CPU."""
+        if str(self.backbone.device) == "cpu":
+            return points
+        import torch
+
+        return torch.from_numpy(points).to(self.backbone.device)
 
     def _ask(
         self, labels: Sequence[str] | None, unknown_below: float | None, top: int, seed: int, keep_views: bool
@@ -308,24 +315,23 @@ class Recogniser:
                 return Failure(shape.source, str(error))
             return Failure(str(shape) if isinstance(shape, str | os.PathLike) else "array", str(error))
 
-    def _encode_depth(self, depth: Tensor) -> Tensor:
+    def _encode_depth(self, depth: Array) -> Float32:
         """Return features [B, V, D] of depth maps by the depth tower."""
-        with torch.inference_mode():
-            return self.backbone.encode_depth(depth)
+        return to_array(self.backbone.encode_depth(depth))
 
-    def _score(self, depth: Tensor, labels: Sequence[str]) -> _Scores:
+    def _score(self, depth: Array, labels: Sequence[str]) -> _Scores:
         """Score labels for depth maps [B, V, S, S], by the head if there is one."""
         if self.adapted is not None:
             paths = encode_paths(self.backbone, depth)
-            scores = self.adapted.scores(paths, labels, self.class_features)
-            no_cosines = scores.new_empty(len(scores), 0, len(labels))
+            scores = to_array(self.adapted.scores(paths, labels, self.class_features))
+            no_cosines = np.empty((len(scores), 0, len(labels)), np.float32)
             vectors = mean_unit_features(paths[:, PATHS.index("depth")])
             return _Scores(scores, self.adapted.confidences(scores), no_cosines, vectors)
         features = self._encode_depth(depth)
-        cosines = view_cosines(features, self.class_features(labels)).cpu()
+        cosines = view_cosines(features, self.class_features(labels))
         scores = cosines.mean(1)
-        confidences = (scores.double() * self.backbone.logit_scale).softmax(-1)
-        return _Scores(scores, confidences, cosines, mean_unit_features(features).cpu())
+        confidences = softmax(scores.astype(np.float64) * self.backbone.logit_scale)
+        return _Scores(scores, confidences, cosines, mean_unit_features(features))
 
     def _classify_batch(self, batch: Sequence[_Sampled], question: _Question) -> list[Classification]:
         """Answer a question for sampled shapes; of several up-axes the one with the most confident answer is kept."""
@@ -350,8 +356,8 @@ class Recogniser:
                 model=self.name,
                 unknown=bool(found.confidences[row].max() < question.threshold) or foreign[row],
                 in_distribution=not foreign[row],
-                depth=depth[row].cpu().numpy() if question.keep_views else None,
-                vector=found.vectors[row].numpy(),
+                depth=to_array(depth[row]) if question.keep_views else None,
+                vector=found.vectors[row],
                 notes=_collect_notes(item, poses[row][1]),
             )
             for item, row in ((item, best[index]) for index, item in enumerate(batch))
@@ -368,7 +374,7 @@ def _collect_notes(item: _Sampled, up: str) -> tuple[str, ...]:
 def _rank_labels(question: _Question, found: _Scores, row: int) -> tuple[Guess, ...]:
     """Return the best labels of a pose; ties go to the earlier label."""
     scores, confidences, cosines = found.scores[row], found.confidences[row], found.cosines[row]
-    order = torch.argsort(scores, descending=True, stable=True)[: question.top].tolist()
+    order = np.argsort(-scores, kind="stable")[: question.top]
     return tuple(
         Guess(question.labels[c], float(scores[c]), float(confidences[c]), tuple(map(float, cosines[:, c])))
         for c in order

@@ -38,7 +38,9 @@ def save_model(
     Raises:
         ModelError: If there is nothing to be saved, or a value is not finite.
     """
-    tensors = backbone.state_dict()
+    from clip2point.backbones.torch_borders import to_tensor
+
+    tensors = {name: to_tensor(values) for name, values in backbone.state_dict().items()}
     if not tensors:
         raise ModelError(f"{backbone.name}: no depth tower was trained, so there is nothing to be saved")
     if half:

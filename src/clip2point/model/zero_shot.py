@@ -7,19 +7,20 @@ with the largest sum wins.
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import torch
-from torch import Tensor
-from torch.nn.functional import normalize
+from typing import TYPE_CHECKING
 
 from clip2point.backbones import Backbone
 from clip2point.backbones.pooling import mean_unit_features
+from clip2point.core.arrays import Container, Float32, match_container, normalize_rows, to_array
 from clip2point.model.settings import PAPER_TEMPLATES
 from clip2point.rendering import ViewSet, render_depth
 from clip2point.rendering import rotate_modelnet as rotate_modelnet_points
 
+if TYPE_CHECKING:
+    from clip2point.core.arrays import Array
 
-def class_features(backbone: Backbone, labels: Sequence[str], templates: Sequence[str] = PAPER_TEMPLATES) -> Tensor:
+
+def class_features(backbone: Backbone, labels: Sequence[str], templates: Sequence[str] = PAPER_TEMPLATES) -> Float32:
     """Encode class names: one unit text feature for each class.
 
     Args:
@@ -31,52 +32,54 @@ def class_features(backbone: Backbone, labels: Sequence[str], templates: Sequenc
         [C, D] float32 unit features.
 
     Examples:
-        >>> import torch
+        >>> import numpy as np
         >>> from types import SimpleNamespace
-        >>> backbone = SimpleNamespace(encode_text=lambda texts: torch.tensor([[len(text), 1.0] for text in texts]))
+        >>> backbone = SimpleNamespace(encode_text=lambda texts: np.array([[len(text), 1.0] for text in texts]))
         >>> class_features(backbone, ["bed", "night_stand"], ["a {}", "my {}"]).shape
-        torch.Size([2, 2])
+        (2, 2)
     """
     names = [label.replace("_", " ") for label in labels]
     prompts = [template.format(name) for name in names for template in templates]
-    return mean_unit_features(backbone.encode_text(prompts).unflatten(0, (len(names), len(templates))))
+    features = to_array(backbone.encode_text(prompts))
+    return mean_unit_features(features.reshape(len(names), len(templates), -1)).astype("float32", copy=False)
 
 
-def view_cosines(view_features: Tensor, text_features: Tensor) -> Tensor:
+def view_cosines(view_features: Container, text_features: Array) -> Container:
     """Compute the cosines of every view with every class.
 
     Args:
-        view_features: [B, V, D] features of views, any length.
+        view_features: [B, V, D] features of views, any length, an array or a tensor.
         text_features: [C, D] features of class names, any length.
 
     Returns:
-        [B, V, C] in [-1, 1].
+        [B, V, C] in [-1, 1], in the container of the view features.
 
     Examples:
-        >>> import torch
-        >>> view_cosines(torch.tensor([[[2.0, 0.0], [0.0, 3.0]]]), torch.eye(2))
-        tensor([[[1., 0.],
-                 [0., 1.]]])
+        >>> import numpy as np
+        >>> view_cosines(np.array([[[2.0, 0.0], [0.0, 3.0]]]), np.eye(2)).tolist()
+        [[[1.0, 0.0], [0.0, 1.0]]]
     """
-    return normalize(view_features, dim=-1) @ normalize(text_features, dim=-1).T
+    cosines = normalize_rows(to_array(view_features)) @ normalize_rows(to_array(text_features)).T
+    return match_container(cosines, view_features)
 
 
 def zero_shot_logits(
     backbone: Backbone,
-    points: Tensor,
-    text_features: Tensor,
+    points: Container,
+    text_features: Array,
     views: ViewSet | str = "clip2point-6",
     *,
     image_size: int | None = None,
     radius: float = 0.02,
     rotate_modelnet: bool = False,
     style: str = "clip2point",
-) -> Tensor:
+) -> Container:
     """Classify unit-sphere points: render, encode, compare.
 
     Args:
         backbone: Backbone with a depth tower.
-        points: [B, N, 3] float32 in the unit sphere; y up, or in ModelNet's own frame if ``rotate_modelnet``.
+        points: [B, N, 3] float32 in the unit sphere, an array or a tensor; y up, or in ModelNet's own frame if
+            ``rotate_modelnet``.
         text_features: [C, D] as from ``class_features``.
         views: View set, or its name.
         image_size: Side of the depth maps in pixels; the backbone's own by default.
@@ -85,19 +88,19 @@ def zero_shot_logits(
         style: Style of the depth maps.
 
     Returns:
-        [B, C] class scores: cosines summed over the views, in [-V, V].
+        [B, C] class scores: cosines summed over the views, in [-V, V], in the container of the points.
 
     Examples:
-        >>> import torch
+        >>> import numpy as np
         >>> from types import SimpleNamespace
         >>> backbone = SimpleNamespace(image_size=32, encode_depth=lambda depth: depth[..., 16, ::8])  # no tower
-        >>> points = torch.nn.functional.normalize(torch.randn(2, 256, 3), dim=-1)
-        >>> list(zero_shot_logits(backbone, points, torch.eye(3, 4)).shape)
-        [2, 3]
+        >>> points = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 256, 3)).astype(np.float32)
+        >>> zero_shot_logits(backbone, points, np.eye(3, 4)).shape
+        (2, 3)
     """
     if rotate_modelnet:
         points = rotate_modelnet_points(points)
     size = image_size or backbone.image_size
     depth = render_depth(points, views, image_size=size, radius=radius, style=style)
-    with torch.inference_mode():
-        return view_cosines(backbone.encode_depth(depth), text_features).sum(1)
+    features = to_array(backbone.encode_depth(depth))
+    return match_container(view_cosines(features, text_features).sum(1), points)

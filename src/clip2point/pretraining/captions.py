@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from clip2point.backbones import Backbone
@@ -79,7 +80,7 @@ class Vocabulary:
         """Return the unit text features [C, D] of the C captions."""
         from clip2point.model import class_features
 
-        return class_features(backbone, self.texts, self._settings.templates)
+        return torch.from_numpy(class_features(backbone, self.texts, self._settings.templates))
 
     def _expand(self, captions: Sequence[str]) -> list[str]:
         """Return the name, the tags that are not ignored, and their synonyms, each once."""

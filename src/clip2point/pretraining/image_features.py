@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from clip2point.backbones import Backbone
+from clip2point.core.arrays import to_array
 from clip2point.core.cache import load_or_compute
 from clip2point.core.progress import Progress
 from clip2point.data.pairs import PairSet, read_shard
@@ -60,9 +60,8 @@ def _encode_shard(path: Path, fingerprint: list[Any], views: int, backbone: Back
     def encode() -> dict[str, Float32]:
         features = []
         for pair in read_shard(path):
-            images = torch.from_numpy(pair.images(views)).permute(0, 3, 1, 2).float() / 255
-            with torch.inference_mode():
-                features.append(backbone.encode_image(images).cpu().numpy())
+            images = pair.images(views).transpose(0, 3, 1, 2).astype(np.float32) / 255
+            features.append(to_array(backbone.encode_image(images)))
         return {"features": np.stack(features)}
 
     parts = {"version": _VERSION, "shard": fingerprint, "tower": backbone.fingerprint("image")}

@@ -67,7 +67,7 @@ class TowerValidation:
     ) -> None:
         self._with_tower = with_tower
         self._sampled = sample_dataset(dataset, base.settings.points)
-        self._text = base.class_features(dataset.classes).cpu()
+        self._text = torch.as_tensor(base.class_features(dataset.classes))
 
     def __call__(self, tower: Mapping[str, Tensor]) -> ValidationResult:
         """Return the accuracies of a depth tower, given by its state."""

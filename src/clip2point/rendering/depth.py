@@ -13,11 +13,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2point.core.arrays import Container, match_container, to_array
 from clip2point.core.errors import OptionError, PluginError
 from clip2point.core.plugin_code import plugin_code
 from clip2point.core.registries import STYLES
@@ -30,14 +31,13 @@ if TYPE_CHECKING:
     import torch
 
 Float32 = NDArray[np.float32]
-Array = TypeVar("Array", "np.ndarray", "torch.Tensor")
 
 #: Draws a scene: gray levels [B, V, S, S] or [B * V, S, S] float32 in [0, 1], as an array or a tensor.
 Style = Callable[[DepthScene], "np.ndarray | torch.Tensor"]
 
 
 def render_depth(
-    points: Array,
+    points: Container,
     views: ViewSet | str | os.PathLike[str],
     distances: NDArray[np.floating] | torch.Tensor | None = None,
     *,
@@ -45,7 +45,7 @@ def render_depth(
     radius: float = 0.02,
     style: str = "clip2point",
     backend: str | None = None,
-) -> Array:
+) -> Container:
     """Render depth maps of point clouds.
 
     Args:
@@ -87,14 +87,14 @@ def render_depth(
 
 
 def render_zbuffer(
-    points: Array,
+    points: Container,
     views: ViewSet | str | os.PathLike[str],
     distances: NDArray[np.floating] | torch.Tensor | None = None,
     *,
     image_size: int = 224,
     radius: float = 0.02,
     backend: str | None = None,
-) -> Array:
+) -> Container:
     """Return the depths z = distance - (camera direction . p) / distance behind the gray levels of "clip2point".
 
     Arguments are those of ``render_depth``.
@@ -106,7 +106,7 @@ def render_zbuffer(
     return _match_container(draw_discs(scene, grey=False), points)
 
 
-def rotate_modelnet(points: Array) -> Array:
+def rotate_modelnet(points: Container) -> Container:
     """Rotate ModelNet's z-up frame into the y-up one, (x, y, z) -> (-y, z, -x), as the public code does.
 
     Args:
@@ -172,13 +172,11 @@ def style_code(style: str) -> dict[str, str]:
     return {"style_code": code} if code else {}
 
 
-def _match_container(images: np.ndarray | torch.Tensor, like: Array) -> Array:
+def _match_container(images: np.ndarray | torch.Tensor, like: Container) -> Container:
     """Return images as an array or tensor like the caller's points, on the same device."""
-    if isinstance(like, np.ndarray):
-        return np.asarray(images)
-    import torch
-
-    return (torch.from_numpy(images) if isinstance(images, np.ndarray) else images).to(like.device)
+    if isinstance(images, np.ndarray):
+        return match_container(images, like)
+    return match_container(to_array(images), like) if isinstance(like, np.ndarray) else cast(Container, images)
 
 
 def draw_discs(scene: DepthScene, *, grey: bool = True) -> np.ndarray | torch.Tensor:

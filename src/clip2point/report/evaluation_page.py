@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2point.core.arrays import to_array
 from clip2point.core.errors import OptionError
 from clip2point.core.version import software_versions
 from clip2point.evaluation.measurement import Measurement
@@ -151,7 +152,7 @@ def describe_measurement(measurement: Measurement, *, compare: bool = False) -> 
     model, dataset, sampled = measurement.model, measurement.dataset, measurement.runs[0].sampled
 
     def render_pictures(indices: Sequence[int]) -> list[list[Any]]:
-        return [list(views) for views in to_pixels(render_views(model, sampled, indices).cpu().numpy())]
+        return [list(views) for views in to_pixels(to_array(render_views(model, sampled, indices)))]
 
     return EvaluationReport(
         title=f"{model.name} on {dataset.name}, {dataset.split}",

@@ -78,7 +78,7 @@ def cluster_shapes(library: Library, model: Recogniser, count: int | None = None
     elif not 1 <= count <= different:
         raise OptionError(f"count {count}: expected 1 to {different}, as many as there are different shapes")
     members, centroids = _k_means(vectors, count, seed)
-    ranked = rank_names(centroids, embed_texts(model, library.labels).numpy())
+    ranked = rank_names(centroids, embed_texts(model, library.labels))
     found = []
     for number, order in enumerate(ranked):
         inside = np.flatnonzero(members == number)

@@ -22,7 +22,7 @@ def fingerprint_embedding(model: Recogniser) -> str:
     Device and number format are left out: they change a cosine by about 0.0001.
     """
     from clip2point.backbones.backbone_registry import backbone_code
-    from clip2point.backbones.protocol import hash_tensors
+    from clip2point.backbones.fingerprints import hash_tensors
     from clip2point.rendering.depth import rendering_key
 
     backbone, settings = model.backbone, model.settings

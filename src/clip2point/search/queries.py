@@ -23,10 +23,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn.functional import normalize
 
+from clip2point.core.arrays import normalize_rows, to_array
 from clip2point.core.display import NotebookDisplay
 from clip2point.core.errors import DataError, OptionError
 from clip2point.core.labels import MODELNET40
@@ -180,26 +178,27 @@ def embed_query(
         parts.append(PHOTO_WEIGHT * _unit_sum(embed_photos(model, query.images)))
     if query.shapes:
         parts.append(SHAPE_WEIGHT * _unit_sum(embed_shapes(model, query.shapes, labels=labels, up=up, seed=seed)))
-    vector = _unit_sum(torch.stack(parts))
+    vector = _unit_sum(np.stack(parts))
     if query.without:
         vector = vector - WITHOUT_WEIGHT * _unit_sum(embed_texts(model, query.without))
-    if not 0 < float(vector.norm()) < torch.inf:
+    if not 0 < float(np.linalg.norm(vector)) < np.inf:
         raise OptionError("the parts of the query cancel each other out: expected something to look for")
-    found: Float32 = normalize(vector, dim=0).numpy()
+    found: Float32 = normalize_rows(vector)
     return found
 
 
-def embed_texts(model: Recogniser, phrases: Sequence[str]) -> Tensor:
+def embed_texts(model: Recogniser, phrases: Sequence[str]) -> Float32:
     """Return unit vectors [N, D] of phrases, without the part that all texts share."""
     bare = [
         _ARTICLE.sub("", phrase.strip(), count=1) if _ARTICLE.match(phrase.strip()) else phrase.strip()
         for phrase in phrases
     ]
     features = class_features(model.backbone, bare, model.settings.templates)
-    return normalize(features - model.class_features(MODELNET40).mean(0), dim=-1).cpu()
+    found: Float32 = normalize_rows(features - model.class_features(MODELNET40).mean(0))
+    return found
 
 
-def embed_photos(model: Recogniser, photos: Sequence[str | os.PathLike[str] | Image]) -> Tensor:
+def embed_photos(model: Recogniser, photos: Sequence[str | os.PathLike[str] | Image]) -> Float32:
     """Return unit vectors [N, D] of photos by the image tower.
 
     Raises:
@@ -207,10 +206,10 @@ def embed_photos(model: Recogniser, photos: Sequence[str | os.PathLike[str] | Im
     """
     rows = []
     for photo in photos:
-        pixels = torch.from_numpy(np.array(read_photo(photo))).permute(2, 0, 1)[None]
-        with torch.inference_mode():
-            rows.append(model.backbone.encode_image(pixels.to(model.backbone.device).float() / 255)[0].float().cpu())
-    return normalize(torch.stack(rows), dim=-1)
+        pixels = np.array(read_photo(photo), np.float32).transpose(2, 0, 1)[None] / 255
+        rows.append(to_array(model.backbone.encode_image(pixels))[0])
+    found: Float32 = normalize_rows(np.stack(rows))
+    return found
 
 
 def embed_shapes(
@@ -220,7 +219,7 @@ def embed_shapes(
     labels: Sequence[str] = MODELNET40,
     up: str = "auto",
     seed: int = 0,
-) -> Tensor:
+) -> Float32:
     """Return unit vectors [N, D] of shapes, equal to those of a library with these labels.
 
     Raises:
@@ -231,10 +230,11 @@ def embed_shapes(
     for shape in shapes:
         vector = model.classify(shape, labels, up=up, top=1, seed=seed, keep_views=False).vector
         assert vector is not None
-        rows.append(torch.from_numpy(vector))
-    return torch.stack(rows)
+        rows.append(vector)
+    return np.stack(rows)
 
 
-def _unit_sum(vectors: Tensor) -> Tensor:
+def _unit_sum(vectors: Float32) -> Float32:
     """The sum [D] of vectors [N, D], made unit."""
-    return normalize(vectors.sum(0), dim=0)
+    found: Float32 = normalize_rows(vectors.sum(0))
+    return found

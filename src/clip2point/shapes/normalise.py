@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -36,7 +36,8 @@ def to_unit_sphere(points: Points) -> Points:
     """
     if points.ndim < 2 or points.shape[-1] != 3 or 0 in points.shape:
         raise ShapeError(f"got an array {list(points.shape)}: expected clouds [..., N, 3] that are not empty")
-    return _scale_array(points) if isinstance(points, np.ndarray) else _scale_tensor(points)
+    scaled = _scale_array(points) if isinstance(points, np.ndarray) else _scale_tensor(points)
+    return cast("Points", scaled)
 
 
 def _scale_array(points: np.ndarray) -> np.ndarray:

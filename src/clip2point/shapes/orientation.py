@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
-
-from clip2point.core.errors import OptionError
 
 if TYPE_CHECKING:
     import torch
 
-    Points = TypeVar("Points", np.ndarray, torch.Tensor)
-else:
-    Points = TypeVar("Points")
+from clip2point.core.errors import OptionError
+
+Points = TypeVar("Points", bound="np.ndarray | torch.Tensor")
 
 #: Axes of the points that become x, y and z, for each up-axis. Every entry is a rotation (determinant +1) and only
 #: permutes and negates coordinates, so it is exact. "z" is the rotation of the public code for ModelNet,
@@ -98,8 +96,8 @@ def _parse_axis(name: str) -> tuple[int, bool]:
 
 def _permute(points: Points, sources: Sequence[tuple[int, bool]]) -> Points:
     """Return coordinates anew, each from an axis that may be negated."""
-    rotated = points[..., [source for source, _ in sources]]
+    rotated: Any = points[..., [source for source, _ in sources]]
     for axis, (_, negated) in enumerate(sources):
         if negated:
             rotated[..., axis] = -rotated[..., axis]
-    return rotated
+    return cast(Points, rotated)

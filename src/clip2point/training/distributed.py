@@ -99,7 +99,7 @@ def make_fabric(devices: DeviceSettings | None = None, precision: str = "32-true
     except ImportError:
         raise OptionError("this training needs Lightning Fabric: run pip install 'clip2point[train]'") from None
     devices = devices or DeviceSettings()
-    chosen, count = choose_device(devices.device), devices.devices
+    chosen, count = torch.device(choose_device(devices.device)), devices.devices
     if devices.several and chosen.index is not None:
         raise OptionError(f"device is {devices.device} with {count} devices: expected a kind alone, {chosen.type}")
     available = torch.cuda.device_count() if chosen.type == "cuda" else 1

@@ -18,9 +18,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from clip2point.backbones import efficientnet, minilm
+from clip2point.backbones import efficientnet, minilm, minilm_files
+from clip2point.backbones.efficientnet_weights import FEATURES
+from clip2point.backbones.efficientnet_weights import normalize as normalize_pixels
 from clip2point.backbones.pocket import PocketBackbone
-from clip2point.backbones.protocol import encode_in_batches
+from clip2point.backbones.torch_borders import encode_in_batches
 from clip2point.model import class_features, view_cosines
 from clip2point.model.checkpoint import write_checkpoint
 from clip2point.model.folders import POCKET
@@ -52,9 +54,14 @@ def read_class_names() -> list[list[str]]:
 
 def embed_names(names: list[list[str]]) -> Tensor:
     """Return the mean embedding over the names of each class: unit vectors, [1000, 384]."""
-    tower = minilm.MiniLMTextTower()
+    files = minilm_files.read_minilm()
+    encoder = minilm.build_minilm(files)
+
+    def embed(texts: list[str]) -> Tensor:
+        return minilm.embed_tokens(encoder, torch.from_numpy(minilm_files.tokenize(files.tokenizer, texts)))
+
     prompts = [f"image of a {name}" for group in names for name in group]
-    embedded = normalize(torch.cat([tower(prompts[i : i + 256]) for i in range(0, len(prompts), 256)]), dim=-1)
+    embedded = normalize(torch.cat([embed(prompts[i : i + 256]) for i in range(0, len(prompts), 256)]), dim=-1)
     return torch.stack([normalize(part.mean(0), dim=0) for part in embedded.split([len(group) for group in names])])
 
 
@@ -82,10 +89,10 @@ def generate_meshes() -> list[tuple[str, Mesh]]:
 
 def mean_image_feature(fused: efficientnet.EfficientNetLite, meshes: list[Mesh], views: ViewSet) -> Tensor:
     """Return the mean feature of colour images of meshes, [1280]."""
-    total, images = torch.zeros(efficientnet.FEATURES), 0
+    total, images = torch.zeros(FEATURES), 0
     for mesh in meshes:
         colors = torch.from_numpy(render_color(mesh, views)).permute(0, 3, 1, 2).float() / 255
-        features = encode_in_batches(fused, efficientnet.normalize(colors))
+        features = encode_in_batches(fused, normalize_pixels(colors))
         total, images = total + features.sum(0), images + len(features)
     return total / images
 
@@ -99,7 +106,7 @@ def choose_scale(backbone: PocketBackbone, depth: Tensor, names: list[str]) -> f
         names: Name of each shape, one of the generators' classes.
     """
     classes = list_classes()
-    scores = view_cosines(backbone.encode_depth(depth), class_features(backbone, classes)).mean(1)
+    scores: Tensor = view_cosines(backbone.encode_depth(depth), class_features(backbone, classes)).mean(1)
     truth = torch.tensor([classes.index(name) for name in names])
     losses = {scale: cross_entropy(scores * scale, truth).item() for scale in SCALES}
     best = min(losses, key=lambda scale: losses[scale])

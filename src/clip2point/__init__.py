@@ -4,10 +4,12 @@ A shape is rendered as depth maps; vision-language towers read them; class names
 Nothing heavy is imported before it is used: ``import clip2point`` loads neither torch nor numba.
 """
 
+from pathlib import Path as _Path
 from typing import TYPE_CHECKING
 
 from clip2point.core.display import register_renderer
 from clip2point.core.lazy import lazy_attributes
+from clip2point.core.numba_cache import place_numba_cache
 from clip2point.core.version import __version__
 
 if TYPE_CHECKING:
@@ -81,6 +83,8 @@ _NOTEBOOK_VIEWS = {
 }
 for _kind, _place in _NOTEBOOK_VIEWS.items():
     register_renderer(_kind, _place)
+
+place_numba_cache(_Path(__file__).parent)
 
 __getattr__ = lazy_attributes(__name__, _PLACES)
 

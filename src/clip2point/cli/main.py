@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from clip2point.core.errors import Clip2PointError, InterruptedTrainingError, PluginError
+from clip2point.core.extras import explain_absence
 from clip2point.core.registries import COMMANDS
 from clip2point.core.version import __version__
 
@@ -86,6 +87,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except Clip2PointError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if (advice := explain_absence(error.name, words[0])) is None:
+            raise
+        print(f"error: {advice}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         # Whoever read our output has gone; nothing is left to flush to.

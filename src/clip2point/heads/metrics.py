@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
@@ -147,15 +146,11 @@ def measure_predictions(
         >>> metrics.accuracy, metrics.per_class["table"]["samples"], metrics.confusion
         (0.75, 3, [[1, 0], [1, 2]])
     """
-    # scikit-learn takes a second to import; reading a report's metrics back does not need it.
-    from sklearn.metrics import accuracy_score, confusion_matrix
-
     probabilities = _check_predictions(probabilities, labels, classes)
     order = np.argsort(-probabilities, axis=1, kind="stable")
-    accuracy = float(accuracy_score(labels, order[:, 0]))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "A single label", UserWarning)  # as it must be with one class
-        confusion = confusion_matrix(labels, order[:, 0], labels=np.arange(len(classes)))
+    accuracy = float(np.mean(order[:, 0] == labels))
+    confusion = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(confusion, (labels, order[:, 0]), 1)
     per_class = {
         name: _class_accuracy(row, index) for index, (name, row) in enumerate(zip(classes, confusion, strict=True))
     }

@@ -12,13 +12,13 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-import torch
 from sklearn.metrics import roc_auc_score
 
 import clip2point
 from clip2point.backbones import PATHS
 from clip2point.backbones.pooling import mean_unit_features
 from clip2point.cli import output
+from clip2point.core.arrays import softmax, to_array
 from clip2point.data.parts import open_parts
 from clip2point.data.shots import draw_shots
 from clip2point.features.view_features import ViewFeatures, extract_features
@@ -44,7 +44,7 @@ def main() -> None:
     model = clip2point.load(arguments.model, dtype="fp32")
     parts = open_parts(arguments.dataset, up=arguments.up)
     train, validation, test = (extract_features(model, part) for part in (parts.train, parts.validation, parts.test))
-    text = model.class_features(parts.test.classes).cpu()
+    text = model.class_features(parts.test.classes)
     rows = []
     for head in arguments.heads.split(","):
         rounds = [(seed, left_out) for seed in range(arguments.seeds) for left_out in range(len(text))]
@@ -73,7 +73,7 @@ def _round(
     seed: int,
     shots: int,
     parts: tuple[ViewFeatures, ViewFeatures, ViewFeatures],
-    text: torch.Tensor,
+    text: np.ndarray,
     logit_scale: float,
 ) -> tuple[float, ...]:
     """One class left out: the areas under the curves of confidence and OOD score, and the effect of both thresholds."""
@@ -82,13 +82,14 @@ def _round(
     chosen_by = _known(validation, draw_shots(validation.sampled, _VALIDATION_SHOTS, seed, fewer=True), left_out)
     text = _without(text, left_out)
     found = adapt_head(name, learned, chosen_by, text, FitSettings(logit_scale, seed))
-    scores = found.head.scores(test.examples.unaugmented).double()
-    confidence, answers = (scores / found.temperature).softmax(-1).max(-1)
+    features = to_array(test.examples.unaugmented)
+    probabilities = softmax(found.head.scores(features) / found.temperature)
+    confidence, answers = probabilities.max(-1), probabilities.argmax(-1)
     detector = fit_ood_detector(learned, chosen_by, text)
-    ood_score = detector.score(mean_unit_features(test.examples.unaugmented[:, PATHS.index("depth")]).cpu())
-    labels = test.examples.labels
+    ood_score = detector.score(mean_unit_features(features[:, PATHS.index("depth")]))
+    labels = to_array(test.examples.labels)
     foreign = labels == left_out
-    right = (answers + (answers >= left_out).long() == labels)[~foreign]
+    right = (answers + (answers >= left_out) == labels)[~foreign]
     # Where no threshold reaches the target, confidence calls nothing unknown.
     unsure = confidence < (found.threshold or 0.0)
     unknown = unsure | (ood_score < detector.threshold)
@@ -96,23 +97,24 @@ def _round(
     return (
         float(roc_auc_score(~foreign, confidence)),
         float(roc_auc_score(~foreign, ood_score)),
-        unsure[foreign].double().mean().item(),
-        unknown[foreign].double().mean().item(),
-        answered.double().mean().item(),
-        right[answered].double().mean().item(),
+        float(unsure[foreign].mean()),
+        float(unknown[foreign].mean()),
+        float(answered.mean()),
+        float(right[answered].mean()),
     )
 
 
 def _known(found: ViewFeatures, rows: np.ndarray, left_out: int) -> Examples:
     """The rows that do not show the class that is left out; later classes move up by one."""
     rows = rows[found.sampled.labels[rows] != left_out]
-    examples = found.examples.take(torch.from_numpy(rows))
-    return Examples(examples.features, examples.labels - (examples.labels > left_out).long())
+    examples = found.examples.take(rows)
+    labels = to_array(examples.labels)
+    return Examples(examples.features, labels - (labels > left_out))
 
 
-def _without(text: torch.Tensor, row: int) -> torch.Tensor:
+def _without(text: np.ndarray, row: int) -> np.ndarray:
     """Text features [C - 1, D] without one class."""
-    return torch.cat([text[:row], text[row + 1 :]])
+    return np.delete(text, row, axis=0)
 
 
 if __name__ == "__main__":

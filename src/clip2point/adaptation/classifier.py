@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from clip2point.adaptation.adapt_settings import AdaptSettings
 from clip2point.adaptation.adapting import adapt
-from clip2point.backbones.torch_borders import to_tensor
+from clip2point.core.arrays import to_array
 from clip2point.core.errors import ModelError, OptionError, ShapeError
 from clip2point.core.labels import check_labels
 from clip2point.core.strict_config import rename_keys
@@ -199,7 +199,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         examples = None
         if shapes is not None:
             examples = self._examples(base, label_shapes(shapes, labels, self.up))
-        text = to_tensor(base.class_features(names))
+        text = to_array(base.class_features(names))
         head = adapted.head.with_classes(text, examples)
         detector = adapted.ood and adapted.ood.with_classes(text, examples)
         record = {**adapted.record, "classes_added": [*adapted.record.get("classes_added", []), *names]}

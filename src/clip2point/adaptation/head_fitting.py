@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,7 @@ def fit_head(
         "seed": settings.seed,
         "target": settings.target,
         "validation": measured and measured.to_dict(),
-        "versions": {"clip2point": __version__, **{name: version(name) for name in _PACKAGES}},
+        "versions": {"clip2point": __version__, **_list_versions()},
     }
     adapted = AdaptedHead(
         *(found.head, tuple(classes), found.temperature, found.threshold, base.name),
@@ -146,6 +147,15 @@ def fit_head(
         ood=detector,
     )
     return LearnedHead(adapted, measured, [{"head": settings.head, **trial} for trial in found.trials])
+
+
+def _list_versions() -> dict[str, str]:
+    """Return the versions of the distributions that are installed."""
+    found = {}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _check(examples: Examples, classes: Sequence[str], held_out: NDArray[np.bool_], head: str) -> None:

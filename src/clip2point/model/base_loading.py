@@ -32,6 +32,7 @@ from clip2point.model.settings import Settings
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from clip2point.core.arrays import Array
     from clip2point.heads import DPA
 
 
@@ -107,9 +108,9 @@ def _from_checkpoint(checkpoint: Checkpoint, name: str, device: str, dtype: str)
             "update clip2point, or install the package that brings it"
         )
     if kind == "transformers" or depth or "depth_tower" in config:
-        tower = _to_tensors({key.removeprefix(DEPTH_PREFIX): tensor for key, tensor in depth.items()})
+        tower = {key.removeprefix(DEPTH_PREFIX): tensor for key, tensor in depth.items()}
         try:
-            backbone = backbone.with_depth_tower(tower, image_size=_read_depth_image_size(config))
+            backbone = backbone.with_depth_tower(_as_taken(kind, tower), image_size=_read_depth_image_size(config))
         except (ModelError, OptionError) as error:
             raise ModelError(f"{checkpoint.folder}: {error}") from error
     return Recogniser(backbone, Settings.from_dict(config), name)
@@ -120,9 +121,7 @@ def _load_pocket(checkpoint: Checkpoint, device: str, dtype: str) -> Backbone:
     from clip2point.backbones.pocket import TENSORS, PocketBackbone
 
     check_tensors(checkpoint, TENSORS)
-    return PocketBackbone(
-        _to_tensors(checkpoint.tensors), logit_scale=_read_logit_scale(checkpoint), device=device, dtype=dtype
-    )
+    return PocketBackbone(checkpoint.tensors, logit_scale=_read_logit_scale(checkpoint), device=device, dtype=dtype)
 
 
 def _read_logit_scale(checkpoint: Checkpoint) -> float:
@@ -207,6 +206,11 @@ def _load_clip(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Re
 def _take_prefixed(left: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
     """Remove and return the tensors whose names begin with a prefix, under names without it."""
     return {name.removeprefix(prefix): left.pop(name) for name in list(left) if name.startswith(prefix)}
+
+
+def _as_taken(kind: str, arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, Array]:
+    """Return the state of a depth tower as a backbone takes it: all but pocket compute in PyTorch."""
+    return arrays if kind == "pocket" else _to_tensors(arrays)
 
 
 def _to_tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:

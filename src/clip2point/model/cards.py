@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from clip2point.backbones.transformers_backbone import ALIASES
+from clip2point.core.registries import BACKBONES
 
 #: Facts in the table of a card: their names there, by their names in ``config.json``.
 _FACTS = {
@@ -56,7 +56,8 @@ def _write_header(config: Mapping[str, Any]) -> str:
     """Return the metadata that the hub reads."""
     lines = ["library_name: clip2point", "tags:", *(f"- {tag}" for tag in ("clip2point", "3d", "point-cloud"))]
     named = str(config.get("base") or "")
-    base = ALIASES.get(named, named).removeprefix("hf:").partition("@")[0]
+    entry = BACKBONES.built_in.get(named)
+    base = ((entry and entry.repository) or named).removeprefix("hf:").partition("@")[0]
     if base.count("/") == 1 and not base.startswith("."):
         lines.append(f"base_model: {base}")
     return "\n".join(("---", *lines, "---"))

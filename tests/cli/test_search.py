@@ -140,9 +140,7 @@ def test_a_missing_model_is_named_with_its_library(plain, tmp_path, capsys):
 
 def test_the_gallery_shows_query_and_hits(library, tmp_path, monkeypatch, capsys):
     Image.new("RGB", (32, 16), "red").save(tmp_path / "photo.png")
-    monkeypatch.setattr(
-        "clip2point.search.queries.embed_photos", lambda model, photos: model.class_features(["photo"])
-    )
+    monkeypatch.setattr("clip2point.search.queries.embed_photos", lambda model, photos: model.class_features(["photo"]))
     page = tmp_path / "pages" / "gallery.html"
     arguments = ["chair", "--not", "a <b>", "--image", str(tmp_path / "photo.png"), "--html", str(page)]
     assert main(["search", "--db", str(library.path), *arguments]) == 0

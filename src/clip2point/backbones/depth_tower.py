@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import torch
 from torch import nn
 
 from clip2point.backbones.depth_tensors import check_tensors, type_name
-from clip2point.backbones.torch_borders import to_tensor
+from clip2point.core.arrays import to_array
 from clip2point.core.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def fill_tower(tower: Tower, trained: nn.Module | Mapping[str, Array]) -> Tower:
                 f"depth tower: the tensor {name!r} is in {tensor.dtype}, expected {expected} or torch.float16"
             )
         # The tower's memory layout whatever the source had, so that the same weights give the same bits.
-        copies[name] = torch.empty_like(own[name], device="cpu").copy_(to_tensor(tensor).detach())
+        copies[name] = torch.empty_like(own[name], device="cpu").copy_(torch.from_numpy(np.array(to_array(tensor))))
     tower.load_state_dict(copies, assign=True)
     return tower.eval().requires_grad_(False)
 

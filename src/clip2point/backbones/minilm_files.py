@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2point.core.errors import ModelError, OptionError, reason
+from clip2point.core.mapped_tensors import map_tensors
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -44,7 +45,7 @@ class MiniLMFiles(NamedTuple):
 
     Attributes:
         config: Contents of ``config.json``.
-        weights: Arrays by the names of ``minilm.MiniLM``.
+        weights: Arrays by the names of ``minilm.MiniLM``, views of the mapped file.
         tokenizer: Tokenizer, which cuts texts after ``MAX_TOKENS`` tokens.
     """
 
@@ -62,13 +63,12 @@ def read_minilm(folder: Path | None = None) -> MiniLMFiles:
     Raises:
         ModelError: If the package is not installed, or a file is missing or broken.
     """
-    from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
     folder = folder or find_weights().parent
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        weights = load_file(folder / _WEIGHTS)
+        weights = map_tensors(folder / _WEIGHTS)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # tokenizers raises bare Exception
         raise ModelError(

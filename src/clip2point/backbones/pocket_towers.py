@@ -117,7 +117,7 @@ class EngineTowers:
             rows = np.flatnonzero(lengths == length)
             tokens = np.full((len(rows), length), PADDING, np.int64)
             tokens[:, : ids.shape[1]] = ids[rows, :length]
-            found[rows] = tower(tokens, (tokens != PADDING).astype(np.float32))
+            found[rows] = tower(files.weights["words.weight"][tokens], (tokens != PADDING).astype(np.float32))
         return found
 
     def _vision(self, batch: int) -> CompiledTower:

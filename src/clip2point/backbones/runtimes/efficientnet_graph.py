@@ -76,7 +76,7 @@ def _convolve(
     if depthwise:
         convolved = ops.group_convolution(x, ops.constant(kernel[:, None]), *geometry)
     else:
-        convolved = ops.convolution(x, ops.constant(np.ascontiguousarray(kernel)), *geometry)
+        convolved = ops.convolution(x, ops.constant(np.ascontiguousarray(kernel), shared_memory=True), *geometry)
     return ops.add(convolved, ops.constant(bias.reshape(1, -1, 1, 1)))
 
 

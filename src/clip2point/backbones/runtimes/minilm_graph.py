@@ -18,24 +18,22 @@ def build_minilm_graph(weights: Weights, config: Mapping[str, Any], shape: tuple
     """Build the graph from tokens to embeddings; see ``minilm.MiniLM`` for the network.
 
     Args:
-        weights: Arrays by the names of ``minilm.MiniLM``.
+        weights: Arrays by the names of ``minilm.MiniLM``; those of the words are not used.
         config: Contents of the ``config.json`` of the BERT model.
-        shape: [C, L], number of texts and of tokens of each.
+        shape: [C, L, D], numbers of texts and of tokens of each, and width.
 
     Returns:
-        Graph from the numbers of tokens [C, L] int64 and a mask [C, L] float32, 1 on tokens and 0 on padding, to the
-        mean [C, D] over the tokens, not normalised.
+        Graph from the vectors [C, L, D] of words (rows of ``words.weight``, most of which are never needed) and a mask
+        [C, L] float32, 1 on tokens and 0 on padding, to the mean [C, D] over the tokens, not normalised.
     """
     import openvino as ov
     import openvino.opset13 as ops
 
-    ids = ops.parameter(list(shape), np.int64, name="ids")
-    present = ops.parameter(list(shape), np.float32, name="present")
+    words = ops.parameter(list(shape), np.float32, name="words")
+    present = ops.parameter(list(shape[:2]), np.float32, name="present")
     eps, heads = float(config["layer_norm_eps"]), int(config["num_attention_heads"])
     places = weights["positions.weight"][: shape[1]] + weights["segments.weight"][0]
-    axis = ops.constant(np.array(0))
-    x = ops.add(ops.gather(ops.constant(weights["words.weight"]), ids, axis), ops.constant(places[None]))
-    x = _normalize(x, weights, "norm", eps)
+    x = _normalize(ops.add(words, ops.constant(places[None])), weights, "norm", eps)
     # Attention to padding: a bias so low that its exponential is 0.
     lowest = ops.constant(np.float32(-1e9))
     absent = ops.multiply(ops.subtract(ops.constant(np.float32(1)), present), lowest)
@@ -45,7 +43,7 @@ def build_minilm_graph(weights: Weights, config: Mapping[str, Any], shape: tuple
     weight = ops.unsqueeze(present, ops.constant(np.array([2])))
     tokens = ops.constant(np.array([1]))
     total = ops.reduce_sum(ops.multiply(x, weight), tokens, False)
-    return ov.Model([ops.divide(total, ops.reduce_sum(weight, tokens, False))], [ids, present], "minilm")
+    return ov.Model([ops.divide(total, ops.reduce_sum(weight, tokens, False))], [words, present], "minilm")
 
 
 def _layer(x: Node, weights: Weights, name: str, heads: int, bias: Node, eps: float) -> Node:
@@ -80,7 +78,8 @@ def _linear(x: Node, weights: Weights, name: str) -> Node:
     import openvino.opset13 as ops
 
     return ops.add(
-        ops.matmul(x, ops.constant(weights[f"{name}.weight"]), False, True), ops.constant(weights[f"{name}.bias"])
+        ops.matmul(x, ops.constant(weights[f"{name}.weight"], shared_memory=True), False, True),
+        ops.constant(weights[f"{name}.bias"]),
     )
 
 

@@ -85,7 +85,9 @@ def test_long_work_says_how_far_it_is_where_there_is_no_terminal(monkeypatch, ca
     monkeypatch.setattr(output, "_LINE_SECONDS", -1)
     assert list(output.progress("abc", "letters", 3)) == ["a", "b", "c"]
     captured = capsys.readouterr()
-    assert captured.err.splitlines() == ["letters: 0 of 3", "letters: 1 of 3", "letters: 2 of 3"]
+    lines = [line.partition(",") for line in captured.err.splitlines()]
+    assert [done for done, _, _ in lines] == ["letters: 0 of 3", "letters: 1 of 3", "letters: 2 of 3"]
+    assert all(left.endswith("left") for _, _, left in lines)
     assert captured.out == ""
 
 

@@ -13,6 +13,8 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_GRACE = 0.2  # seconds that an idle reader has to end
+
 
 def read_ahead(function: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
     """Map in one background thread, in order.
@@ -49,8 +51,10 @@ def read_ahead(function: Callable[[Item], Result], items: Iterable[Item], ahead:
             pending.append(Future())
             tasks.put((pending[-1], item))
 
-    # A daemon, and never waited for: an interruption must not last as long as the file that is being read.
-    Thread(target=work, name="clip2point-reader", daemon=True).start()
+    # A daemon, and waited for no longer than an idle one takes to end: an interruption must not last as long as the
+    # file that is being read, but a thread that wakes while the interpreter ends may take the process down.
+    reader = Thread(target=work, name="clip2point-reader", daemon=True)
+    reader.start()
     try:
         take(ahead)
         while pending:
@@ -60,6 +64,7 @@ def read_ahead(function: Callable[[Item], Result], items: Iterable[Item], ahead:
         for future in pending:
             future.cancel()
         tasks.put(None)
+        reader.join(_GRACE)
 
 
 def take_batches(items: Iterable[Item], largest: int) -> Iterator[list[Item]]:

@@ -225,8 +225,16 @@ def _drop_unused(parsed: Parsed) -> Parsed:
         faces=places[faces],
         uv=None if parsed.uv is None else parsed.uv[used],
         vertex_colors=None if parsed.vertex_colors is None else parsed.vertex_colors[used],
-        notes=(*parsed.notes, f"{unused:,} of {count:,} vertices belong to no face: left out"),
+        notes=(*parsed.notes, *_note_unused(parsed.vertices, used)),
     )
+
+
+def _note_unused(vertices: NDArray[np.floating], used: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Say how many vertices are left out, where they reach beyond the surface; parts often share a list of vertices."""
+    inside, others = vertices[used], vertices[~used]
+    if not len(inside) or ((others >= inside.min(axis=0)) & (others <= inside.max(axis=0))).all():
+        return ()
+    return (f"{len(others):,} of {len(vertices):,} vertices belong to no face: left out",)
 
 
 def _check_layout(points: NDArray[Any]) -> None:

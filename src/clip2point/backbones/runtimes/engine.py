@@ -7,6 +7,7 @@ is cut into batches of one size and the last is filled up, so that a row's resul
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from clip2point.core.arrays import Float32
 from clip2point.core.machine import available_cores
 
 if TYPE_CHECKING:
-    from openvino import AsyncInferQueue, CompiledModel, Core, Model
+    from openvino import CompiledModel, Core, InferRequest, Model
 
 #: Number formats by the engine's names.
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
@@ -57,15 +58,24 @@ class CompiledTower:
             self._compiled[shape] = _compile(self._build(shape), self._dtype)
         compiled, count = self._compiled[shape], len(inputs[0])
         found = np.empty((count, compiled.output(0).shape[1]), np.float32)
+        starts = range(0, count, self._batch)
+        idle = [compiled.create_infer_request() for _ in range(min(count_threads(), len(starts)))]
+        running: deque[tuple[int, InferRequest]] = deque()
 
-        def keep(request: Any, start: int) -> None:
+        # Callbacks of the engine would need the interpreter in its threads, even while the interpreter ends.
+        def finish() -> InferRequest:
+            start, request = running.popleft()
+            request.wait()
             found[start : start + self._batch] = request.get_output_tensor().data[: count - start]
+            return request
 
-        queue = _start_queue(compiled, keep)
-        for start in range(0, count, self._batch):
+        for start in starts:
+            request = idle.pop() if idle else finish()
             rows = [_fill_up(values[start : start + self._batch], self._batch) for values in inputs]
-            queue.start_async(rows, start)
-        queue.wait_all()
+            request.start_async(rows)
+            running.append((start, request))
+        while running:
+            finish()
         return found
 
 
@@ -83,15 +93,6 @@ def _compile(graph: Model, dtype: str) -> CompiledModel:
         "ENABLE_CPU_PINNING": False,  # several processes on one machine would be pinned to the same cores
     }
     return start_engine().compile_model(graph, "CPU", options)
-
-
-def _start_queue(compiled: CompiledModel, keep: Callable[[Any, int], None]) -> AsyncInferQueue:
-    """Return a queue of batches that hands each result on with its number."""
-    import openvino as ov
-
-    queue = ov.AsyncInferQueue(compiled)
-    queue.set_callback(keep)
-    return queue
 
 
 def count_threads() -> int:

@@ -2,12 +2,15 @@
 
 import json
 import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 # Before PyTorch and numba are imported: processes with a thread for every core each wait for one another, and most of
 # what is computed here is small. Both share the threads of OpenMP, so that numba's number holds for PyTorch as well.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+# No test reads or writes the cache of whoever runs it.
+os.environ["CLIP2POINT_CACHE"] = tempfile.mkdtemp(prefix="clip2point-cache-")
 
 import pytest
 import torch

@@ -46,7 +46,8 @@ def start(shapes, tiny_clip, *words, **options):
         "from clip2point.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, "classify", str(shapes), *LABELS, "--model", str(tiny_clip), *words]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
+    environment = {**os.environ, "CLIP2POINT_CACHE_LIMIT": "0"}  # so that it reads
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, **options)
 
 
 def wait_for(condition):

@@ -6,8 +6,7 @@ from clip2point.backbones.transformers_backbone import load_transformers_backbon
 from clip2point.core.errors import DataError, OptionError
 from clip2point.data import open_dataset
 from clip2point.evaluation.zero_shot_run import run_zero_shot
-from clip2point.features import view_features as features
-from clip2point.model import Recogniser
+from clip2point.model import Recogniser, kept_views
 from clip2point.model.settings import Settings
 from clip2point.shapes import Shape, sample_points
 from clip2point_shapes import generate
@@ -55,7 +54,7 @@ def test_equal_to_classifying_one_by_one(backbone, npz):
 def test_the_second_time_nothing_is_computed(backbone, npz, monkeypatch):
     model, dataset = recogniser(backbone), open_dataset(f"npz:{npz}", split="all")
     first = run_zero_shot(model, dataset, seed=0)
-    monkeypatch.setattr(features, "encode_paths", lambda *arguments: pytest.fail("computed again"))
+    monkeypatch.setattr(kept_views, "encode_paths", lambda *arguments: pytest.fail("computed again"))
     second = run_zero_shot(model, dataset, seed=0)
     np.testing.assert_array_equal(first.probabilities, second.probabilities)
 
@@ -65,12 +64,12 @@ def test_the_second_time_nothing_is_computed(backbone, npz, monkeypatch):
     [{"radius": 0.09}, {"views": "clip2point-10"}, {"style": "pointclip"}, {"points": 201}],
     ids=lambda changes: next(iter(changes)),
 )
-def test_a_changed_setting_never_finds_old_features(backbone, npz, monkeypatch, changes):
+def test_a_changed_setting_never_finds_old_features(backbone, npz, tmp_path, monkeypatch, changes):
     dataset = open_dataset(f"npz:{npz}", split="all")
     run_zero_shot(recogniser(backbone), dataset, seed=0)
     model = recogniser(backbone, **changes)
     changed = run_zero_shot(model, dataset, seed=0)
-    monkeypatch.setattr(features, "load_arrays", lambda *arguments: None)
+    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "fresh"))
     fresh = run_zero_shot(model, dataset, seed=0)
     np.testing.assert_array_equal(changed.probabilities, fresh.probabilities)
 
@@ -79,8 +78,8 @@ def test_changed_weights_seeds_up_axes_and_data_never_find_old_features(tiny_cli
     model = recogniser(load_transformers_backbone(tiny_clip, dtype="fp32"))
     dataset = open_dataset(f"npz:{npz}", split="all")
     computed = []
-    original = features.encode_paths
-    monkeypatch.setattr(features, "encode_paths", lambda *a: computed.append(1) or original(*a))
+    original = kept_views.encode_paths
+    monkeypatch.setattr(kept_views, "encode_paths", lambda *a: computed.append(1) or original(*a))
     run_zero_shot(model, dataset, 0)
     assert len(computed) == 1
     run_zero_shot(model, dataset, 1)

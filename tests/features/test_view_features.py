@@ -11,7 +11,7 @@ from clip2point.data import open_dataset, sample_dataset
 from clip2point.features import view_features
 from clip2point.features.augmented_views import AugmentedViewSettings
 from clip2point.features.view_features import encode_views, extract_features, render_views
-from clip2point.model import Recogniser
+from clip2point.model import Recogniser, kept_views
 from clip2point.model.settings import Settings
 from clip2point_shapes import generate, write_mesh
 
@@ -66,7 +66,8 @@ def encoded(monkeypatch):
         calls.append((len(depth), tuple(paths)))
         return original(backbone, depth, paths)
 
-    monkeypatch.setattr(view_features, "encode_paths", encode)
+    for module in (view_features, kept_views):  # the second one encodes unchanged shapes
+        monkeypatch.setattr(module, "encode_paths", encode)
     return calls
 
 

@@ -67,6 +67,8 @@ class PocketBackbone:
     """
 
     name = "pocket"
+    #: Whether weights stay as they are; so fingerprints need be computed once only.
+    frozen = True
     dim = DIM
     image_size = IMAGE_SIZE
 
@@ -94,6 +96,10 @@ class PocketBackbone:
         if path == "depth" and self._depth is not None:
             return self._depth.fingerprint(self.dtype)
         return hash_tensors(self._map.items(), rounded=(self.dtype, self._shared.vision.items()))
+
+    def text_fingerprint(self) -> str:
+        """Hash the text tower and the mean that is subtracted from its features."""
+        return hash_tensors({**self._shared.text.weights, **self._map}.items())
 
     def encode_depth(self, depth: Container, path: DepthPath = "depth") -> Container:
         """Return features [B, V, 384] of depth maps [B, V, S, S] in [0, 1]."""

@@ -15,6 +15,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from clip2point.core.errors import CacheError
 
 Arrays = dict[str, NDArray[Any]]
 
-_PARTS = "parts.json"
+#: File of an entry that spells out its parts; its time is that of the last use.
+PARTS = "parts.json"
 
 
 def cache_folder() -> Path:
@@ -62,9 +64,12 @@ def load_arrays(kind: str, parts: Mapping[str, Any]) -> Arrays | None:
     """
     folder = cache_folder() / kind / key_of(parts)
     try:
-        if json.loads((folder / _PARTS).read_text(encoding="utf-8")) != json.loads(json.dumps(parts)):
+        if json.loads((folder / PARTS).read_text(encoding="utf-8")) != json.loads(json.dumps(parts)):
             return None
-        return {path.stem: _map_array(path) for path in sorted(folder.glob("*.npy"))}
+        found = {path.stem: _map_array(path) for path in sorted(folder.glob("*.npy"))}
+        with suppress(OSError):  # a cache that may only be read is as good
+            os.utime(folder / PARTS)
+        return found
     except (OSError, ValueError):
         return None
 
@@ -90,7 +95,7 @@ def store_arrays(kind: str, parts: Mapping[str, Any], arrays: Mapping[str, NDArr
         unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         for name, array in arrays.items():
             np.save(unfinished / f"{name}.npy", array, allow_pickle=False)
-        (unfinished / _PARTS).write_text(json.dumps(parts, indent=1), encoding="utf-8")
+        (unfinished / PARTS).write_text(json.dumps(parts, indent=1), encoding="utf-8")
         _put_in_place(unfinished, folder)
     except OSError as error:
         raise _explain_failure(error, folder.parent) from error
@@ -134,8 +139,8 @@ def _put_in_place(unfinished: Path, folder: Path) -> None:
 def _is_whole(folder: Path, names: set[str]) -> bool:
     """Return True if an entry has all its files and every array can be read."""
     try:
-        json.loads((folder / _PARTS).read_text(encoding="utf-8"))
-        for name in names - {_PARTS}:
+        json.loads((folder / PARTS).read_text(encoding="utf-8"))
+        for name in names - {PARTS}:
             _map_array(folder / name)
     except (OSError, ValueError):
         return False

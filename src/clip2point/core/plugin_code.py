@@ -55,6 +55,17 @@ def plugin_code(value: Any) -> str | None:
     return _known[name][1]
 
 
+@functools.cache
+def room_code(*rooms: str) -> str:
+    """Return a hash of the code of rooms of this package, for what must not outlive an edit of them.
+
+    Args:
+        rooms: Names of rooms, for example "shapes".
+    """
+    root = Path(__file__).parents[1]
+    return hashlib.sha256("".join(_hash_files(root / room) for room in rooms).encode()).hexdigest()[:32]
+
+
 def _has_file(owner: Any) -> bool:
     """Return whether code lies in a file; that of interpreters and notebooks has the name of none."""
     functions = vars(owner).values() if isinstance(owner, type) else [owner]

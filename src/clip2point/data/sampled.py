@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2point.core.cache import key_of, load_arrays, store_arrays
+from clip2point.core.cache_contents import limit_cache
 from clip2point.core.errors import DataError, OptionError, ShapeError
 from clip2point.core.machine import available_cores
 from clip2point.core.progress import Progress
@@ -101,6 +102,7 @@ def sample_dataset(
         drawn = _draw_all(dataset, points, seed, workers, progress)
         clouds, kept, errors = _part_outcomes(dataset, drawn)
         found = store_arrays("points", parts, {"points": clouds, "kept": kept})
+        limit_cache()
     else:
         found, errors = _try_again(dataset, found, points, seed)
     kept = found["kept"]

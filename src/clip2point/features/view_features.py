@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from clip2point.backbones import PATHS, DepthPath, shapes_per_batch
 from clip2point.backbones.backbone_registry import backbone_code
 from clip2point.core.cache import load_arrays, store_arrays
+from clip2point.core.cache_contents import limit_cache
 from clip2point.core.progress import Progress
 from clip2point.data import Dataset, SampledDataset, sample_dataset
 from clip2point.features.augmented_views import AugmentedView, AugmentedViewSettings
 from clip2point.heads.examples import Examples
 from clip2point.model.encoding import encode_paths
+from clip2point.model.kept_views import KeptViews
 from clip2point.model.recogniser import Recogniser
 from clip2point.rendering.depth import rendering_key
 from clip2point.shapes import place_points
@@ -131,7 +133,11 @@ def encode_views(model: Recogniser, sampled: SampledDataset, progress: Progress 
     Returns:
         [N, V, D] float32 features, not normalised.
     """
-    return _encode(model, len(sampled), lambda rows: render_views(model, sampled, rows), ("depth",), progress)[:, 0]
+
+    def encode(rows: range) -> Float32:
+        return encode_paths(model.backbone, render_views(model, sampled, rows), ("depth",))
+
+    return _encode(model, len(sampled), encode, 1, progress)[:, 0]
 
 
 def render_views(model: Recogniser, sampled: SampledDataset, rows: Sequence[int]) -> Array:
@@ -150,31 +156,39 @@ def _load_or_encode(
     keys = {path: {**feature_key(model, sampled, path), **view.key} for path in paths}
     found = {path: load_arrays("features", key) for path, key in keys.items()}
 
-    def render(rows: range) -> Array:
-        names = sampled.names[rows.start : rows.stop]
-        clouds = view.change_clouds(place_points(np.asarray(sampled.points[list(rows)]), sampled.up), names)
-        return model.depth_maps(clouds, view.draw_distances(names, len(model.views)))
+    kept = KeptViews(model)
+    missing = tuple(path for path in paths if found[path] is None)
 
-    if missing := tuple(path for path in paths if found[path] is None):
-        features = _encode(model, len(sampled), render, missing, progress)
+    def encode(rows: range) -> Float32:
+        clouds = place_points(np.asarray(sampled.points[list(rows)]), sampled.up)
+        if not view.number:
+            return kept.encode(clouds, missing)
+        # Of changed clouds, which nobody else asks for, only the arrays below are kept.
+        names = sampled.names[rows.start : rows.stop]
+        depth = model.depth_maps(view.change_clouds(clouds, names), view.draw_distances(names, len(model.views)))
+        return encode_paths(model.backbone, depth, missing)
+
+    if missing:
+        features = _encode(model, len(sampled), encode, len(missing), progress)
         for number, path in enumerate(missing):
             found[path] = store_arrays("features", keys[path], {"features": features[:, number]})
+        limit_cache()
     return tuple(arrays["features"] for arrays in found.values() if arrays is not None)
 
 
 def _encode(
     model: Recogniser,
     shapes: int,
-    render: Callable[[range], Array],
-    paths: tuple[DepthPath, ...],
+    encode: Callable[[range], Float32],
+    paths: int,
     progress: Progress | None,
 ) -> Float32:
-    """Features [N, P, V, D] of so many shapes, whose depth maps [B, V, S, S] are rendered a few at a time."""
+    """Features [N, P, V, D] of so many shapes by P paths, a few shapes at a time."""
     size = shapes_per_batch(len(model.views))
     starts: Iterable[int] = range(0, shapes, size)
     if progress is not None:
         starts = progress(starts, len(range(0, shapes, size)))
     rows = (range(start, min(start + size, shapes)) for start in starts)
-    blocks = [encode_paths(model.backbone, render(batch), paths) for batch in rows]
-    empty = np.empty((0, len(paths), len(model.views), model.backbone.dim), np.float32)
+    blocks = [encode(batch) for batch in rows]
+    empty = np.empty((0, paths, len(model.views), model.backbone.dim), np.float32)
     return np.concatenate([empty, *blocks])

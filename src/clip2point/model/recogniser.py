@@ -18,10 +18,12 @@ from clip2point.core.errors import OptionError, ShapeError
 from clip2point.core.labels import MODELNET40, check_labels
 from clip2point.core.read_ahead import read_ahead, take_batches
 from clip2point.model.adapted_head import AdaptedHead
-from clip2point.model.encoding import encode_paths
+from clip2point.model.kept_samples import Sampled, sample_kept
+from clip2point.model.kept_texts import encode_labels
+from clip2point.model.kept_views import KeptViews
 from clip2point.model.results import Classification, Failure, Guess
 from clip2point.model.settings import Settings
-from clip2point.model.zero_shot import class_features, view_cosines
+from clip2point.model.zero_shot import view_cosines
 from clip2point.rendering import render_depth, view_set
 from clip2point.shapes import Shape, ShapeLike, as_shape, check_up, prepare_points, to_y_up
 
@@ -53,25 +55,6 @@ class _Question:
     top: int
     seed: int
     keep_views: bool
-
-
-@dataclass(frozen=True)
-class _Sampled:
-    """Points of one shape, ready to be rendered.
-
-    Attributes:
-        source: Source of the shape.
-        points: [N, 3] float32 in the unit sphere, in the shape's own axes.
-        ups: Up-axes to try.
-        up_from: Origin of the up-axis, see ``Classification``.
-        notes: Remarks of the reader.
-    """
-
-    source: str
-    points: NDArray[np.float32]
-    ups: tuple[str, ...]
-    up_from: str
-    notes: tuple[str, ...] = ()
 
 
 class _Scores(NamedTuple):
@@ -184,7 +167,7 @@ class Recogniser:
             OptionError: If an argument makes no sense, or the model's head knows no classes but its own.
         """
         question = self._ask(labels, unknown_below, top, seed, keep_views)
-        return self._classify_batch([self._sample(shape, up, seed)], question)[0]
+        return self._classify_batch([self._sample(shape, up, seed)], question, KeptViews(self))[0]
 
     def classify_many(
         self,
@@ -214,11 +197,11 @@ class Recogniser:
         """
         question = self._ask(labels, unknown_below, top, seed, keep_views)
         check_up(up, auto=True)
-        size = shapes_per_batch(len(self.views))
+        size, kept = shapes_per_batch(len(self.views)), KeptViews(self)
         outcomes = read_ahead(lambda shape: self._try_sample(shape, up, seed), shapes, size * 2)
         for batch in take_batches(outcomes, size):
-            sampled = [item for item in batch if isinstance(item, _Sampled)]
-            answers = iter(self._classify_batch(sampled, question))
+            sampled = [item for item in batch if isinstance(item, Sampled)]
+            answers = iter(self._classify_batch(sampled, question, kept))
             for item in batch:
                 yield item if isinstance(item, Failure) else next(answers)
 
@@ -239,19 +222,19 @@ class Recogniser:
             ShapeError: If a shape cannot be read.
         """
         check_up(up, auto=True)
-        rows = []
+        rows, kept = [], KeptViews(self)
         size = shapes_per_batch(len(self.views))
         sampled = read_ahead(lambda shape: self._sample(shape, up, seed), shapes, size * 2)
         while batch := list(islice(sampled, size)):
             points = np.stack([to_y_up(item.points, item.ups[0]) for item in batch])
-            rows.append(mean_unit_features(self._encode_depth(self.depth_maps(points))))
+            rows.append(mean_unit_features(kept.encode(points)[:, 0]))
         return np.concatenate(rows) if rows else np.empty((0, self.backbone.dim), dtype=np.float32)
 
     def class_features(self, labels: Sequence[str]) -> Float32:
         """Return text features [C, D] of class names under the model's templates; computed once."""
         key = tuple(labels)
         if key not in self._class_features:
-            self._class_features[key] = class_features(self.backbone, key, self.settings.templates)
+            self._class_features[key] = encode_labels(self.backbone, key, self.settings.templates)
         return self._class_features[key]
 
     def depth_maps(self, points: NDArray[np.float32], distances: NDArray[np.float32] | None = None) -> Array:
@@ -297,16 +280,24 @@ class Recogniser:
             return _Question(names, 0.0, None, top, seed, keep_views)
         return _Question(names, self.adapted.threshold or 0.0, self.adapted.ood, top, seed, keep_views)
 
-    def _sample(self, shape: ShapeLike, up: str, seed: int) -> _Sampled:
+    def _sample(self, shape: ShapeLike, up: str, seed: int) -> Sampled:
+        """Read a shape and draw its points, or find those of a file that was read before."""
+        if not isinstance(shape, str | os.PathLike):
+            return self._draw(shape, up, seed)
+        check_up(up, auto=True)
+        settings = {"up": up, "points": self.settings.points, "seed": seed}
+        return sample_kept(shape, settings, lambda: self._draw(shape, up, seed))
+
+    def _draw(self, shape: ShapeLike, up: str, seed: int) -> Sampled:
         """Read a shape and draw its points."""
         up_from = "format" if up == "auto" and isinstance(shape, str | os.PathLike) else "declared"
         shape = as_shape(shape, up)
         ups = (shape.up,) if shape.up != "auto" else GUESSED_UP
         # Rotated later, for each axis that is tried.
         points = prepare_points(shape, self.settings.points, seed, up="y")
-        return _Sampled(shape.source, points, ups, up_from if len(ups) == 1 else "guessed", shape.notes)
+        return Sampled(shape.source, points, ups, up_from if len(ups) == 1 else "guessed", shape.notes)
 
-    def _try_sample(self, shape: ShapeLike, up: str, seed: int) -> _Sampled | Failure:
+    def _try_sample(self, shape: ShapeLike, up: str, seed: int) -> Sampled | Failure:
         """Read a shape and draw its points, or return a Failure if it cannot be read."""
         try:
             return self._sample(shape, up, seed)
@@ -315,31 +306,27 @@ class Recogniser:
                 return Failure(shape.source, str(error))
             return Failure(str(shape) if isinstance(shape, str | os.PathLike) else "array", str(error))
 
-    def _encode_depth(self, depth: Array) -> Float32:
-        """Return features [B, V, D] of depth maps by the depth tower."""
-        return to_array(self.backbone.encode_depth(depth))
-
-    def _score(self, depth: Array, labels: Sequence[str]) -> _Scores:
-        """Score labels for depth maps [B, V, S, S], by the head if there is one."""
+    def _score(self, clouds: Float32, labels: Sequence[str], kept: KeptViews) -> _Scores:
+        """Score labels for clouds [B, N, 3] in the unit sphere, y up, by the head if there is one."""
         if self.adapted is not None:
-            paths = encode_paths(self.backbone, depth)
+            paths = kept.encode(clouds, PATHS)
             scores = to_array(self.adapted.scores(paths, labels, self.class_features))
             no_cosines = np.empty((len(scores), 0, len(labels)), np.float32)
             vectors = mean_unit_features(paths[:, PATHS.index("depth")])
             return _Scores(scores, self.adapted.confidences(scores), no_cosines, vectors)
-        features = self._encode_depth(depth)
+        features = kept.encode(clouds)[:, 0]
         cosines = view_cosines(features, self.class_features(labels))
         scores = cosines.mean(1)
         confidences = softmax(scores.astype(np.float64) * self.backbone.logit_scale)
         return _Scores(scores, confidences, cosines, mean_unit_features(features))
 
-    def _classify_batch(self, batch: Sequence[_Sampled], question: _Question) -> list[Classification]:
+    def _classify_batch(self, batch: Sequence[Sampled], question: _Question, kept: KeptViews) -> list[Classification]:
         """Answer a question for sampled shapes; of several up-axes the one with the most confident answer is kept."""
         if not batch:
             return []
         poses = [(index, up) for index, item in enumerate(batch) for up in item.ups]
-        depth = self.depth_maps(np.stack([to_y_up(batch[index].points, up) for index, up in poses]))
-        found = self._score(depth, question.labels)
+        clouds = np.stack([to_y_up(batch[index].points, up) for index, up in poses])
+        found = self._score(clouds, question.labels, kept)
         foreign = [False] * len(poses) if question.ood is None else question.ood.detect(found.vectors).tolist()
         best: dict[int, int] = {}
         for row, (index, _) in enumerate(poses):
@@ -356,7 +343,7 @@ class Recogniser:
                 model=self.name,
                 unknown=bool(found.confidences[row].max() < question.threshold) or foreign[row],
                 in_distribution=not foreign[row],
-                depth=to_array(depth[row]) if question.keep_views else None,
+                depth=to_array(self.depth_maps(clouds[row : row + 1]))[0] if question.keep_views else None,
                 vector=found.vectors[row],
                 notes=_collect_notes(item, poses[row][1]),
             )
@@ -364,7 +351,7 @@ class Recogniser:
         ]
 
 
-def _collect_notes(item: _Sampled, up: str) -> tuple[str, ...]:
+def _collect_notes(item: Sampled, up: str) -> tuple[str, ...]:
     """Return the remarks of the reader, and one on an up-axis that nobody declared."""
     if item.up_from != "guessed":
         return item.notes

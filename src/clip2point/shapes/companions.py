@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -19,6 +23,30 @@ MAX_TOTAL_PIXELS = 4 * MAX_TEXTURE_PIXELS
 #: Image files whose decoders are plain (an EPS, for one, would start another program).
 _IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TGA", "TIFF", "GIF", "WEBP")
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tga", ".tif", ".tiff", ".gif", ".webp")
+
+#: Names that a reader asked for, each with the hash of what it was given, or "" for nothing.
+Asked = list[tuple[str, str]]
+_asked: ContextVar[Asked | None] = ContextVar("asked", default=None)
+
+
+@contextmanager
+def note_companions() -> Iterator[Asked]:
+    """Give a list of the neighbours that the readers of this block ask for."""
+    asked: Asked = []
+    token = _asked.set(asked)
+    try:
+        yield asked
+    finally:
+        _asked.reset(token)
+
+
+def are_unchanged(path: Path, asked: Sequence[Sequence[str]]) -> bool:
+    """Return whether a reader of a file would be given the same neighbours again."""
+    with note_companions() as now:
+        neighbours = Companions(path)
+        for name, _ in asked:
+            neighbours.read(name)
+    return now == [(name, content) for name, content in asked]
 
 
 class Companions:
@@ -38,6 +66,12 @@ class Companions:
 
     def read(self, name: str) -> bytes | None:
         """Return the bytes of the neighbour ``name``, or None if it is missing, out of bounds or too much."""
+        data = self._read(name)
+        if (asked := _asked.get()) is not None:
+            asked.append((name, "" if data is None else hashlib.sha256(data).hexdigest()))
+        return data
+
+    def _read(self, name: str) -> bytes | None:
         try:
             path = self._locate(name)
             if path is None or not path.is_file() or path.stat().st_size > self._bytes_left:

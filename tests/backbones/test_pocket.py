@@ -108,6 +108,10 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch):
     assert found[0] == found[1] == found[2]
 
 
+def test_the_engine_computes_in_fp32_unless_told(monkeypatch):
+    assert load(monkeypatch, "openvino", "auto").dtype == "float32"
+
+
 def test_bf16_is_near(backbones, depth, monkeypatch):
     rounded = load(monkeypatch, "openvino", "bf16")
     assert rounded.dtype == "bfloat16"

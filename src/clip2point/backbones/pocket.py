@@ -23,7 +23,7 @@ from clip2point.backbones.minilm_files import MAX_TOKENS, check_not_empty, token
 from clip2point.backbones.photos import resize_images
 from clip2point.backbones.pocket_state import DepthState, check_depth_state
 from clip2point.backbones.pocket_towers import EngineTowers, PocketTowers, SharedFiles
-from clip2point.backbones.precision import DTYPES, choose_device, choose_dtype
+from clip2point.backbones.precision import choose_device, choose_dtype
 from clip2point.backbones.protocol import DepthPath, check_path, check_pixels, check_tokens
 from clip2point.backbones.runtimes import choose_runtime
 from clip2point.core.arrays import Container, Float32, match_container, normalize_rows, to_array
@@ -210,9 +210,8 @@ class PocketBackbone:
 
 
 def _choose_dtype(dtype: str, device: str, runtime: str) -> str:
-    """Return the number format of the vision towers."""
-    if runtime == "torch" or dtype != "auto" or dtype not in DTYPES:
-        return choose_dtype(dtype, device)
-    from clip2point.backbones.runtimes.engine import computes_bf16
+    """Return the number format of the vision towers.
 
-    return "bfloat16" if computes_bf16() else "float32"
+    On the engine bf16 has to be asked for: 5 of the 908 answers on ModelNet10 are others then (83.15 % for 83.48 %).
+    """
+    return choose_dtype("fp32" if runtime == "openvino" and dtype == "auto" else dtype, device)

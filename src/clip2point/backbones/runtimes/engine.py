@@ -33,11 +33,6 @@ def start_engine() -> Core:
     return ov.Core()
 
 
-def computes_bf16() -> bool:
-    """Tell whether the CPU multiplies matrices in bf16 (AMX or AVX512-BF16 of x86, BF16 of ARM)."""
-    return "BF16" in start_engine().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
 class CompiledTower:
     """A network with batches of one size, compiled for each shape of a row when it first comes.
 

@@ -30,7 +30,7 @@ CASES = {
     "6 views": ("clip2point-6", "6", None),
     "10 views, jittered distances": ("clip2point-10", "10_dist", "dist"),
 }
-BACKENDS = ["numba", "torch"]
+BACKENDS = ["numba", "numpy", "torch"]
 
 
 def golden_zbuffer(key):

@@ -98,8 +98,16 @@ class PocketBackbone:
         return hash_tensors(self._map.items(), rounded=(self.dtype, self._shared.vision.items()))
 
     def text_fingerprint(self) -> str:
-        """Hash the text tower and the mean that is subtracted from its features."""
-        return hash_tensors({**self._shared.text.weights, **self._map}.items())
+        """Hash the text tower, by the shapes and both ends of its tensors, and the mean that texts are centred by.
+
+        Reading all of it would take longer than its vectors for a few labels do to be found.
+        """
+        weights = self._shared.text.weights
+        ends = {
+            f"{name} {list(array.shape)}": np.concatenate([array.ravel()[:64], array.ravel()[-64:]])
+            for name, array in weights.items()
+        }
+        return hash_tensors({**ends, **self._map}.items())
 
     def encode_depth(self, depth: Container, path: DepthPath = "depth") -> Container:
         """Return features [B, V, 384] of depth maps [B, V, S, S] in [0, 1]."""

@@ -60,14 +60,13 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Classify the files."""
-    from clip2point.report.view_folder import ViewFolder
     from clip2point.shapes import expand_folders
 
     streams.check_out(arguments.out, ENDINGS, arguments.resume)
     labels = options.get_labels(arguments)
     files = expand_folders(arguments.files)
     model = options.load_model(arguments)
-    folder = ViewFolder(arguments.save_views, model.views) if arguments.save_views else None
+    folder = _make_view_folder(arguments.save_views, model) if arguments.save_views else None
     if labels is None and model.adapted is None:
         output.remark("No --labels given: choosing among the 40 class names of ModelNet40.")
     document: list[Classification | Failure] = []
@@ -80,6 +79,12 @@ def run(arguments: argparse.Namespace) -> int:
             files, show = _open_output(arguments, stack, files, labels, model)
             failures = _answer(arguments, files, labels, model, show, folder)
     return 1 if failures else 0
+
+
+def _make_view_folder(path: Path, model: Recogniser) -> ViewFolder:
+    from clip2point.report.view_folder import ViewFolder
+
+    return ViewFolder(path, model.views)
 
 
 #: Function that shows an answer, given the hash of its file as it was before.

@@ -56,8 +56,8 @@ def render_depth(
         image_size: Height and width S in pixels, 1 to 4096.
         radius: Radius of the discs in half image widths, in (0, 1]. Only the style "clip2point" draws discs.
         style: "clip2point", "pointclip", "pointclip-v2", or the name of a plug-in's style.
-        backend: "numba" (CPU) or "torch" (any device) for the style "clip2point", with equal values; None for numba on
-            the CPU and torch elsewhere.
+        backend: "numba", "numpy" (both on the CPU) or "torch" (any device) for the style "clip2point", with equal
+            values; None for torch on a GPU and on the CPU numba, or numpy for the first few images of a process.
 
     Returns:
         [B, V, S, S] float32 in [0, 1], of the type and on the device of ``points``.
@@ -188,11 +188,14 @@ def draw_discs(scene: DepthScene, *, grey: bool = True) -> np.ndarray | torch.Te
 
         points, rotation, translation, zooms, pixels = map(scene.tensor, (scene.points, *cameras, zoom, centers))
         return discs_torch.rasterize(points, rotation, translation, zooms, pixels, scene.radius, grey)
-    from clip2point.rendering import discs_numba
+    if scene.backend == "numpy":
+        from clip2point.rendering.discs_numpy import rasterize
+    else:
+        from clip2point.rendering.discs_numba import rasterize
 
     array = scene.points if isinstance(scene.points, np.ndarray) else scene.points.detach().cpu().numpy()
     array = np.ascontiguousarray(array, dtype=np.float32)
-    return discs_numba.rasterize(array, *cameras, zoom, centers, scene.radius, grey)
+    return rasterize(array, *cameras, zoom, centers, scene.radius, grey)
 
 
 @lru_cache(maxsize=16)

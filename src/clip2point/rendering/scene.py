@@ -13,7 +13,7 @@ from clip2point.rendering.cameras import Cameras, Float32, ViewSet
 if TYPE_CHECKING:
     import torch
 
-BACKENDS = ("numba", "torch")
+BACKENDS = ("numba", "numpy", "torch")
 MAX_IMAGE_SIZE = 4096
 
 
@@ -26,7 +26,8 @@ class DepthScene:
         distances: Factors [B, V] on the camera distances of the view set; None for 1.
         image_size: Height and width S in pixels.
         radius: Radius of discs in half image widths, for styles that draw discs.
-        backend: "numba", "torch", or None for numba on the CPU and torch elsewhere.
+        backend: "numba", "numpy", "torch", or None for torch on a GPU and on the CPU numba, or numpy for the first few
+            images of a process.
 
     Attributes:
         points: Points [B, N, 3], array or tensor.
@@ -34,7 +35,7 @@ class DepthScene:
         distances: Camera distances [B, V] float32, or [1, V] where all objects share them.
         image_size: Height and width S in pixels.
         radius: Radius of discs in half image widths.
-        backend: "numba" or "torch".
+        backend: "numba", "numpy" or "torch".
 
     Raises:
         OptionError: An argument has an invalid value or shape.
@@ -57,9 +58,17 @@ class DepthScene:
         if backend is not None and backend not in BACKENDS:
             raise OptionError(f"unknown rendering backend {backend!r}: expected one of {', '.join(BACKENDS)}")
         self.points, self.views, self.image_size, self.radius = points, views, image_size, radius
-        on_cpu = isinstance(points, np.ndarray) or points.device.type == "cpu"
-        self.backend = backend or ("numba" if on_cpu else "torch")
+        self.backend = backend or self._choose_backend()
         self.distances = views.scale_distances(self._check_distances(distances))
+
+    def _choose_backend(self) -> str:
+        """Return the backend that is the quickest for these points; all give the same values."""
+        from clip2point.rendering.discs_numpy import is_cheaper
+
+        if not isinstance(self.points, np.ndarray) and self.points.device.type != "cpu":
+            return "torch"
+        objects, count, _ = self.points.shape
+        return "numpy" if is_cheaper(objects * len(self.views), count, self.image_size, self.radius) else "numba"
 
     def _check_distances(self, distances: NDArray[np.floating] | torch.Tensor | None) -> Float32:
         """Return distances as a [B, V] float32 array; a single row of ones for None."""

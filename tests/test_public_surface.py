@@ -50,6 +50,7 @@ MODEL = {
     "classify_many": "(shapes, labels=None, *, up='auto', top=5, seed=0, unknown_below=None, keep_views=False)",
     "depth_maps": "(points, distances=None)",
     "embed": "(shapes, *, up='auto', seed=0)",
+    "embed_many": "(shapes, *, up='auto', seed=0)",
     "name": None,
     "settings": None,
     "views": None,

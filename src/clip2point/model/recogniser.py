@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,7 +20,7 @@ from clip2point.model.adapted_head import AdaptedHead
 from clip2point.model.kept_samples import Sampled, sample_kept
 from clip2point.model.kept_texts import encode_labels
 from clip2point.model.kept_views import KeptViews
-from clip2point.model.results import Classification, Failure, Guess
+from clip2point.model.results import Classification, Embedding, Failure, Guess
 from clip2point.model.settings import Settings
 from clip2point.model.zero_shot import view_cosines
 from clip2point.rendering import render_depth, view_set
@@ -221,14 +220,43 @@ class Recogniser:
         Raises:
             ShapeError: If a shape cannot be read.
         """
+        rows = []
+        for item in self.embed_many(shapes, up=up, seed=seed):
+            if isinstance(item, Failure):
+                raise ShapeError(item.error)
+            rows.append(item.vector)
+        return np.stack(rows) if rows else np.empty((0, self.backbone.dim), dtype=np.float32)
+
+    def embed_many(
+        self, shapes: Iterable[ShapeLike], *, up: str = "auto", seed: int = 0
+    ) -> Iterator[Embedding | Failure]:
+        """Embed any number of shapes as ``embed`` does, in order and as a stream.
+
+        Args:
+            shapes: Paths of files, Shapes or point arrays. One that cannot be read gives a Failure; the others go
+                through.
+            up: Axis that points up, see ``embed``.
+            seed: Seed of the point sampling, the same for every shape.
+
+        Yields:
+            An Embedding or a Failure for each shape.
+        """
         check_up(up, auto=True)
-        rows, kept = [], KeptViews(self)
-        size = shapes_per_batch(len(self.views))
-        sampled = read_ahead(lambda shape: self._sample(shape, up, seed), shapes, size * 2)
-        while batch := list(islice(sampled, size)):
-            points = np.stack([to_y_up(item.points, item.ups[0]) for item in batch])
-            rows.append(mean_unit_features(kept.encode(points)[:, 0]))
-        return np.concatenate(rows) if rows else np.empty((0, self.backbone.dim), dtype=np.float32)
+        size, kept = shapes_per_batch(len(self.views)), KeptViews(self)
+        outcomes = read_ahead(lambda shape: self._try_sample(shape, up, seed), shapes, size * 2)
+        for batch in take_batches(outcomes, size):
+            sampled = [item for item in batch if isinstance(item, Sampled)]
+            clouds = [to_y_up(item.points, item.ups[0]) for item in sampled]
+            vectors = iter(mean_unit_features(kept.encode(np.stack(clouds))[:, 0]) if clouds else ())
+            for item in batch:
+                yield item if isinstance(item, Failure) else self._describe(item, next(vectors), seed)
+
+    def _describe(self, item: Sampled, vector: Float32, seed: int) -> Embedding:
+        """Return the embedding of a sampled shape, with a note on an up-axis that nobody declared."""
+        up, assumed = item.ups[0], item.up_from == "guessed"
+        notes = (*item.notes, *([f"the up-axis is not declared: {up} was assumed"] if assumed else []))
+        up_from = "assumed" if assumed else item.up_from
+        return Embedding(item.source, vector, up, up_from, len(item.points), seed, self.name, notes)
 
     def class_features(self, labels: Sequence[str]) -> Float32:
         """Return text features [C, D] of class names under the model's templates; computed once."""

@@ -124,6 +124,48 @@ class Classification(NotebookDisplay):
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """Vector of one shape.
+
+    Attributes:
+        source: Path of the file, or the name of the shape.
+        vector: [D] float32 unit vector.
+        up: Up-axis that was used.
+        up_from: Origin of the up-axis: "declared" by the caller, by the file's "format", or "assumed".
+        points: Number of points.
+        seed: Seed of the point sampling.
+        model: Name of the model.
+        notes: Remarks on what was dropped, assumed or ignored, each one line.
+
+    Examples:
+        >>> Embedding("a.glb", np.ones(1, np.float32), "y", "format", 1024, 0, "pocket").to_dict()["vector"]
+        [1.0]
+    """
+
+    source: str
+    vector: NDArray[np.float32] = field(repr=False)
+    up: str
+    up_from: str
+    points: int
+    seed: int
+    model: str
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types; the shortest decimals that give the same float32 numbers."""
+        return {
+            "source": self.source,
+            "vector": [float(str(number)) for number in self.vector],
+            "up": self.up,
+            "up_from": self.up_from,
+            "points": self.points,
+            "seed": self.seed,
+            "model": self.model,
+            "notes": list(self.notes),
+        }
+
+
 @dataclass(frozen=True)
 class Failure:
     """A shape that could not be read.

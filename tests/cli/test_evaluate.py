@@ -69,6 +69,17 @@ def test_files_of_equal_size_and_date_that_change_places_give_new_figures(own, t
     assert measure()["confusion"] == after["confusion"]
 
 
+def test_a_cache_that_cannot_be_used_costs_one_line_and_no_figure(arguments, tmp_path, monkeypatch, capsys):
+    assert main([*arguments, "--json"]) == 0
+    expected = json.loads(capsys.readouterr().out)
+    (tmp_path / "file").write_text("no folder can be made here")
+    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path / "file"))
+    assert main([*arguments, "--json"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err.count("the cache cannot be used") == printed.err.count("warning:") == 1
+    assert json.loads(printed.out)["confusion"] == expected["confusion"]
+
+
 def test_a_doubtful_up_axis_is_remarked_on(arguments, monkeypatch, capsys):
     from clip2point.evaluation import up_axis
 

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -23,12 +24,13 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from clip2point.core.errors import CacheError
-
 Arrays = dict[str, NDArray[Any]]
 
 #: File of an entry that spells out its parts; its time is that of the last use.
 PARTS = "parts.json"
+
+#: Folders of which it was said that they cannot be used.
+_told: set[Path] = set()
 
 
 def cache_folder() -> Path:
@@ -83,10 +85,8 @@ def store_arrays(kind: str, parts: Mapping[str, Any], arrays: Mapping[str, NDArr
         arrays: Arrays by name; each name is also that of a file.
 
     Returns:
-        The arrays, memory-mapped and read-only.
-
-    Raises:
-        CacheError: The cache cannot be written to, for example because the disk is full.
+        The arrays, read-only, and memory-mapped where they could be written; where the disk is full or may not be
+        written to, they are those that were given, and a warning says so once.
     """
     folder = cache_folder() / kind / key_of(parts)
     unfinished = None
@@ -98,7 +98,8 @@ def store_arrays(kind: str, parts: Mapping[str, Any], arrays: Mapping[str, NDArr
         (unfinished / PARTS).write_text(json.dumps(parts, indent=1), encoding="utf-8")
         _put_in_place(unfinished, folder)
     except OSError as error:
-        raise _explain_failure(error, folder.parent) from error
+        warn_once(error)
+        return {name: _protect(array) for name, array in arrays.items()}
     finally:
         if unfinished is not None:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -114,10 +115,7 @@ def load_or_compute(kind: str, parts: Mapping[str, Any], compute: Callable[[], M
         compute: Function that gives the arrays by name; called only if there is no entry.
 
     Returns:
-        The arrays, memory-mapped and read-only.
-
-    Raises:
-        CacheError: The cache cannot be written to, for example because the disk is full.
+        The arrays, read-only, as of ``store_arrays``.
     """
     found = load_arrays(kind, parts)
     return store_arrays(kind, parts, compute()) if found is None else found
@@ -158,9 +156,22 @@ def _map_array(path: Path) -> NDArray[Any]:
         return array
 
 
-def _explain_failure(error: OSError, folder: Path) -> CacheError:
-    """Translate an operating system error into one that says what to do."""
-    advice = "free some space there, or set CLIP2POINT_CACHE to a folder on another disk"
-    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):  # Windows has no quotas
-        return CacheError(f"{folder}: the disk is full and the cache cannot grow; {advice}")
-    return CacheError(f"{folder}: the cache cannot be written to ({error.strerror}); {advice}")
+def warn_once(error: Exception) -> None:
+    """Say that this cache folder cannot be written to, the first time in a process."""
+    folder = cache_folder()
+    if folder in _told:
+        return
+    _told.add(folder)
+    why = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
+    warnings.warn(
+        f"{folder}: the cache cannot be used ({why}), so that nothing new is kept: free some space there, repair it by "
+        "'clip2point cache --empty', or set CLIP2POINT_CACHE to another folder",
+        stacklevel=3,
+    )
+
+
+def _protect(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array that cannot be written to by this name, as those of the cache cannot."""
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view

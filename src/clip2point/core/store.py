@@ -11,14 +11,13 @@ import hashlib
 import os
 import sqlite3
 import time
-import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from clip2point.core.cache import cache_folder, key_of
+from clip2point.core.cache import cache_folder, key_of, warn_once
 from clip2point.core.cache_limit import read_limit
 
 #: The number is that of the layout.
@@ -219,12 +218,7 @@ class Store:
             return
         self._off = True
         self.close()
-        said = (getattr(error, "strerror", None) or str(error)).strip()
-        warnings.warn(
-            f"{self.path}: {said}: results are not kept; free some space, repair it by 'clip2point cache --empty', or "
-            "set CLIP2POINT_CACHE to another folder",
-            stacklevel=3,
-        )
+        warn_once(error)
 
 
 _stores: dict[tuple[int, Path], Store] = {}

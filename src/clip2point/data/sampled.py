@@ -91,7 +91,6 @@ def sample_dataset(
 
     Raises:
         DataError: If no shape can be read, or a worker dies.
-        CacheError: If the cache cannot be written to.
         OptionError: If an argument is out of range.
     """
     if points < 1 or seed < 0 or (workers is not None and workers < 1):

@@ -88,7 +88,6 @@ class Task:
 
         Raises:
             OptionError: The head cannot learn from these examples.
-            CacheError: The cache cannot be written to.
         """
         name, fixed = parse_head(head)
         rows = {"train": _to_list(draw.train), "validation": _to_list(draw.validation)}
@@ -138,7 +137,6 @@ class Task:
 
         Raises:
             DataError: The shapes are too few.
-            CacheError: The cache cannot be written to.
         """
         name, options = parse_head(head)
         classifier = make_point_classifier(name, options)

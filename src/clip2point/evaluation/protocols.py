@@ -72,7 +72,6 @@ def compare_few_shot(
     Raises:
         OptionError: A setting makes no sense, or the data set does not say which way is up.
         DataError: A class has too few shapes, or none of a split can be read.
-        CacheError: The cache cannot be written to.
     """
     settings = settings or ProtocolSettings()
     work = _Work(model, parts, settings, watch, progress)
@@ -138,7 +137,6 @@ def compare_supervised(
     Raises:
         OptionError: A setting makes no sense, or the data set does not say which way is up.
         DataError: No shape of a split can be read.
-        CacheError: The cache cannot be written to.
     """
     settings = settings or ProtocolSettings()
     work = _Work(model, parts, settings, watch, progress)

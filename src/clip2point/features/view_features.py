@@ -85,7 +85,6 @@ def extract_features(
     Raises:
         OptionError: The data set does not say which way is up.
         DataError: No shape can be read.
-        CacheError: The cache cannot be written to.
 
     Examples:
         >>> import clip2point
@@ -111,8 +110,11 @@ def extract_features(
 
 def feature_key(model: Recogniser, sampled: SampledDataset, path: DepthPath = "depth") -> dict[str, Any]:
     """Return everything that the features of a path depend on, as JSON types: the key of their cache entry."""
+    # Rounding tells runtimes apart; entries of the first release are PyTorch's.
+    runtime = getattr(model.backbone, "runtime", "torch")
     return {
         "version": _VERSION,
+        **({} if runtime == "torch" else {"runtime": runtime}),
         "points": sampled.fingerprint,
         "up": sampled.up,
         "tower": model.backbone.fingerprint(path),

@@ -28,8 +28,8 @@ from clip2point.core.arrays import normalize_rows, to_array
 from clip2point.core.display import NotebookDisplay
 from clip2point.core.errors import DataError, OptionError
 from clip2point.core.labels import MODELNET40
+from clip2point.model.kept_texts import encode_labels
 from clip2point.model.recogniser import Recogniser
-from clip2point.model.zero_shot import class_features
 from clip2point.search.entry import Entry, Float32
 from clip2point.search.library import Library
 from clip2point.search.photos import read_photo
@@ -193,7 +193,7 @@ def embed_texts(model: Recogniser, phrases: Sequence[str]) -> Float32:
         _ARTICLE.sub("", phrase.strip(), count=1) if _ARTICLE.match(phrase.strip()) else phrase.strip()
         for phrase in phrases
     ]
-    features = class_features(model.backbone, bare, model.settings.templates)
+    features = encode_labels(model.backbone, bare, model.settings.templates)
     found: Float32 = normalize_rows(features - model.class_features(MODELNET40).mean(0))
     return found
 

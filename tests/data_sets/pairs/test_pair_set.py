@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 
 import numpy as np
@@ -39,6 +40,19 @@ def test_points_and_infos_are_those_of_the_shards(pair_folder):
     again = PairSet([pair_folder])
     assert np.array_equal(again.points(4), pairs.points(4))
     assert again.fingerprint() == pairs.fingerprint()
+
+
+def test_shards_of_equal_size_and_date_that_change_places_are_read_anew(fill):
+    folders = [fill("first", ["a"]), fill("second", ["b"])]
+    shards = [shard for folder in folders for shard in PairSet([folder]).shards]
+    assert shards[0].stat().st_size == shards[1].stat().st_size
+    contents = [shard.read_bytes() for shard in shards]
+    for given in (contents, contents[::-1]):
+        for shard, content in zip(shards, given, strict=True):
+            shard.write_bytes(content)
+            os.utime(shard, ns=(0, 0))
+        keys = [info.key for info in PairSet(folders).infos]
+        assert keys == (["a", "b"] if given is contents else ["b", "a"])
 
 
 def test_models_are_left_out_by_patterns(pair_folder):

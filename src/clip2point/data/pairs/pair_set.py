@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from clip2point.core.cache import load_or_compute
 from clip2point.core.errors import DataError
+from clip2point.core.files import sha256
 from clip2point.core.progress import Progress
 from clip2point.data.pairs.pair_files import Float32, PairInfo
 from clip2point.data.pairs.shard_files import read_shard
@@ -60,9 +61,11 @@ class PairSet:
         self.shards = [shard for folder in folders for shard in _find_shards(Path(folder))]
         watched = self.shards if progress is None else progress(self.shards, len(self.shards))
         self._points: list[NDArray[Any]] = []
+        self._fingerprints: list[list[Any]] = []
         described: list[tuple[tuple[int, int], dict[str, Any]]] = []
         for number, shard in enumerate(watched):
-            arrays = _unpack(shard)
+            self._fingerprints.append(fingerprint_shard(shard))
+            arrays = _unpack(shard, self._fingerprints[-1])
             self._points.append(arrays["points"])
             rows = json.loads(bytes(arrays["infos"]))
             described += [((number, row), values) for row, values in enumerate(rows)]
@@ -90,8 +93,8 @@ class PairSet:
         return np.asarray(self._points[shard][row])
 
     def fingerprint(self) -> list[list[Any]]:
-        """Return name, size and time of each shard, which identify the pairs on this machine."""
-        return [shard_fingerprint(path) for path in self.shards]
+        """Return name, size and sha256 of each shard, as they were when the set was opened."""
+        return [list(fingerprint) for fingerprint in self._fingerprints]
 
     def hash_content(self) -> str:
         """Return a hash of the shards' names and sizes and of ``infos``: the same wherever the pairs lie."""
@@ -108,17 +111,16 @@ class PairSet:
         return {source: dict(sorted(counter.items())) for source, counter in sorted(counts.items())}
 
 
-def shard_fingerprint(path: Path) -> list[Any]:
-    """Return name, size and time of a shard.
+def fingerprint_shard(path: Path) -> list[Any]:
+    """Return name, size and sha256 of a shard.
 
     Raises:
         DataError: If it is not there.
     """
     try:
-        found = path.stat()
+        return [path.name, path.stat().st_size, sha256(path)]
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}): make the pairs again") from None
-    return [path.name, found.st_size, found.st_mtime_ns]
 
 
 def _find_shards(folder: Path) -> list[Path]:
@@ -160,9 +162,9 @@ def _matches(values: dict[str, Any], patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(place, pattern.lower()) for pattern in patterns)
 
 
-def _unpack(path: Path) -> dict[str, NDArray[Any]]:
+def _unpack(path: Path, fingerprint: list[Any]) -> dict[str, NDArray[Any]]:
     """Points [M, P, 3] of a shard, and descriptions as JSON."""
-    return load_or_compute("pairs", {"version": _VERSION, "shard": shard_fingerprint(path)}, lambda: _read_arrays(path))
+    return load_or_compute("pairs", {"version": _VERSION, "shard": fingerprint}, lambda: _read_arrays(path))
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:

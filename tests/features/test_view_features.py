@@ -258,3 +258,9 @@ def test_own_cameras_are_keyed_by_what_they_are(backbone, dataset, tmp_path):
         model = Recogniser(backbone, replace(SETTINGS, views=str(path)), "tiny")
         keys.append(view_features.feature_key(model, sampled))
     assert keys[0] == keys[1] != keys[2]
+
+
+def test_of_a_data_set_with_one_more_shape_one_is_encoded(model, dataset, encoded):
+    extract_features(model, dataset.take([0, 1, 2, 3]), paths=("depth",))
+    extract_features(model, dataset.take([0, 1, 2, 3, 5]), paths=("depth",))
+    assert encoded == [(4, ("depth",)), (1, ("depth",))]

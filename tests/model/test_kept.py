@@ -238,3 +238,16 @@ def test_a_store_that_is_off_changes_no_answer(model, backbone, files, work, mon
     other = Recogniser(backbone, model.settings, "tiny")
     assert ask(other, files) == ask(other, files) == expected
     assert not (tmp_path / "off").exists()
+
+
+def test_an_index_and_embeddings_see_nothing_that_classify_has_seen(model, files, work):
+    from clip2point.search.embedding import Job, embed_files
+
+    answers = list(model.classify_many(files, LABELS))
+    forget(work)
+    entries = list(embed_files(model, [Job(str(path), "") for path in files], LABELS))
+    vectors = model.embed(files)
+    assert work["seen"] == []
+    for answer, entry in zip(answers, entries, strict=True):
+        np.testing.assert_array_equal(answer.vector, entry.vector)
+    assert vectors.shape == (4, 24)

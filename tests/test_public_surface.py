@@ -16,6 +16,7 @@ SURFACE = {
     "Classification": "(source, guesses, up, up_from, points, seed, model, depth=None, unknown=False, "
     "in_distribution=True, vector=None, notes=())",
     "DPA": "(views, dim)",
+    "Embedding": "(source, vector, up, up_from, points, seed, model, notes=())",
     "Failure": "(source, error)",
     "FewShotClassifier": "(model='pocket', *, head='gdpa', options=None, augmented_views=2, up='auto', seed=0, "
     "target=0.95, unfreeze=None, epochs=None, wise_ft_alpha=None, precision=None, copies=None)",

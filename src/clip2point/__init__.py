@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from clip2point.model.listing import list_models
     from clip2point.model.loading import load
     from clip2point.model.recogniser import Recogniser
-    from clip2point.model.results import Classification, Failure, Guess
+    from clip2point.model.results import Classification, Embedding, Failure, Guess
     from clip2point.model.settings import Settings
     from clip2point.model.zero_shot import zero_shot_logits
     from clip2point.pretraining.losses import pretraining_loss
@@ -40,7 +40,7 @@ _PLACES = {
     "model.listing": ("list_models",),
     "model.loading": ("load",),
     "model.recogniser": ("Recogniser",),
-    "model.results": ("Classification", "Failure", "Guess"),
+    "model.results": ("Classification", "Embedding", "Failure", "Guess"),
     "model.settings": ("Settings",),
     "model.zero_shot": ("zero_shot_logits",),
     "pretraining.losses": ("pretraining_loss",),
@@ -53,6 +53,7 @@ __all__ = [
     "GDPA",
     "AdaptSettings",
     "Classification",
+    "Embedding",
     "Failure",
     "FewShotClassifier",
     "Guess",

@@ -110,6 +110,22 @@ def test_shapes_in_another_class_have_its_label_and_their_points(root, draws):
     assert after.labels[after.names.index("class 1/moved.off")] == 1
 
 
+def test_a_file_that_changes_while_it_is_read_is_an_error_and_nothing_is_kept(root, write, monkeypatch, cache):
+    draw = sampled._draw_all
+
+    def change(*arguments):
+        drawn = draw(*arguments)
+        write.off(root / "class 0" / "2.off", seed=99)
+        return drawn
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sampled, "_draw_all", change)
+        with pytest.raises(DataError, match=r"class 0/2\.off: changed while the data set was read"):
+            sample(root, 16)
+    assert not list(cache.glob("points/*/points.npy"))
+    assert len(sample(root, 16)) == 10
+
+
 def test_another_version_of_the_sampling_is_drawn_anew(root, draws, monkeypatch):
     sample(root, 16)
     monkeypatch.setattr(sampled, "_VERSION", sampled._VERSION + 1)

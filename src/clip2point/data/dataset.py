@@ -86,6 +86,16 @@ class FileItems:
         """Whether other processes can read the files, which know no format that was registered in this one."""
         return not any(map(FORMATS.is_registered, {file_extension(path) for path in self.paths}))
 
+    def check_unchanged(self) -> None:
+        """Make sure that the files are still those of the fingerprints, for whoever has just read them.
+
+        Raises:
+            DataError: If one is another one now.
+        """
+        for path, before, now in zip(self.paths, self.fingerprints, FileItems(self.paths).fingerprints, strict=True):
+            if before != now:
+                raise DataError(f"{path}: changed while the data set was read: run the same again")
+
     def read(self, index: int, name: str, up: str) -> Shape:
         """Read one file; ShapeError if it is broken."""
         return load_shape(self.paths[index], up=up)

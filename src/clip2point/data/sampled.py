@@ -90,7 +90,7 @@ def sample_dataset(
         The points; shapes that cannot be read are in ``failures``.
 
     Raises:
-        DataError: If no shape can be read, or a worker dies.
+        DataError: If no shape can be read, a file changes while it is read, or a worker dies.
         OptionError: If an argument is out of range.
     """
     if points < 1 or seed < 0 or (workers is not None and workers < 1):
@@ -99,6 +99,8 @@ def sample_dataset(
     found = load_arrays("points", parts)
     if found is None:
         drawn = _draw_all(dataset, points, seed, workers, progress)
+        if isinstance(dataset.items, FileItems):
+            dataset.items.check_unchanged()
         clouds, kept, errors = _part_outcomes(dataset, drawn)
         found = store_arrays("points", parts, {"points": clouds, "kept": kept})
         limit_cache()

@@ -8,11 +8,12 @@ if TYPE_CHECKING:
     from clip2point.model.listing import list_models
     from clip2point.model.loading import load
     from clip2point.model.recogniser import Recogniser
-    from clip2point.model.results import Classification, Failure, Guess
+    from clip2point.model.results import Classification, Embedding, Failure, Guess
     from clip2point.model.zero_shot import class_features, view_cosines, zero_shot_logits
 
 __all__ = [
     "Classification",
+    "Embedding",
     "Failure",
     "Guess",
     "Recogniser",
@@ -30,7 +31,7 @@ __getattr__ = lazy_attributes(
         "listing": ("list_models",),
         "loading": ("load",),
         "recogniser": ("Recogniser",),
-        "results": ("Classification", "Failure", "Guess"),
+        "results": ("Classification", "Embedding", "Failure", "Guess"),
         "zero_shot": ("class_features", "view_cosines", "zero_shot_logits"),
     },
 )

@@ -52,6 +52,15 @@ def test_a_file_is_not_overwritten(path):
         write(path)
 
 
+def test_only_one_process_writes(path):
+    with RecordFile(path, QUESTION, COLUMNS) as file:
+        file.write(RECORDS[0])
+        with pytest.raises(OptionError, match="another process is writing to it"):
+            write(path, resume=True)
+    assert len(write(path, RECORDS[1:], resume=True)) == 1
+    assert sorted(each.name for each in path.parent.iterdir()) == [path.name, f"{path.name}.meta.json"]
+
+
 def test_another_question_is_refused_by_its_difference(path):
     write(path)
     with pytest.raises(OptionError, match="answers a question with another labels, up: ask that one"):

@@ -6,12 +6,14 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from clip2point.core.errors import OptionError
 from clip2point.core.files import replacing
+from clip2point.core.locks import hold_lock
 
 Record = dict[str, Any]
 
@@ -61,7 +63,7 @@ class RecordFile:
         known: Records of earlier runs, from CSV with texts for values.
 
     Raises:
-        OptionError: The file exists and is not to be resumed, or answers another question.
+        OptionError: The file exists and is not to be resumed, answers another question, or another process writes it.
         OSError: The file cannot be written.
 
     Examples:
@@ -80,6 +82,26 @@ class RecordFile:
         self.path, self._columns, self._question = path, tuple(columns), json.loads(json.dumps(question))
         self._meta = path.with_name(f"{path.name}.meta.json")
         self.known: list[Record] = []
+        with ExitStack() as stack:
+            self._lock(stack)
+            self._begin(resume)
+            self._held = stack.pop_all()
+
+    def _lock(self, stack: ExitStack) -> None:
+        """Keep other processes out, until the stack is closed."""
+        lock = self.path.with_name(f".{self.path.name}.lock")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            stack.enter_context(hold_lock(lock))
+        except BlockingIOError:
+            raise OptionError(
+                f"{self.path}: another process is writing to it: wait for it, or give another file"
+            ) from None
+        stack.callback(lock.unlink, missing_ok=True)
+
+    def _begin(self, resume: bool) -> None:
+        """Read what there is, or begin anew, and open the file."""
+        path = self.path
         if path.exists():
             if not resume:
                 raise OptionError(f"{path}: exists: expected a new file; go on with it by --resume, or delete it")
@@ -100,6 +122,7 @@ class RecordFile:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._file.close()
+        self._held.close()
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Append a record; it survives the end of this process, however that ends."""

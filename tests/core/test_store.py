@@ -135,3 +135,13 @@ def test_a_full_disk_turns_it_off_with_one_line(tmp_path):
         warnings.simplefilter("error")
         store.put_many("a", {KEYS[2]: b""})
         assert store.get_many("a", KEYS[:3]) == {}
+
+
+def test_a_python_without_sqlite_does_without_the_store(tmp_path):
+    code = (
+        "import sys; sys.modules['sqlite3'] = None\n"
+        "from clip2point.core.store import open_store\n"
+        "for _ in range(2): open_store().put_many('a', {b'k': b''}); assert open_store().get_many('a', [b'k']) == {}"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.count("built without sqlite3") == 1

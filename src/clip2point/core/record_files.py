@@ -13,7 +13,6 @@ from typing import IO, Any
 
 from clip2point.core.errors import OptionError
 from clip2point.core.files import replacing
-from clip2point.core.locks import hold_lock
 
 Record = dict[str, Any]
 
@@ -89,6 +88,8 @@ class RecordFile:
 
     def _lock(self, stack: ExitStack) -> None:
         """Keep other processes out, until the stack is closed."""
+        from clip2point.core.locks import hold_lock
+
         lock = self.path.with_name(f".{self.path.name}.lock")
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:

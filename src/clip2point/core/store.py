@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -19,6 +18,13 @@ from typing import Any
 
 from clip2point.core.cache import cache_folder, key_of, warn_once
 from clip2point.core.cache_limit import read_limit
+
+try:
+    import sqlite3
+except ImportError:  # builds of Python without it exist
+    HAS_SQLITE = False
+else:
+    HAS_SQLITE = True
 
 #: The number is that of the layout.
 FILE = "store-1.sqlite"
@@ -78,7 +84,9 @@ class Store:
         self.path = path
         self._lock = RLock()
         self._connection: sqlite3.Connection | None = None
-        self._off = read_limit() == 0
+        self._off = read_limit() == 0 or not HAS_SQLITE
+        if not HAS_SQLITE:
+            warn_once(ImportError("this Python was built without sqlite3"))
         self._written = _LOOK  # so that the first entry looks
 
     @property

@@ -65,6 +65,14 @@ def test_writing_keeps_to_the_limit(monkeypatch, tmp_path):
     assert (tmp_path / "small.sqlite").stat().st_size < 3_000_000
 
 
+def test_what_is_deleted_is_given_back_to_the_disk(tmp_path):
+    store = Store(tmp_path / "large.sqlite")
+    store.put_many("a", {key: bytes(9000) for key in KEYS})
+    store.shrink(1_000_000)
+    store.close()
+    assert store.path.stat().st_size < 1_200_000
+
+
 def test_a_limit_of_nothing_keeps_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("CLIP2POINT_CACHE_LIMIT", "0")
     store = Store(tmp_path / "off.sqlite")

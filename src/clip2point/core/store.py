@@ -11,7 +11,6 @@ import hashlib
 import os
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -190,7 +189,6 @@ class Store:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Set a connection up, and lay the file out if it is new."""
-        connection.execute("PRAGMA page_size = 16384")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         deadline = time.monotonic() + _PATIENCE
         while True:  # SQLite does not wait by itself while another process changes the mode
@@ -216,8 +214,7 @@ class Store:
             gone.append((row,))
         with connection:
             connection.executemany("DELETE FROM entries WHERE rowid = ?", gone)
-        with closing(connection.execute("PRAGMA incremental_vacuum")) as pages:
-            pages.fetchall()
+        connection.executescript("PRAGMA incremental_vacuum")  # by execute, only one page is given back
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _turn_off(self, error: Exception) -> None:

@@ -61,7 +61,7 @@ def sample_kept(path: str | os.PathLike[str], settings: dict[str, Any], sample: 
         return sample()
     file = Path(path)
     extension = file_extension(file)
-    code = [__version__, room_code("shapes"), format_code(extension)]
+    code = [__version__, room_code("shapes", "model"), format_code(extension)]
     key = make_key(make_base({"content": content, "name": file.name, "code": code, **settings}))
     if found := store.get_many(_KIND, [key]):
         kept = _unpack(found[key], str(path), file)

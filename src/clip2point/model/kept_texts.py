@@ -32,7 +32,7 @@ def encode_labels(backbone: Backbone, labels: Sequence[str], templates: Sequence
     base = make_base(
         {
             "version": __version__,
-            "code": room_code("backbones"),
+            "code": room_code("backbones", "model"),
             "tower": _identify(backbone),
             "computed": [str(backbone.device), str(backbone.dtype), getattr(backbone, "runtime", "torch")],
             "templates": list(templates),

@@ -106,7 +106,7 @@ def view_key(model: Observer, path: DepthPath) -> dict[str, Any]:
     backbone = model.backbone
     return {
         "version": __version__,
-        "code": room_code("rendering", "backbones"),
+        "code": room_code("rendering", "backbones", "model"),
         "tower": _fingerprint(backbone, path),
         "computed": [str(backbone.device), str(backbone.dtype), getattr(backbone, "runtime", "torch")],
         "image_size": backbone.image_size,

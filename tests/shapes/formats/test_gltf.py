@@ -7,47 +7,11 @@ import struct
 import numpy as np
 import pytest
 import trimesh
+from gltf_builder import POSITIONS, Builder
 from sample_files import COLORS, FACES, TEXTURE, UV, VERTICES, box, write_sample
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes import load_shape
-
-POSITIONS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0.5]], np.float32)
-CODES = {"u1": 5121, "i1": 5120, "u2": 5123, "i2": 5122, "u4": 5125, "f4": 5126}
-KINDS = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
-
-
-class Builder:
-    """A glTF tree with one embedded buffer, built array by array."""
-
-    def __init__(self):
-        self.data = b""
-        self.tree = {"asset": {"version": "2.0"}, "accessors": [], "bufferViews": [], "meshes": []}
-
-    def view(self, data: bytes) -> int:
-        self.tree["bufferViews"].append({"buffer": 0, "byteOffset": len(self.data), "byteLength": len(data)})
-        self.data += data + bytes(-len(data) % 4)
-        return len(self.tree["bufferViews"]) - 1
-
-    def accessor(self, array, **more) -> int:
-        array = np.asarray(array)
-        width = array.shape[1] if array.ndim > 1 else 1
-        entry = {"bufferView": self.view(array.tobytes()), "componentType": CODES[array.dtype.str[1:]]}
-        self.tree["accessors"].append(entry | {"count": len(array), "type": KINDS[width]} | more)
-        return len(self.tree["accessors"]) - 1
-
-    def mesh(self, primitive: dict, **more) -> int:
-        self.tree["meshes"].append({"primitives": [primitive | more]})
-        return len(self.tree["meshes"]) - 1
-
-    def save(self, path) -> None:
-        uri = "data:application/octet-stream;base64," + base64.b64encode(self.data).decode()
-        self.tree["buffers"] = [{"byteLength": len(self.data), "uri": uri}]
-        path.write_text(json.dumps(self.tree))
-
-    def load(self, folder):
-        self.save(folder / "built.gltf")
-        return load_shape(folder / "built.gltf")
 
 
 @pytest.fixture
@@ -76,7 +40,7 @@ def test_textured_meshes_of_trimesh_are_read(tmp_path, name):
 def test_scenes_of_trimesh_are_read(tmp_path):
     red = box()
     red.visual = trimesh.visual.TextureVisuals(
-        material=trimesh.visual.material.PBRMaterial(baseColorFactor=[255, 0, 0, 128])
+        material=trimesh.visual.material.PBRMaterial(baseColorFactor=[255, 0, 0, 128], alphaMode="BLEND")
     )
     colored = box()
     colored.visual.vertex_colors = COLORS
@@ -187,6 +151,50 @@ def test_a_lost_image_is_no_error_but_a_lost_buffer_is(tmp_path):
         load_shape(path)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "KHR_materials_unlit",
+        "EXT_texture_webp",
+        "KHR_texture_transform",
+        "KHR_mesh_quantization",
+        "KHR_lights_punctual",
+    ],
+)
+def test_required_extensions_that_do_not_change_the_shape_are_no_obstacle(tmp_path, built, name):
+    built.tree["extensionsRequired"] = [name]
+    assert len(built.load(tmp_path).mesh.faces) == 1
+
+
+@pytest.mark.parametrize(("mode", "alpha"), [("OPAQUE", 1.0), ("BLEND", 0.25), (None, 1.0)])
+def test_opaque_materials_have_no_alpha(tmp_path, built, mode, alpha):
+    material = {"pbrMetallicRoughness": {"baseColorFactor": [1, 0, 0, 0.25]}}
+    built.tree["materials"] = [material if mode is None else material | {"alphaMode": mode}]
+    built.tree["meshes"][0]["primitives"][0]["material"] = 0
+    assert built.load(tmp_path).mesh.materials[0].color == (1, 0, 0, alpha)
+
+
+def test_texture_coordinates_are_transformed(tmp_path):
+    from io import BytesIO
+
+    from PIL import Image
+
+    stream = BytesIO()
+    Image.fromarray(TEXTURE).save(stream, "PNG")
+    builder = Builder()
+    uv = builder.accessor(np.array([[0, 0], [1, 0], [0, 1]], "f4"))
+    attributes = {"POSITION": builder.accessor(POSITIONS[:3]), "TEXCOORD_1": uv}
+    builder.mesh({"attributes": attributes, "material": 0})
+    builder.tree["images"] = [{"uri": "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()}]
+    builder.tree["textures"] = [{"source": 0}]
+    change = {"offset": [0.5, 0.25], "rotation": np.pi / 2, "scale": [2, 4], "texCoord": 1}
+    texture = {"index": 0, "extensions": {"KHR_texture_transform": change}}
+    builder.tree["materials"] = [{"pbrMetallicRoughness": {"baseColorTexture": texture}}]
+    # With v down, a quarter turn counter-clockwise takes (1, 0) to (0, -1) and (0, 1) to (1, 0); rows hold 1 - v.
+    expected = [[0.5, 0.75], [0.5, 2.75], [4.5, 0.75]]
+    np.testing.assert_allclose(builder.load(tmp_path).mesh.uv, expected, atol=1e-6)
+
+
 def spoil(tree, path, value):
     *keys, last = path
     for key in keys:
@@ -199,6 +207,11 @@ def spoil(tree, path, value):
     [
         (["asset", "version"], "1.0", "is not of glTF version 2"),
         (["extensionsRequired"], ["KHR_draco_mesh_compression"], "is compressed with KHR_draco_mesh_compression"),
+        (
+            ["extensionsRequired"],
+            ["KHR_spz_gaussian_splats_compression"],
+            "'KHR_spz_gaussian_splats_compression', which",
+        ),
         (["accessors", 0, "count"], 10**9, "declares 1,000,000,000 accessor values, but only 48 bytes"),
         (["accessors", 0], {"componentType": 5126, "count": 10**9, "type": "VEC3"}, "declares 1,000,000,000 accessor"),
         (["accessors", 0, "count"], -4, "declares -4 accessor values"),

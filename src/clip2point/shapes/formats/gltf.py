@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
+from clip2point.shapes.formats.gltf_scene import INSTANCING, Placement, apply_skin, place_meshes
 from clip2point.shapes.guards import MAX_ELEMENTS, check_nodes, check_promise
 from clip2point.shapes.parsed import WHITE, Parsed, Scene, colors_to_uint8
 from clip2point.shapes.shape import Material
@@ -25,12 +28,16 @@ _POINTS, _TRIANGLES, _STRIP, _FAN = 0, 4, 5, 6
 _MAX_VALUES = 8 * MAX_ELEMENTS
 #: Compressions that need decoders of their own, and the command that undoes them.
 _COMPRESSIONS = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_meshopt_compression")
+#: Extensions that are understood, or that change nothing in the shape: CESIUM_RTC moves it as a whole.
+_KNOWN = (INSTANCING, "KHR_mesh_quantization", "KHR_techniques_webgl", "CESIUM_RTC", "KHR_animation_pointer")
+#: Names of extensions that are about looks, light or descriptions, not about the shape.
+_LOOKS = re.compile(r"[A-Z0-9]+_(?:materials?|textures?|lights?|xmp)(?:_|$)")
 
 
 def read(data: bytes, companions: Companions) -> Parsed:
     """Read a glTF scene: triangles and points of its default scene in their places. Up is y.
 
-    Skins and morph targets are read in the pose of their mesh; lines are passed over.
+    Skins and morph targets are read in the pose of the file; lines, and bodies for collision, are passed over.
     """
     chunk = None
     if data.startswith(b"glTF"):
@@ -42,10 +49,20 @@ def read(data: bytes, companions: Companions) -> Parsed:
         raise ShapeError("is neither GLB nor glTF (JSON text): the file is cut off or of another format") from None
     if not isinstance(tree, dict) or not str(tree.get("asset", {}).get("version", "")).startswith("2"):
         raise ShapeError("is not of glTF version 2: expected an 'asset' with that version; export it again")
-    for name in _COMPRESSIONS:
-        if name in tree.get("extensionsRequired", ()):
-            raise ShapeError(f"is compressed with {name}: expected plain buffers; run 'gltf-transform copy' on it")
+    _check_extensions(tree.get("extensionsRequired", ()))
     return _Reader(tree, chunk, companions).read()
+
+
+def _check_extensions(required: Iterable[Any]) -> None:
+    """Refuse extensions without which the file cannot be understood and which this reader does not know."""
+    for name in map(str, required):
+        if name in _COMPRESSIONS:
+            raise ShapeError(f"is compressed with {name}: expected plain buffers; run 'gltf-transform copy' on it")
+        if name not in _KNOWN and not _LOOKS.match(name):
+            raise ShapeError(
+                f"requires the extension {name[:80]!r}, which is not supported: expected plain meshes or points; "
+                "export it without"
+            )
 
 
 def _unpack_glb(data: bytes) -> tuple[bytes, bytes | None]:
@@ -81,57 +98,34 @@ class _Reader:
         self._materials: dict[int, Material] = {}
 
     def read(self) -> Parsed:
-        scene = Scene()
-        for mesh, transform in self._place_meshes():
-            for primitive in self._tree["meshes"][mesh]["primitives"]:
-                if part := self._primitive(primitive):
+        placements, notes = place_meshes(self._tree, self._accessor)
+        scene = Scene(notes)
+        for placement in placements:
+            for primitive in self._tree["meshes"][placement.mesh]["primitives"]:
+                part = self._primitive(primitive, placement)
+                if part is None:
+                    continue
+                skinned = placement.joints is not None and "JOINTS_0" in primitive["attributes"]
+                for transform in (None,) if skinned else placement.transforms:
                     scene.add(part, transform)
         return scene.join(up="y")
 
-    def _place_meshes(self) -> list[tuple[int, NDArray[np.float64]]]:
-        """Walk the tree of nodes; return every mesh with its place."""
-        nodes = self._tree.get("nodes", [])
-        if not nodes:
-            return [(mesh, np.eye(4)) for mesh in range(len(self._tree.get("meshes", [])))]
-        scenes = self._tree.get("scenes", [])
-        if scenes:
-            roots = scenes[self._tree.get("scene", 0)].get("nodes", [])
-        else:
-            children = {child for node in nodes for child in node.get("children", [])}
-            roots = [node for node in range(len(nodes)) if node not in children]
-        placed: list[tuple[int, NDArray[np.float64]]] = []
-        stack = [(root, np.eye(4)) for root in reversed(roots)]
-        visited: set[int] = set()
-        while stack:
-            index, above = stack.pop()
-            if index in visited:
-                raise ShapeError(f"has node {index} in two places or in a circle: expected a tree; export it again")
-            visited.add(index)
-            node = nodes[index]
-            transform = above @ _local_transform(node)
-            if "mesh" in node:
-                placed.append((node["mesh"], transform))
-            stack += [(child, transform) for child in reversed(node.get("children", []))]
-        return placed
-
-    def _primitive(self, primitive: dict[str, Any]) -> Parsed | None:
-        """Return one primitive as triangles or points; None for lines."""
+    def _primitive(self, primitive: dict[str, Any], placement: Placement) -> Parsed | None:
+        """Return one primitive in its pose, as triangles or points; None for lines."""
         for name in _COMPRESSIONS:
             if name in primitive.get("extensions", {}) and "bufferView" not in self._accessor_of(primitive):
                 raise ShapeError(f"is compressed with {name}: expected plain buffers; run 'gltf-transform copy' on it")
         attributes, mode = primitive["attributes"], primitive.get("mode", _TRIANGLES)
         if mode not in (_POINTS, _TRIANGLES, _STRIP, _FAN) or "POSITION" not in attributes:
             return None
-        vertices = self._accessor(attributes["POSITION"])
-        if vertices.shape[1] != 3:
-            raise ShapeError(f"has positions {list(vertices.shape)}: expected [N, 3]; export it again")
+        vertices = self._vertices(primitive, placement)
         faces: NDArray[Any] | None = None
         used: slice | NDArray[np.int64] = slice(None)
         if mode != _POINTS:
             used, faces = find_used_vertices(self._faces(primitive, mode, len(vertices)), len(vertices))
         colors = self._attribute(attributes, "COLOR_0", len(vertices))
         material = self._material(primitive["material"]) if "material" in primitive else None
-        uv = self._attribute(attributes, f"TEXCOORD_{self._texture_set(primitive)}", len(vertices))
+        uv = self._texture_coordinates(primitive, len(vertices))
         if uv is None and material is not None and material.texture is not None:
             material = Material(material.color)
         return Parsed(
@@ -141,6 +135,25 @@ class _Reader:
             uv=None if uv is None else uv[used, :2] * (1, -1) + (0, 1),  # glTF counts v downwards
             vertex_colors=None if colors is None else colors_to_uint8(colors[used]),
         )
+
+    def _vertices(self, primitive: dict[str, Any], placement: Placement) -> NDArray[Any]:
+        """Return the positions [N, 3] with morph targets and skin in the pose of the file."""
+        attributes = primitive["attributes"]
+        vertices = self._accessor(attributes["POSITION"])
+        if vertices.shape[1] != 3:
+            raise ShapeError(f"has positions {list(vertices.shape)}: expected [N, 3]; export it again")
+        for weight, target in zip(placement.weights, primitive.get("targets", ()), strict=False):
+            if weight and "POSITION" in target:
+                vertices = vertices + weight * self._accessor(target["POSITION"]).astype(np.float64)
+        if placement.joints is None or "JOINTS_0" not in attributes:
+            return vertices
+        sets = [i for i in range(8) if f"JOINTS_{i}" in attributes and f"WEIGHTS_{i}" in attributes]
+        if not sets:
+            raise ShapeError("has a skin without weights: expected JOINTS_0 and WEIGHTS_0; export it again")
+        joints, weights = (
+            np.hstack([self._accessor(attributes[f"{name}_{i}"]) for i in sets]) for name in ("JOINTS", "WEIGHTS")
+        )
+        return apply_skin(vertices, joints, weights, placement.joints)
 
     def _faces(self, primitive: dict[str, Any], mode: int, vertices: int) -> NDArray[np.int64]:
         corners = np.arange(vertices)
@@ -245,11 +258,16 @@ class _Reader:
             self._materials[index] = Material(color, texture)
         return self._materials[index]
 
-    def _texture_set(self, primitive: dict[str, Any]) -> int:
-        if "material" not in primitive:
-            return 0
-        _, reference = _base_color(self._tree["materials"][primitive["material"]])
-        return int((reference or {}).get("texCoord", 0))
+    def _texture_coordinates(self, primitive: dict[str, Any], vertices: int) -> NDArray[Any] | None:
+        """Return the coordinates [N, 2 or more] on the texture of a primitive's material, with v down."""
+        reference = None
+        if "material" in primitive:
+            _, reference = _base_color(self._tree["materials"][primitive["material"]])
+        reference = reference or {}
+        change = reference.get("extensions", {}).get("KHR_texture_transform", {})
+        number = int(change.get("texCoord", reference.get("texCoord", 0)))
+        uv = self._attribute(primitive["attributes"], f"TEXCOORD_{number}", vertices)
+        return uv if uv is None or not change else _transform_texture(uv, change)
 
     def _texture(self, reference: dict[str, Any]) -> NDArray[np.uint8] | None:
         """Return the image of a texture; a missing or unknown one is None, because the geometry is there."""
@@ -273,22 +291,14 @@ def _base_color(material: dict[str, Any]) -> tuple[tuple[float, float, float, fl
     glossy = material.get("extensions", {}).get("KHR_materials_pbrSpecularGlossiness", {})
     color = metallic.get("baseColorFactor", glossy.get("diffuseFactor", (1, 1, 1, 1)))
     red, green, blue, alpha = (min(max(float(value), 0.0), 1.0) for value in color)
+    if material.get("alphaMode", "OPAQUE") == "OPAQUE":
+        alpha = 1.0  # whatever the colour says
     return (red, green, blue, alpha), metallic.get("baseColorTexture", glossy.get("diffuseTexture"))
 
 
-def _local_transform(node: dict[str, Any]) -> NDArray[np.float64]:
-    """Return the [4, 4] matrix of a node, from its matrix or from translation, rotation (x, y, z, w) and scale."""
-    if "matrix" in node:
-        return np.array(node["matrix"], dtype=np.float64).reshape(4, 4).T
-    x, y, z, w = np.array(node.get("rotation", (0, 0, 0, 1)), dtype=np.float64)
-    rotation = np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-    transform = np.eye(4)
-    transform[:3, :3] = rotation * np.array(node.get("scale", (1, 1, 1)), dtype=np.float64).reshape(3)
-    transform[:3, 3] = np.array(node.get("translation", (0, 0, 0)), dtype=np.float64).reshape(3)
-    return transform
+def _transform_texture(uv: NDArray[Any], change: dict[str, Any]) -> NDArray[np.float64]:
+    """Return texture coordinates [N, 2], v down, that are scaled, turned counter-clockwise and moved, in this order."""
+    angle = float(change.get("rotation", 0))
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    scaled = uv[:, :2] * np.array(change.get("scale", (1, 1)), dtype=np.float64).reshape(2)
+    return np.asarray(scaled @ turn.T + np.array(change.get("offset", (0, 0)), dtype=np.float64).reshape(2))

@@ -40,11 +40,43 @@ def test_archives_give_their_points(tmp_path):
     np.savez(tmp_path / "only.npz", normals=CLOUD, labels=np.arange(9), faces=np.zeros((2, 3, 3)))
     np.testing.assert_array_equal(load_shape(tmp_path / "only.npz").points, CLOUD)
     np.savez(tmp_path / "two.npz", a=CLOUD, b=CLOUD)
-    refuse(tmp_path / "two.npz", "has 2 arrays that could be points: expected one named 'points', or a single one")
+    refuse(tmp_path / "two.npz", "has 2 arrays that could be points: expected one named 'points' or 'xyz', or a")
     np.savez(tmp_path / "none.npz", a=np.arange(3))
     refuse(tmp_path / "none.npz", "has 0 arrays that could be points")
     np.savez(tmp_path / "set.npz", points=np.zeros((2, 5, 3)))
     refuse(tmp_path / "set.npz", r"array \[2, 5, 3\]: .* \(a data set of many clouds\? give it as npz:PATH\)")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [("x", "f4"), ("y", "f4"), ("z", "f4")],
+        [("intensity", "u1"), ("Z", "f8"), ("Y", "f8"), ("X", "f8")],
+        [("rgb", "u1", 3), ("xyz", "f4", 3)],
+    ],
+)
+def test_named_fields_are_read(tmp_path, fields):
+    rows = np.zeros(len(CLOUD), fields)
+    if "xyz" in rows.dtype.names:
+        rows["xyz"] = CLOUD
+    for name in set(rows.dtype.names) & {*"xyzXYZ"}:
+        rows[name] = CLOUD[:, "xyz".index(name.lower())]
+    np.save(tmp_path / "a.npy", rows)
+    np.testing.assert_array_equal(load_shape(tmp_path / "a.npy").points, CLOUD.astype(np.float32))
+    np.savez(tmp_path / "a.npz", cloud=rows, labels=np.arange(3))
+    np.testing.assert_array_equal(load_shape(tmp_path / "a.npz").points, CLOUD.astype(np.float32))
+
+
+def test_arrays_are_chosen_by_name(tmp_path):
+    np.savez(tmp_path / "a.npz", rgb=np.zeros_like(CLOUD), xyz=CLOUD)
+    np.testing.assert_array_equal(load_shape(tmp_path / "a.npz").points, CLOUD)
+    np.savez(tmp_path / "b.npz", x=CLOUD[:, 0], y=CLOUD[:, 1], z=CLOUD[:, 2])
+    np.testing.assert_array_equal(load_shape(tmp_path / "b.npz").points, CLOUD)
+
+
+def test_other_fields_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros(5, [("a", "f4"), ("b", "f4"), ("c", "f4")]))
+    refuse(tmp_path / "a.npy", "has an array with the fields 'a', 'b', 'c': expected x, y, z")
 
 
 def test_nothing_is_unpickled(tmp_path):

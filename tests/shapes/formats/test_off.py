@@ -29,6 +29,7 @@ TRIANGLE = "0 0 0\n1 0 0\n0 1 0.5\n3 0 1 2\n"
         "OFF\n3 1\n" + TRIANGLE,
         ("OFF\n3 1 0\n" + TRIANGLE).replace("\n", "\r\n"),
         "\ufeffOFF # a comment\n# one more\n\n3 1 0 # counts\n\n" + TRIANGLE.replace("0.5\n", "0.5 # top\n\n"),
+        "# made by hand\n\n # twice\nOFF\n3 1 0\n" + TRIANGLE,
         "OFF\n3 1 0\n" + TRIANGLE.replace("\n", " "),
         "OFF\n3 1 0\n" + TRIANGLE + "\n\n",
         "OFF\n3 1 0\n" + TRIANGLE.replace("3 0 1 2", "3 0 1 2 255 0 0"),
@@ -54,6 +55,30 @@ def test_polygons_need_no_line_ends(tmp_path):
     text = "OFF\n5 3 0\n0 0 0 1 0 0 1 1 0 0 1 0 0 0 1 4 0 1 2 3 3 0 1 4 5 0 1 2 3 4"
     mesh = load(tmp_path, text).mesh
     assert mesh.faces.tolist() == [[0, 1, 2], [0, 2, 3], [0, 1, 4], [0, 1, 2], [0, 2, 3], [0, 3, 4]]
+
+
+def binary(name: str, vertices, faces, counts=None) -> bytes:
+    head = np.array([len(vertices), len(faces), 0] if counts is None else counts, ">i4")
+    return b"".join([name.encode(), b"\n", head.tobytes(), np.array(vertices, ">f4").tobytes(), *faces])
+
+
+def test_binary_files_are_read(tmp_path):
+    square = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    faces = [np.array([4, 0, 1, 2, 3, 0], ">i4").tobytes()]
+    faces += [np.array([3, 0, 1, 2, 3], ">i4").tobytes() + np.array([1, 0, 0], ">f4").tobytes()]
+    path = tmp_path / "binary.off"
+    path.write_bytes(binary("OFF BINARY", square, faces))
+    mesh = load_shape(path).mesh
+    np.testing.assert_array_equal(mesh.vertices, square)
+    assert mesh.faces.tolist() == [[0, 1, 2], [0, 2, 3], [0, 1, 2]]
+    path.write_bytes(binary("COFF BINARY", np.hstack([square, [[1, 0, 0, 1]] * 4]), faces))
+    assert load_shape(path).mesh.vertex_colors.tolist() == [[255, 0, 0]] * 4
+    path.write_bytes(binary("OFF BINARY", square, faces)[:-30])
+    with pytest.raises(ShapeError, match="is incomplete|declares"):
+        load_shape(path)
+    path.write_bytes(binary("OFF BINARY", square, faces, (10**9, 1, 0)))
+    with pytest.raises(ShapeError, match="declares 1,000,000,000 vertices"):
+        load_shape(path)
 
 
 def test_files_of_trimesh_are_read(tmp_path):
@@ -82,8 +107,8 @@ def test_points_without_faces_are_a_cloud(tmp_path):
         ("solid\n", "does not begin with OFF: this is no OFF file"),
         ("OFF\n", "has no counts after OFF"),
         ("OFF\nthree 1 0\n", "has no counts after OFF"),
-        ("OFF BINARY\n3 1 0\n", "4-dimensional or binary OFF file: expected plain text in 3D"),
-        ("4OFF\n3 1 0\n", "4-dimensional or binary OFF file"),
+        ("OFF BINARY\n3 1 0\n", "has no counts after OFF BINARY"),
+        ("4OFF\n3 1 0\n", "is a 4-dimensional OFF file: expected one in 3D"),
         ("OFF\n1000000000 1 0\n" + TRIANGLE, "declares 1,000,000,000 vertices, but only .* bytes follow"),
         ("OFF\n3 1000000000 0\n" + TRIANGLE, "declares 1,000,000,000 faces, but only .* bytes follow"),
         ("OFF\n3 1 0\n0 0.00 0\n1 0 0\n0 1\n", "too few for 3 vertices: the file is cut off"),

@@ -119,3 +119,21 @@ def test_a_binary_list_that_promises_too_much(tmp_path, size):
     path.write_bytes(data[:-13] + size + data[-12:])  # the size of the last face
     with pytest.raises(ShapeError, match="ends before its 2 face rows do"):
         load_shape(path)
+
+
+def test_compressed_splats_are_unpacked(tmp_path):
+    box = ("min_x", "min_y", "min_z", "max_x", "max_y", "max_z")
+    header = ["ply", "format binary_little_endian 1.0", "element chunk 2", *(f"property float {name}" for name in box)]
+    header += ["element vertex 257", "property uint packed_position", "property uint packed_color", "end_header", ""]
+    packed = np.zeros((257, 2), "<u4")
+    packed[1, 0], packed[2, 0], packed[3, 0] = 2047 << 21, 1023 << 11, 2047
+    packed[256, 0] = 0xFFFFFFFF
+    chunks = np.array([[0, 0, 0, 1, 2, 3], [5, 5, 5, 6, 7, 8]], "<f4")
+    path = tmp_path / "splats.ply"
+    path.write_bytes("\n".join(header).encode() + chunks.tobytes() + packed.tobytes())
+    points = load_shape(path).points
+    assert points[[0, 1, 2, 3, 256]].tolist() == [[0, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 3], [6, 7, 8]]
+    one = "\n".join(header).replace("chunk 2", "chunk 1").encode()
+    path.write_bytes(one + chunks[:1].tobytes() + packed.tobytes())
+    with pytest.raises(ShapeError, match="has 1 chunks, too few for 257 splats"):
+        load_shape(path)

@@ -19,8 +19,10 @@ def test_triangles_keep_their_own_vertices(tmp_path, name):
 
 def test_a_binary_file_that_begins_like_text(tmp_path):
     path = write_sample("binary.stl", tmp_path)
-    path.write_bytes(b"solid box".ljust(80) + path.read_bytes()[80:])
-    assert len(load_shape(path).mesh.faces) == 12
+    data = b"solid box".ljust(80) + path.read_bytes()[80:]
+    for rest in (b"", b"\0", b"\n", b"made by a program"):
+        path.write_bytes(data + rest)
+        assert len(load_shape(path).mesh.faces) == 12
 
 
 @pytest.mark.parametrize(

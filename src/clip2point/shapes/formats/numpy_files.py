@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from typing import Any
 
@@ -16,19 +17,43 @@ from clip2point.shapes.guards import check_count, check_promise, expansion_limit
 from clip2point.shapes.parsed import Parsed
 
 _HEADER_BYTES = 16_384
+#: Names of fields and, in archives, of arrays that hold positions as a whole.
+_WHOLE_FIELDS = ("points", "xyz", "position", "positions", "coords", "vertices")
 
 
 def read(data: bytes, companions: Companions) -> Parsed:
-    """Read an NPY file, or of an NPZ file the array "points", or else its only array [N, >=3]."""
+    """Read an NPY file, or of an NPZ file the array "points" (or "xyz", ...), or else its only [N, >=3]."""
     return Parsed(_read_archive(data) if data.startswith(b"PK") else _read_array(data))
 
 
 def to_points(array: NDArray[Any]) -> NDArray[Any]:
     """Return the first three columns of a number array [N, >=3]; ShapeError for any other array."""
+    if array.dtype.names is not None:
+        array = _join_fields(array)
     _check_layout(array.shape, array.dtype)
     points = array[:, :3]
     # float32, float64 and their integer counterparts stay; others (half, long double) have no use for their type.
     return points if points.dtype.itemsize in (4, 8) else points.astype(np.float64)
+
+
+def _position_fields(dtype: np.dtype[Any]) -> tuple[str, ...]:
+    """Return the names of the fields that hold positions: x, y, z, or one of three numbers such as xyz."""
+    names = {name.lower(): name for name in dtype.names or ()}
+    if all(axis in names for axis in "xyz"):
+        return tuple(names[axis] for axis in "xyz")
+    for name in _WHOLE_FIELDS:
+        if name in names and dtype[names[name]].shape == (3,):
+            return (names[name],)
+    raise ShapeError(
+        f"has an array with the fields {', '.join(map(repr, names))[:200]}: expected x, y, z, or 'xyz' with 3 numbers"
+    )
+
+
+def _join_fields(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the positions [N, 3] of an array with named fields; one of organised rows and columns is made flat."""
+    array = array.ravel()
+    columns = [array[name] for name in _position_fields(array.dtype)]
+    return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 
 
 def _check_layout(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -62,6 +87,11 @@ def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
 
 def _read_array(data: bytes) -> NDArray[Any]:
     shape, fortran, dtype, start = _header(data)
+    if dtype.names is not None:
+        _position_fields(dtype)
+        count = math.prod(shape)
+        check_promise("points", count, dtype.itemsize, len(data) - start)
+        return to_points(np.frombuffer(data, dtype, count, start).astype(dtype.newbyteorder("=")))
     _check_layout(shape, dtype)
     check_count("points", shape[0])
     check_count("columns", shape[1])
@@ -79,19 +109,28 @@ def _read_archive(data: bytes) -> NDArray[Any]:
         raise ShapeError(f"is not a whole NPZ archive ({error}): save it again with numpy.savez") from None
     limit = expansion_limit(len(data))
     names = [name for name in archive.namelist() if name.endswith(".npy")]
-    if "points.npy" not in names:
-        names = [name for name in names[:1000] if _is_cloud(_member_shape(archive, name))]
+    chosen = next((f"{name}.npy" for name in _WHOLE_FIELDS if f"{name}.npy" in names), None)
+    if chosen is None and all(f"{axis}.npy" in names for axis in "xyz"):
+        columns = [
+            np.load(io.BytesIO(read_member(archive, f"{axis}.npy", limit)), allow_pickle=False) for axis in "xyz"
+        ]
+        return to_points(np.stack([column.ravel() for column in columns], axis=1))
+    if chosen is None:
+        names = [name for name in names[:1000] if _holds_points(archive, name)]
         if len(names) != 1:
             raise ShapeError(
-                f"has {len(names)} arrays that could be points: expected one named 'points', or a single one [N, 3]"
+                f"has {len(names)} arrays that could be points: expected one named 'points' or 'xyz', or a single one "
+                "[N, 3]"
             )
-    return _read_array(read_member(archive, "points.npy" if "points.npy" in names else names[0], limit))
+        chosen = names[0]
+    return _read_array(read_member(archive, chosen, limit))
 
 
-def _member_shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
+def _holds_points(archive: zipfile.ZipFile, name: str) -> bool:
     with archive.open(name) as member:
         start = member.read(_HEADER_BYTES)
     try:
-        return _header(start)[0]
+        shape, _, dtype, _ = _header(start)
+        return bool(_position_fields(dtype)) if dtype.names is not None else _is_cloud(shape)
     except ShapeError:
-        return ()  # an array of another kind beside the points is none of our business
+        return False  # an array of another kind beside the points is none of our business

@@ -18,18 +18,23 @@ from clip2point.shapes.triangles import fan_triangles
 
 # Some of ModelNet's files have the counts glued to the keyword: "OFF490 518 0".
 _HEADER = re.compile(rb"\s*(ST)?(C)?(N)?(4)?(n)?OFF[ \t]*(BINARY)?")
+#: Lines before the keyword.
+_COMMENTS = re.compile(rb"\A(?:\s*#[^\r\n]*[\r\n])+")
 _COUNTS = re.compile(rb"\s*(\d+)[ \t]+(\d+)(?:[ \t]+-?\d+)?(?=\s|$)")
 
 
 def read(data: bytes, companions: Companions) -> Parsed:
     """Read an OFF file; polygons become fans of triangles, face colours are passed over."""
-    header = _HEADER.match(data.removeprefix(b"\xef\xbb\xbf"))
+    data = _COMMENTS.sub(b"", data.removeprefix(b"\xef\xbb\xbf"), count=1)
+    header = _HEADER.match(data)
     if header is None:
         raise ShapeError("does not begin with OFF: this is no OFF file; check its ending or export it again")
     _, colored, normals, four, many, binary = header.groups()
-    if four or many or binary:
-        raise ShapeError("is a 4-dimensional or binary OFF file: expected plain text in 3D; export it so")
-    body = data.removeprefix(b"\xef\xbb\xbf")[header.end() :]
+    if four or many:
+        raise ShapeError("is a 4-dimensional OFF file: expected one in 3D; export it so")
+    if binary:
+        return _read_binary(data[header.end() :], header.groups())
+    body = data[header.end() :]
     if b"#" in body:
         body = re.sub(rb"#[^\r\n]*", b"", body)
     counts = _COUNTS.match(body)
@@ -55,6 +60,41 @@ def read(data: bytes, companions: Companions) -> Parsed:
         _faces(rest, faces, body),
         materials=(Material() if colors is None else WHITE,),
         vertex_colors=colors,
+    )
+
+
+def _read_binary(body: bytes, header: tuple[bytes | None, ...]) -> Parsed:
+    """Read what follows the first line of an OFF BINARY file: big-endian integers and floats."""
+    textured, colored, normals, *_ = header
+    start = body.find(b"\n") + 1
+    body = body[start : start + (len(body) - start) // 4 * 4]
+    if len(body) < 12:
+        raise ShapeError("has no counts after OFF BINARY: the file is cut off; export or download it again")
+    vertices, faces, _ = (int(count) for count in np.frombuffer(body, ">i4", 3))
+    columns = 3 + (3 if normals else 0) + (4 if colored else 0) + (2 if textured else 0)
+    check_promise("vertices", vertices, 4 * columns, len(body) - 12)
+    table = np.frombuffer(body, ">f4", vertices * columns, 12).reshape(vertices, columns).astype(np.float32)
+    numbers = np.frombuffer(body, ">i4", offset=12 + 4 * vertices * columns).astype(np.int64)
+    check_promise("faces", faces, 8, 4 * len(numbers))
+    place = 0
+    sizes, corners = [], []
+    for face in range(faces):
+        size = int(numbers[place]) if place < len(numbers) else -1
+        end = place + 1 + size
+        if size < 0 or end >= len(numbers) or not 0 <= numbers[end] <= 4:  # the number of values of its colour
+            raise ShapeError(
+                f"face {face:,} of {faces:,} is incomplete: the file is cut off or damaged; export it again"
+            )
+        sizes.append(size)
+        corners.append(numbers[place + 1 : end])
+        place = end + 1 + int(numbers[end])
+    positions, _ = fan_triangles(np.array(sizes, dtype=np.int64))
+    first = 6 if normals else 3
+    return Parsed(
+        table[:, :3],
+        np.concatenate(corners)[positions] if corners else None,
+        materials=(WHITE if colored else Material(),),
+        vertex_colors=colors_to_uint8(table[:, first : first + 3]) if colored else None,
     )
 
 

@@ -44,6 +44,8 @@ _MAX_LIST_ENTRIES = 4 * MAX_ELEMENTS
 #: Faces of more colours than this are shown grey: each colour becomes a material.
 _MAX_FACE_COLORS = 1024
 
+_SPLATS_PER_CHUNK = 256
+
 
 class Lists(NamedTuple):
     """A list property: ``sizes`` [N] and all ``values`` one after the other."""
@@ -176,6 +178,8 @@ def _read_lists(element: _Element, data: bytes, place: int, order: str) -> tuple
 def _interpret(found: dict[str, Columns], texture_name: str | None, companions: Companions) -> Parsed:
     rows = found.get("vertex", {})
     vertices = _stack_columns(rows, (("x", "y", "z"),))
+    if vertices is None and "packed_position" in rows:
+        vertices = _unpack_positions(rows, found.get("chunk", {}))
     if vertices is None:
         raise ShapeError("has no vertices with x, y, z: expected a PLY element 'vertex'; export it again")
     colors = _stack_columns(rows, _COLOR_NAMES)
@@ -198,6 +202,22 @@ def _interpret(found: dict[str, Columns], texture_name: str | None, companions: 
         if parsed.uv is not None:
             parsed.materials = tuple(Material((1.0, 1.0, 1.0, 1.0), texture) for _ in parsed.materials)
     return parsed
+
+
+def _unpack_positions(rows: Columns, chunks: Columns) -> NDArray[np.float64] | None:
+    """Return the positions [N, 3] of compressed splats (SuperSplat): 11, 10 and 11 bits in the box of their chunk."""
+    packed = rows["packed_position"]
+    low = _stack_columns(chunks, (("min_x", "min_y", "min_z"),))
+    high = _stack_columns(chunks, (("max_x", "max_y", "max_z"),))
+    if low is None or high is None or isinstance(packed, Lists):
+        return None
+    chunk = np.arange(len(packed)) // _SPLATS_PER_CHUNK
+    if len(packed) and chunk[-1] >= len(low):
+        raise ShapeError(f"has {len(low):,} chunks, too few for {len(packed):,} splats: the file is damaged")
+    bits = packed.astype(np.int64)
+    fractions = np.stack([bits >> 21 & 2047, bits >> 11 & 1023, bits & 2047], axis=1) / (2047, 1023, 2047)
+    low, high = low.astype(np.float64)[chunk], high.astype(np.float64)[chunk]
+    return np.asarray(low + fractions * (high - low))
 
 
 def _paint(

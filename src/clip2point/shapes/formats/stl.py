@@ -39,7 +39,11 @@ def _is_text(data: bytes) -> bool:
     if len(data) < _HEADER_BYTES:
         return True
     (count,) = struct.unpack_from("<I", data, 80)
-    return bool(len(data) != _HEADER_BYTES + count * _TRIANGLE.itemsize)
+    length = _HEADER_BYTES + count * _TRIANGLE.itemsize
+    if len(data) == length:
+        return False
+    # Some writers append bytes; text has none that are zero, and no triangle lacks a 'vertex'.
+    return not (len(data) > length and count and b"\0" in data[_HEADER_BYTES:length] and b"\0" in data[:_HEADER_BYTES])
 
 
 def _read_text(data: bytes) -> NDArray[np.float64]:

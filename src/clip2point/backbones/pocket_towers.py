@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Weights = Mapping[str, NDArray[Any]]
 
 #: Lengths in tokens that texts are padded to, and texts at once.
-_LENGTHS = (8, 12, 16, 24, 32, 64, 128, MAX_TOKENS)
+_LENGTHS = (6, 8, 10, 12, 14, 16, 20, 24, 32, 64, 128, MAX_TOKENS)
 _TEXTS = 16
 #: Views of more than so many are computed a few at a time.
 _MAX_VIEWS, _FEW_VIEWS = 16, 8

@@ -32,7 +32,7 @@ SURFACE = {
     "find_shapes": "(path)",
     "list_models": "(folder=None)",
     "load": "(model='pocket', *, device='cpu', dtype='auto')",
-    "load_shape": "(path, *, up='auto')",
+    "load_shape": "(path, *, up='auto', columns=None)",
     "pretraining_loss": "(depth1, depth2, image, sigma, temperature=0.07)",
     "render_depth": "(points, views, distances=None, *, image_size=224, radius=0.02, style='clip2point', backend=None)",
     "rotate_modelnet": "(points)",

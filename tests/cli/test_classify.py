@@ -9,9 +9,12 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from clip2point.cli.main import main
+from clip2point.shapes import load_shape, sample_points
+from clip2point.shapes.demo_shapes import demo_files
 from clip2point_shapes import generate, write_mesh
 
 LABELS = ("--labels", "chair,lamp")
@@ -149,3 +152,19 @@ def test_another_question_is_refused(classify, tmp_path):
     assert (status, printed) == (2, "")
     assert "answers a question with another seed" in said
     assert said.count("\n") == 1
+
+
+def test_columns_of_tables_can_be_chosen(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CLIP2POINT_COLUMNS", "")  # is put back
+    chair = load_shape(demo_files()["chair"])
+    points = sample_points(chair, 1024, seed=0)
+    table = np.column_stack([np.random.default_rng(0).random(1024), points])
+    np.savetxt(tmp_path / "scan.xyz", table, fmt="%.5f")
+    arguments = ["classify", str(tmp_path / "scan.xyz"), "--labels", "chair,bottle,airplane", "--up", "y", "--json"]
+    assert main([*arguments, "--columns", "x=2,y=3,z=4"]) == 0
+    assert json.loads(capsys.readouterr().out)["results"][0]["label"] == "chair"
+    assert main([*arguments, "--columns", "x=2,y=3,z=9"]) == 1
+    assert "has no column '9': expected 1 to 4" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*arguments, "--columns", "2,3,4"])
+    assert "expected x=NUMBER,y=NUMBER,z=NUMBER" in capsys.readouterr().err

@@ -140,7 +140,7 @@ def test_a_gzip_bomb_in_a_shape(tmp_path):
 def test_whatever_a_reader_raises_is_one_clear_error(tmp_path, monkeypatch, error, words):
     path = write_sample("box.off", tmp_path)
 
-    def stumble(path, extension):
+    def stumble(path, extension, columns):
         raise error
 
     monkeypatch.setattr(loading, "_read", stumble)
@@ -151,7 +151,7 @@ def test_whatever_a_reader_raises_is_one_clear_error(tmp_path, monkeypatch, erro
 
 
 def test_interrupts_pass_through(tmp_path, monkeypatch):
-    def interrupt(path, extension):
+    def interrupt(path, extension, columns):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(loading, "_read", interrupt)

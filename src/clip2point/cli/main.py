@@ -81,6 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # Commands repeat their words in what they write.
         arguments = build_parser(next(iter(words), "")).parse_args(words, argparse.Namespace(words=words))
+        if getattr(arguments, "columns", None):
+            from clip2point.shapes.companions import COLUMNS_VARIABLE
+
+            os.environ[COLUMNS_VARIABLE] = arguments.columns  # for readers in child processes as well
         return int(arguments.run(arguments))
     except InterruptedTrainingError as error:
         print(f"interrupted: {error}", file=sys.stderr)

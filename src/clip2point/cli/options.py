@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip2point.cli import output
+from clip2point.core.errors import OptionError
 from clip2point.core.registries import BACKBONES, HEADS, STYLES, VIEWS
 from clip2point.core.registry import Registry
 
@@ -33,6 +34,12 @@ def add_files(parser: argparse.ArgumentParser) -> None:
 def add_up(parser: argparse.ArgumentParser, text: str = _UP) -> None:
     """Add the up-axis."""
     parser.add_argument("--up", choices=UP_CHOICES, default="auto", help=text)
+    parser.add_argument(
+        "--columns",
+        type=columns,
+        metavar="x=N,y=N,z=N",
+        help="columns of x, y and z in tables of points, counted from 1, or their names; found out by default",
+    )
 
 
 def add_seed(parser: argparse.ArgumentParser, purpose: str) -> None:
@@ -149,6 +156,17 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 1")
     return int(text)
+
+
+def columns(text: str) -> str:
+    """Check a choice of columns, such as "x=3,y=4,z=5"."""
+    from clip2point.shapes.formats.columns import parse_columns
+
+    try:
+        parse_columns(text)
+    except OptionError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def natural(text: str) -> int:

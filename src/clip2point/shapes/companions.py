@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from clip2point.shapes.guards import MAX_BYTES
 MAX_TEXTURE_PIXELS = 8192 * 8192
 #: Most pixels of all textures of one shape.
 MAX_TOTAL_PIXELS = 4 * MAX_TEXTURE_PIXELS
+
+#: Environment variable with the columns of x, y and z in tables ("x=3,y=4,z=5"): it reaches child processes, too.
+COLUMNS_VARIABLE = "CLIP2POINT_COLUMNS"
 
 #: Image files whose decoders are plain (an EPS, for one, would start another program).
 _IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TGA", "TIFF", "GIF", "WEBP")
@@ -58,7 +62,8 @@ class Companions:
     ``../images/texture0.jpg``.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, columns: str | None = None) -> None:
+        self.columns = columns or os.environ.get(COLUMNS_VARIABLE, "")
         self._folder = path.parent
         self._textures: dict[str | int, NDArray[np.uint8] | None] = {}
         self._pixels_left = MAX_TOTAL_PIXELS

@@ -11,7 +11,7 @@ from pathlib import Path
 from clip2point.core.errors import OptionError, PluginError
 from clip2point.core.plugin_code import plugin_code
 from clip2point.core.registries import FORMATS
-from clip2point.shapes.companions import Companions
+from clip2point.shapes.companions import COLUMNS_VARIABLE, Companions
 from clip2point.shapes.orientation import check_up
 from clip2point.shapes.parsed import Parsed
 
@@ -89,7 +89,9 @@ def find_format(extension: str) -> Format:
 
 
 def format_code(extension: str) -> str | None:
-    """Return the hash of the code of a plug-in's reader; None for a built-in one and where there is none."""
+    """Return what a file's points depend on besides: the code of a plug-in's reader, by its hash, or chosen columns."""
+    if extension in FORMATS.built_in and (chosen := os.environ.get(COLUMNS_VARIABLE)):
+        return f"columns {chosen}"
     if extension in FORMATS.built_in or extension not in FORMATS:
         return None
     try:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from clip2point.core.errors import PluginError, ShapeError
+from clip2point.core.errors import OptionError, PluginError, ShapeError
 from clip2point.core.registries import FORMATS
 from clip2point.shapes.companions import Companions
 from clip2point.shapes.format_registry import Format, file_extension, find_format
@@ -95,14 +95,14 @@ def _may_be_cloud(path: Path) -> bool:
     return not begin.strip() or holds_points(begin)
 
 
-def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:
+def load_shape(path: str | os.PathLike[str], *, up: str = "auto", columns: str | None = None) -> Shape:
     r"""Read a mesh or a point cloud from a file.
 
     Meshes: OFF, OBJ (with MTL and textures), PLY, STL, GLB, glTF, DAE, AC3D, 3MF. Clouds: PLY, PCD, XYZ, TXT, CSV, PTS,
-    NPY, NPZ, LAS, LAZ. Plug-ins add others (``register_format``). Any of them gzip-compressed, with ``.gz`` behind its
-    name. The parts of a scene are moved to their places and joined. Coordinates stay as they are, with one exception:
-    a shape that lies farther from the origin than 64 times its size (a georeferenced scan) is moved to the origin, in
-    float64, before it is stored in float32. A mesh without area is returned as the cloud of its vertices.
+    NPY, NPZ, LAS, LAZ, ASC, PTX. Plug-ins add others (``register_format``). Any of them gzip-compressed, with ``.gz``
+    behind its name. The parts of a scene are moved to their places and joined. Coordinates stay as they are, with one
+    exception: a shape that lies farther from the origin than 64 times its size (a georeferenced scan) is moved to the
+    origin, in float64, before it is stored in float32. A mesh without area is returned as the cloud of its vertices.
 
     Files are not trusted: at most 50 million points, vertices or faces and 2 GiB after decompression; nothing in
     a file runs; of other files only its neighbours are read.
@@ -111,6 +111,8 @@ def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:
         path: File whose extension says the format.
         up: Axis that points up, one of ``UP_AXES``. "auto" takes the format's convention (y for GLB, glTF and
             AC3D, z for 3MF, LAS and LAZ, the declared one for DAE) and stays "auto" where there is none.
+        columns: Columns of x, y and z in a table of points, such as "x=3,y=4,z=5" (counted from 1, or names); found out
+            by default, and told in ``notes`` where they are not the first three.
 
     Returns:
         Checked Shape, whose ``source`` is the path; nothing is rotated or scaled.
@@ -145,9 +147,11 @@ def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:
         # Overflow and the like in damaged files are found by the checks, so NumPy need not warn of them.
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            return to_shape(_read(path, file_format), str(path), up)
+            return to_shape(_read(path, file_format, columns), str(path), up)
     except ShapeError as error:
         raise ShapeError(f"{path}: {error}") from None
+    except OptionError:
+        raise
     except BaseException as error:  # native readers also raise panics, which are not Exceptions
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
             raise
@@ -158,13 +162,13 @@ def load_shape(path: str | os.PathLike[str], *, up: str = "auto") -> Shape:
         ) from error
 
 
-def _read(path: Path, file_format: Format) -> Parsed:
+def _read(path: Path, file_format: Format, columns: str | None) -> Parsed:
     data = read_file(path)
     if path.suffix.lower() == ".gz":
         data = gunzip(data)
     if data[:1024].lstrip().lower().startswith((b"<!doctype html", b"<html")):
         raise ShapeError("is a web page, not a shape: the download went wrong; download the file itself")
-    parsed = file_format.read(data, Companions(path))
+    parsed = file_format.read(data, Companions(path, columns))
     return replace(parsed, up=file_format.up) if parsed.up == "auto" else parsed
 
 

@@ -1,4 +1,4 @@
-"""XYZ, TXT, CSV and PTS: clouds as lines of numbers."""
+"""XYZ, TXT, CSV, ASC and PTS: clouds as lines of numbers, in whatever dialect a program writes them."""
 
 from __future__ import annotations
 
@@ -6,85 +6,132 @@ import io
 import re
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
+from clip2point.shapes.formats.columns import Columns, choose_columns, names_coordinates
+from clip2point.shapes.formats.dialect import Dialect, decode_text, find_dialect, split_cells
 from clip2point.shapes.guards import check_lines, check_promise
 from clip2point.shapes.parsed import Parsed
 
-_DELIMITERS = bytes.maketrans(b",;\t", b"   ")
-_MAX_HEADER_LINES = 100
+_FILES = frozenset(("file", "files", "filename", "path"))
+_GRID = re.compile(r"\s*ncols\s+\d+", re.IGNORECASE)
 
 
 def read(data: bytes, companions: Companions) -> Parsed:
-    """Read one point per line: x, y, z, then anything (normals, colours), which is passed over.
+    """Read one point per line: x, y, z among other columns, which are passed over.
 
-    Columns are parted by spaces, tabs, commas or semicolons. Lines before the first point (a header, the count of
-    a PTS file) and comments after ``#`` or ``//`` are skipped; a header that names x, y and z says where they are.
+    Delimiters, quotes, decimal commas, headers and comments are found out (``dialect``), and so are the columns
+    (``columns``). Rows without one of the three numbers are left out with a note.
     """
     check_lines(data)
-    text = _plain(data)
-    skip, header = _header(text)
-    text = text[skip:]
-    first = text.partition(b"\n")[0]
-    columns = _columns(header, len(first.split()))
-    if re.fullmatch(r"\s*\d+\s*", header):  # the first line of a PTS file
-        check_promise("points", int(header), 6, len(text) + 1)
-    try:
-        points = np.loadtxt(io.BytesIO(text), comments=["#", "//"], usecols=columns, ndmin=2, encoding="latin-1")
-    except (ValueError, IndexError) as error:
-        reason = str(error).split(";")[0].split(" at row")[0][:100]
-        raise ShapeError(
-            f"has a line that does not hold a point ({reason}): expected numbers x y z a line, the file may be cut "
-            "off or damaged; export it again"
-        ) from None
-    if re.fullmatch(r"\s*\d+\s*", header) and len(points) != int(header):
-        raise ShapeError(
-            f"declares {int(header):,} points and has {len(points):,}: the file is cut off or damaged; export it again"
-        )
-    return Parsed(points)
+    text = decode_text(data)
+    if _GRID.match(text[:100]):
+        raise ShapeError("is a grid of heights of a geographic information system: expected a cloud; export points")
+    dialect = find_dialect(text)
+    columns, notes = choose_columns(dialect, companions.columns)
+    if dialect.count is not None:
+        return _read_scans(text, dialect, columns, notes)
+    points, dropped = _read_rows(text[dialect.begin :], dialect, columns, dialect.first_line)
+    return Parsed(points, notes=(*notes, *dropped))
 
 
 def holds_points(data: bytes) -> bool:
-    """Tell whether the beginning of a file has a point where ``read`` looks for the first one."""
+    """Tell whether the beginning of a file has a table of points rather than some other table."""
     try:
-        _header(_plain(data))
+        dialect = find_dialect(decode_text(data))
     except ShapeError:
         return False
-    return True
-
-
-def _plain(data: bytes) -> bytes:
-    """Return the text with spaces between columns."""
-    return data.removeprefix(b"\xef\xbb\xbf").translate(_DELIMITERS)
-
-
-def _header(text: bytes) -> tuple[int, str]:
-    """Return where the first point begins, and the last line before it."""
-    place, last = 0, ""
-    for _ in range(_MAX_HEADER_LINES):
-        end = text.find(b"\n", place)
-        end = len(text) if end < 0 else end
-        line = text[place:end].decode("latin-1")
-        if _is_point(line):
-            return place, last
-        last = line.strip().lstrip("#/ ") or last
-        place = end + 1
-        if place >= len(text):
-            break
-    raise ShapeError("has no line with three numbers: expected a cloud, one point 'x y z' per line")
-
-
-def _is_point(line: str) -> bool:
-    words = line.split()[:3]
-    try:
-        return len([float(word) for word in words]) == 3
-    except ValueError:
+    if _FILES & {name.lower() for name in dialect.header}:  # a table about files
         return False
+    return names_coordinates(dialect.header) or all(map(dialect.is_number, dialect.rows[0][:3]))
 
 
-def _columns(header: str, width: int) -> list[int]:
-    names = [name.strip("\"'").lower() for name in header.split()]
-    if len(names) == width and all(names.count(axis) == 1 for axis in "xyz"):
-        return [names.index(axis) for axis in "xyz"]
-    return [0, 1, 2]
+def _read_scans(text: str, dialect: Dialect, columns: Columns, notes: tuple[str, ...]) -> Parsed:
+    """Read the scans of a PTS file, each a line with its number of points and then so many lines."""
+    scans, place, count, line = [], dialect.begin, dialect.count, dialect.first_line
+    while count is not None:
+        rest = len(text) - place
+        check_promise("points", count, 6, rest + 1)
+        end = _skip_lines(text, place, count)
+        points, dropped = _read_rows(text[place:end], dialect, columns, line)
+        if len(points) != count and not dropped:
+            raise ShapeError(
+                f"declares {count:,} points and has {len(points):,}: the file is cut off or damaged; export it again"
+            )
+        scans.append(points)
+        notes = (*notes, *dropped)
+        after = text[end:].lstrip()
+        if not after:
+            break
+        first = after.partition("\n")[0]
+        if not first.strip().isdigit():
+            raise ShapeError(
+                f"declares {count:,} points and has more: the file is damaged; correct the number, or export it again"
+            )
+        place = len(text) - len(after) + len(first) + 1
+        line, count = line + count + 1, int(first)
+    if len(scans) > 1:
+        notes = (*notes, f"{len(scans)} scans in one file, joined")
+    return Parsed(np.concatenate(scans), notes=notes)
+
+
+def _skip_lines(text: str, place: int, count: int) -> int:
+    """Return where the line after so many begins."""
+    for _ in range(count):
+        end = text.find("\n", place)
+        if end < 0:
+            return len(text)
+        place = end + 1
+    return place
+
+
+def _read_rows(text: str, dialect: Dialect, columns: Columns, line: int) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Return the points of rows, and notes on rows that are left out."""
+    try:
+        return _load(_plain(text, dialect), dialect, columns), ()
+    except (ValueError, IndexError):
+        return _load_row_by_row(text, dialect, columns, line)
+
+
+def _plain(text: str, dialect: Dialect) -> str:
+    """Return the rows with decimal points."""
+    if dialect.decimal_comma:
+        return text.replace(",", ".")
+    return text.replace(",", " ") if dialect.delimiter is None and "," in text else text
+
+
+def _load(text: str, dialect: Dialect, columns: Columns) -> NDArray[np.float64]:
+    quote = '"' if '"' in text else None
+    found: NDArray[np.float64] = np.loadtxt(
+        io.StringIO(text), comments=["#", "//"], usecols=columns, ndmin=2, delimiter=dialect.delimiter, quotechar=quote
+    )
+    return found
+
+
+def _load_row_by_row(
+    text: str, dialect: Dialect, columns: Columns, first: int
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Return the points of rows that have all three numbers; ShapeError for one that has something else."""
+    points, empty, headers = [], 0, 0
+    for number, line in enumerate(text.split("\n"), first):
+        if not (cells := split_cells(dialect, line)) or not any(cells) or line.lstrip().startswith(("#", "//")):
+            continue
+        chosen = [cells[column] if column < len(cells) else None for column in columns]
+        if all(cell is not None and dialect.is_number(cell) for cell in chosen):
+            points.append([float(str(cell).replace(",", ".")) for cell in chosen])
+        elif cells == dialect.header:
+            headers += 1
+        elif len(cells) == len(dialect.rows[0]) and all(cell == "" or dialect.is_number(cell or "") for cell in chosen):
+            empty += 1
+        else:
+            raise ShapeError(
+                f"has a line that does not hold a point (line {number}: {line.strip()[:60]!r}): expected numbers x y z "
+                "a line, the file may be cut off or damaged; export it again"
+            )
+    if not points:
+        raise ShapeError("has no row with all of x, y and z: expected a cloud; export it again")
+    notes = [f"{empty:,} rows without x, y or z: left out"] * (empty > 0)
+    notes += [f"{headers + 1} tables in one file, joined"] * (headers > 0)
+    return np.array(points), tuple(notes)

@@ -78,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             files, show = _open_output(arguments, stack, files, labels, model)
             failures = _answer(arguments, files, labels, model, show, folder)
+            if arguments.out is not None:
+                output.remark(f"{arguments.out}: {len(files):,} rows written, {failures:,} of them errors.")
     return 1 if failures else 0
 
 
@@ -171,6 +173,7 @@ def _describe_question(arguments: argparse.Namespace, labels: list[str] | None, 
         **streams.describe_model(model),
         "labels": labels,
         "up": arguments.up,
+        "columns": arguments.columns,
         "seed": arguments.seed,
         "top": arguments.top,
         "unknown_below": arguments.unknown_below,

@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     files = expand_folders(arguments.files)
     model = options.load_model(arguments).without_head()
     question = {"command": "embed", **streams.describe_model(model), "up": arguments.up, "seed": arguments.seed}
+    question["columns"] = arguments.columns
     growing = out if lines else out.with_name(out.name + ".part" + _LINES)
     # Of an interrupted run, the vectors of a file that cannot grow are found beside it.
     resume = arguments.resume and growing.exists()

@@ -67,12 +67,19 @@ def test_plain_xml_is_read():
     assert (root.tag, root.get("b"), [child.tag for child in root]) == ("a", "1", ["c"])
 
 
+@pytest.mark.parametrize("mark", ["utf-16-le", "utf-16-be"])
+def test_xml_in_utf_16_is_read(mark):
+    root = guards.parse_xml('\ufeff<?xml version="1.0" encoding="utf-16"?><a b="ü"/>'.encode(mark))
+    assert root.get("b") == "ü"
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
         (b'<!DOCTYPE a [<!ENTITY b "bb">]><a>&b;</a>', "document type or entities"),
         (b'<?xml version="1.0" encoding="UTF-7"?>+ADwAIQ-DOCTYPE a+AD4-<a/>', "not XML text in UTF-8"),
-        ('<!DOCTYPE a [<!ENTITY b "bb">]><a>&b;</a>'.encode("utf-16"), "not XML text in UTF-8"),
+        ('<!DOCTYPE a [<!ENTITY b "bb">]><a>&b;</a>'.encode("utf-16"), "document type or entities"),
+        ("<a/>".encode("utf-16")[:-1], "not whole XML text in UTF-16"),
         ("<!DOCTYPE a><a/>".encode("utf-16-le"), "not XML text in UTF-8"),
         (b"hello", "not XML text in UTF-8"),
         (b"<a><b></a>", "not well-formed XML"),

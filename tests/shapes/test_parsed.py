@@ -155,3 +155,12 @@ def test_a_texture_without_coordinates_is_left_out():
     assert mesh.uv is None
     assert mesh.materials[0].texture is None
     assert mesh.materials[0].color == textured.color
+
+
+@pytest.mark.parametrize(("alphas", "expected"), [((0, 0.01), (1, 1)), ((0, 0.5), (0, 0.5)), ((1, 0), (1, 0))])
+def test_a_shape_of_which_nothing_is_visible_is_shown_opaque(alphas, expected):
+    materials = tuple(Material((1.0, 0.0, 0.0, alpha)) for alpha in alphas)
+    parsed = Parsed(np.eye(3), np.array([[0, 1, 2], [0, 2, 1]]), materials, np.array([0, 1]))
+    shape = to_shape(parsed, "test")
+    assert tuple(material.color[3] for material in shape.mesh.materials) == expected
+    assert shape.notes == (("all materials are fully transparent: shown opaque",) if expected != alphas else ())

@@ -150,6 +150,15 @@ def check_nodes(nodes: int) -> None:
         raise ShapeError(f"has {nodes:,} XML or JSON nodes: expected at most {MAX_NODES:,}; thin the shape out first")
 
 
+def _to_utf8(data: bytes) -> bytes:
+    """Return UTF-16 with a byte order mark as UTF-8; the encoding that the text declares goes."""
+    try:
+        text = data.decode("utf-16")
+    except UnicodeDecodeError:
+        raise ShapeError("is not whole XML text in UTF-16: the file is damaged; export it again") from None
+    return re.sub(r"^\s*<\?xml[^>]*\?>", "", text, count=1).encode("utf-8", "replace")
+
+
 def parse_xml(data: bytes) -> Element:
     """Parse XML without document types, entities, network or foreign encodings.
 
@@ -161,6 +170,8 @@ def parse_xml(data: bytes) -> Element:
     """
     from xml.etree import ElementTree
 
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        data = _to_utf8(data)
     start = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     encoding = re.match(rb"<\?xml[^>]*encoding\s*=\s*[\"']([^\"']*)", start)
     allowed = (b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-1", b"windows-1252")

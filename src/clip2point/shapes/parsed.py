@@ -18,6 +18,8 @@ MAX_COORDINATE = 1e30
 #: A shape farther from the origin than this many times its size is moved to it, in float64, before it is stored
 #: in float32; 64 costs 6 of float32's 24 bits. Nearer shapes keep their coordinates as they are.
 FAR_AWAY = 64.0
+#: Materials of less alpha are not drawn.
+VISIBLE_ALPHA = 0.05
 
 WHITE = Material((1.0, 1.0, 1.0, 1.0))
 
@@ -187,15 +189,27 @@ def to_shape(parsed: Parsed, source: str, up: str = "auto") -> Shape:
     materials = parsed.materials
     if parsed.uv is None:  # a texture that nothing says how to lay on is none
         materials = tuple(replace(material, texture=None) for material in materials)
+    face_materials = _face_materials(parsed).astype(np.int32)
+    materials, see_through = _show_something(materials, face_materials)
     mesh = Mesh(
         vertices=points,
         faces=faces,
         materials=materials,
-        face_materials=_face_materials(parsed).astype(np.int32),
+        face_materials=face_materials,
         uv=_finite_float32(parsed.uv) if textured and parsed.uv is not None else None,
         vertex_colors=parsed.vertex_colors,
     )
-    return Shape(points, mesh, source, up, parsed.notes)
+    return Shape(points, mesh, source, up, (*parsed.notes, *see_through))
+
+
+def _show_something(
+    materials: tuple[Material, ...], face_materials: NDArray[np.int32]
+) -> tuple[tuple[Material, ...], tuple[str, ...]]:
+    """Make all materials opaque if nothing is visible otherwise: some writers mean alpha the other way."""
+    if any(materials[i].color[3] >= VISIBLE_ALPHA for i in np.unique(face_materials) if 0 <= i < len(materials)):
+        return materials, ()
+    opaque = tuple(replace(material, color=(*material.color[:3], 1.0)) for material in materials)
+    return opaque, ("all materials are fully transparent: shown opaque",)
 
 
 def _drop_not_finite(points: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:

@@ -169,3 +169,9 @@ def test_nested_instances_cannot_grow_without_bound(tmp_path):
     nodes = "".join(f'<node id="n{i}">' + f'<instance_node url="#n{i + 1}"/>' * 2 + "</node>" for i in range(40))
     with pytest.raises(ShapeError, match="has more than 100,000 nodes"):
         load(tmp_path, nodes=nodes + '<node id="n40"/>')
+
+
+@pytest.mark.parametrize(("text", "color"), [("0,5 0,25 1 1", (0.5, 0.25, 1, 1)), ("red", None)])
+def test_colours_may_have_decimal_commas_and_never_refuse_a_shape(tmp_path, text, color):
+    mesh = load(tmp_path, TRIANGLES.format("m_red"), page=PAGE.replace("1 0 0 0.5", text)).mesh
+    assert mesh.materials[0].color == (color or (0.7, 0.7, 0.7, 1.0))

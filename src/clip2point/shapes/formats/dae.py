@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
+from clip2point.shapes.formats.collision import is_collision, note_collision
+from clip2point.shapes.formats.dae_skin import pose
 from clip2point.shapes.formats.text import parse_integers, parse_numbers
 from clip2point.shapes.guards import MAX_INSTANCES, parse_xml
 from clip2point.shapes.parsed import WHITE, Parsed, Scene, colors_to_uint8
@@ -25,7 +27,8 @@ _SHADERS = ("phong", "lambert", "blinn", "constant")
 def read(data: bytes, companions: Companions) -> Parsed:
     """Read a COLLADA scene in its places, in the axes of the file; its <up_axis> (default Y_UP) is declared.
 
-    Skins and morphs are read as the mesh that they start from.
+    Skins are read in the pose that the nodes give them, morphs as the mesh that they start from; bodies for collision
+    are passed over.
     """
     root = parse_xml(data)
     if _name(root) != "COLLADA":
@@ -49,16 +52,21 @@ class _Reader:
         self._geometries: dict[str, list[tuple[str, Parsed]]] = {}
         self._materials: dict[str, Material] = {}
         self._sources: dict[Element, NDArray[np.float64]] = {}
+        self._places: dict[str, NDArray[np.float64]] = {}
+        self._collision: dict[Element, str] = {}
+        self._notes: list[str] = []
 
     def read(self) -> Parsed:
-        scene = Scene()
-        for instance, transform in self._place_geometries():
+        scene = Scene(self._notes)
+        for instance, transform in self._without_collision(self._place_geometries()):
             symbols = {
                 str(binding.get("symbol")): str(binding.get("target"))
                 for binding in instance.iterfind("{*}bind_material/{*}technique_common/{*}instance_material")
             }
+            skinned = self._skin(str(instance.get("url"))) is not None  # joints place it, not its node
             for symbol, part in self._geometry(str(instance.get("url"))):
-                scene.add(self._apply_material(part, symbols.get(symbol, "#" + symbol)), transform)
+                part = self._apply_material(part, symbols.get(symbol, "#" + symbol))
+                scene.add(part, None if skinned else transform)
         up = _text(self._root.find("{*}asset/{*}up_axis")) or "Y_UP"
         return scene.join(up=_UP_AXES.get(up, "auto"))
 
@@ -80,6 +88,8 @@ class _Reader:
                 raise ShapeError(f"has more than {MAX_INSTANCES:,} nodes, or a circle of them; export it again")
             node, above = stack.pop()
             transform = above @ _local_transform(node)
+            for key in ("sid", "id", "name"):
+                self._places.setdefault(str(node.get(key)), transform)
             below = []
             for child in node:
                 name = _name(child)
@@ -89,8 +99,29 @@ class _Reader:
                     below.append((target, transform))
                 elif name in ("instance_geometry", "instance_controller"):
                     placed.append((child, transform))
+                    if is_collision(node.get("name")) or is_collision(node.get("id")):
+                        self._collision[child] = str(node.get("name") or node.get("id"))
             stack += reversed(below)
         return placed
+
+    def _without_collision(
+        self, placed: list[tuple[Element, NDArray[np.float64]]]
+    ) -> list[tuple[Element, NDArray[np.float64]]]:
+        drawn = [place for place in placed if place[0] not in self._collision]
+        if not drawn or not self._collision:
+            return placed
+        self._notes.append(note_collision([self._collision[e] for e, _ in placed if e in self._collision]))
+        return drawn
+
+    def _skin(self, url: str) -> Element | None:
+        target = self._target(url)
+        return None if target is None or _name(target) != "controller" else target.find("{*}skin")
+
+    def _source(self, url: str) -> tuple[Element, NDArray[np.float64]] | None:
+        element = self._target(url)
+        if element is None:
+            return None
+        return element, self._values(element) if element.find("{*}float_array") is not None else np.zeros((0, 1))
 
     def _geometry(self, url: str) -> list[tuple[str, Parsed]]:
         """Return the (material symbol, triangles) of a geometry, or of the geometry below a controller."""
@@ -108,16 +139,19 @@ class _Reader:
         parts = []
         for element in mesh if mesh is not None else ():
             if _name(element) in ("triangles", "polylist", "polygons", "tristrips", "trifans"):
-                parts.append((str(element.get("material")), self._primitive(element)))
+                parts.append((str(element.get("material")), self._primitive(element, self._skin(url))))
         self._geometries[url] = parts
         return parts
 
-    def _primitive(self, element: Element) -> Parsed:
+    def _primitive(self, element: Element, skin: Element | None) -> Parsed:
         inputs, stride = self._inputs(element)
         if "POSITION" not in inputs:
             raise ShapeError("has triangles without positions: the file is damaged; export it again")
         corners = self._triangles(element, stride)
         offset, vertices = inputs["POSITION"]
+        if skin is not None:
+            vertices, follows = pose(skin, vertices[:, :3], self._places.get, self._source)
+            self._notes += [] if follows else ["a skin without joints or weights: read in its bind pose"]
         parsed = Parsed(vertices[:, :3], corners[:, :, offset])
         extras = [name for name in ("TEXCOORD", "COLOR") if name in inputs]
         if extras:
@@ -221,7 +255,7 @@ class _Reader:
                 name = self._image_name(effect, str(texture.get("texture")))
                 image = self._companions.read_texture(name) if name else None
                 return Material() if image is None else Material(WHITE.color, image)
-            color = np.clip(np.nan_to_num(parse_numbers(_text(diffuse.find("{*}color")))), 0, 1)
+            color = _color(_text(diffuse.find("{*}color")))
             if len(color) >= 3:
                 return Material((float(color[0]), float(color[1]), float(color[2]), float([*color, 1.0][3])))
         return Material()
@@ -239,6 +273,14 @@ class _Reader:
         start = None if image is None else image.find("{*}init_from")
         name = _text(start) or _text(None if start is None else start.find("{*}ref"))
         return name.removeprefix("file://").removeprefix("./")
+
+
+def _color(text: str) -> NDArray[np.float64]:
+    """Return the numbers of a colour in [0, 1], also with decimal commas; none if they are no numbers."""
+    try:
+        return np.clip(np.nan_to_num(parse_numbers(text.replace(",", "."))), 0, 1)
+    except ShapeError:
+        return np.zeros(0)  # looks are not the shape
 
 
 def _source_values(source: Element) -> NDArray[np.float64]:

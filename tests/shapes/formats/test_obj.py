@@ -150,3 +150,31 @@ def test_vertices_alone_are_a_cloud(tmp_path):
 def test_damaged_files_are_refused(tmp_path, text, message):
     with pytest.raises(ShapeError, match=message):
         load(tmp_path, text)
+
+
+@pytest.mark.parametrize("name", ["a.png", "../maps/a.png", r"..\\maps\\a.png"])
+def test_textures_lie_beside_their_library_or_beside_the_file(tmp_path, name):
+    for folder in ("mtl", "maps"):
+        (tmp_path / folder).mkdir()
+    place = tmp_path / "maps" if "maps" in name else tmp_path / "mtl"
+    Image.fromarray(TEXTURE).save(place / "a.png")
+    (tmp_path / "mtl" / "m.mtl").write_text(f"newmtl a\nmap_Kd {name}\n")
+    text = "mtllib mtl/m.mtl\nusemtl a\n" + SQUARE + "f 1/1 2/2 3/3\n"
+    np.testing.assert_array_equal(load(tmp_path, text).mesh.materials[-1].texture, TEXTURE)
+    (place / "a.png").rename(tmp_path / "a.png")
+    (tmp_path / "mtl" / "m.mtl").write_text("newmtl a\nmap_Kd a.png\n")
+    np.testing.assert_array_equal(load(tmp_path, text).mesh.materials[-1].texture, TEXTURE)
+
+
+def test_one_line_may_name_several_libraries(tmp_path):
+    (tmp_path / "a.mtl").write_text("newmtl a\nKd 1 0 0\n")
+    (tmp_path / "b.mtl").write_text("newmtl b\nKd 0 1 0\n")
+    mesh = load(tmp_path, "mtllib a.mtl b.mtl\n" + SQUARE + "usemtl a\nf 1 2 3\nusemtl b\nf 1 3 4\n").mesh
+    assert [mesh.materials[i].color[:3] for i in mesh.face_materials] == [(1, 0, 0), (0, 1, 0)]
+
+
+def test_a_mesh_that_meshlab_wrote_is_visible(tmp_path):
+    (tmp_path / "m.mtl").write_text("newmtl m\nKd 0.8 0.1 0.1\nTr 1.000000\n")
+    shape = load(tmp_path, "mtllib m.mtl\nusemtl m\n" + SQUARE + "f 1 2 3 4\n")
+    assert shape.mesh.materials[-1].color == (0.8, 0.1, 0.1, 1.0)
+    assert shape.notes == ("all materials are fully transparent: shown opaque",)

@@ -135,3 +135,38 @@ def test_bombs_and_broken_archives(tmp_path):
     path.write_bytes(stream.getvalue())
     with pytest.raises(ShapeError, match="declares an XML document type or entities"):
         load_shape(path)
+
+
+@pytest.mark.parametrize(
+    ("mark", "note"),
+    [
+        ('type="support"', "supports of the print: left out"),
+        ('type="solidsupport"', "supports of the print: left out"),
+        ('name="seat_collider"', "1 part for collision ('seat_collider'), which engines do not draw: left out"),
+    ],
+)
+def test_supports_and_bodies_for_collision_are_left_out(tmp_path, mark, note):
+    resources = f'<object id="1" {mark}>{SQUARE}</object><object id="2" type="model">{SQUARE}</object>'
+    both = '<item objectid="1" transform="1 0 0 0 1 0 0 0 1 9 0 0"/><item objectid="2"/>'
+    shape = load(tmp_path, resources, both)
+    assert shape.points.max() == 1
+    assert shape.notes == (note,)
+    alone = load(tmp_path, resources, '<item objectid="1"/>')
+    assert len(alone.mesh.faces) == 2
+    assert alone.notes == ()
+
+
+def test_beam_lattices_are_refused_or_left_out_and_said(tmp_path):
+    beams = '<b:beamlattice xmlns:b="urn:beams"><b:beams><b:beam v1="0" v2="1"/></b:beams></b:beamlattice></mesh>'
+    lattice = SQUARE.replace("</mesh>", beams)
+    assert load(tmp_path, f'<object id="1">{lattice}</object>').notes == ("a beam lattice: left out",)
+    start, end = lattice.index("<triangles>"), lattice.index("</triangles>") + len("</triangles>")
+    with pytest.raises(ShapeError, match="has a beam lattice, which is not supported: expected triangles"):
+        load(tmp_path, f'<object id="1">{lattice[:start] + lattice[end:]}</object>')
+
+
+def test_a_shape_of_alpha_zero_is_shown(tmp_path):
+    colors = '<m:colorgroup id="5"><m:color color="#FF000000"/></m:colorgroup>'
+    shape = load(tmp_path, colors + f'<object id="1" pid="5" pindex="0">{SQUARE}</object>')
+    assert shape.mesh.materials[0].color == (1, 0, 0, 1)
+    assert shape.notes == ("all materials are fully transparent: shown opaque",)

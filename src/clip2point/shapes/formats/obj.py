@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import posixpath
 import re
 from dataclasses import dataclass, field
 
@@ -22,6 +23,8 @@ _MAP_OPTIONS = {
     option: 2 if option == "-mm" else 1
     for option in ("-blendu", "-blendv", "-bm", "-boost", "-cc", "-clamp", "-imfchan", "-mm", "-texres", "-type")
 }
+#: Most names on one line of material libraries.
+_MOST_LIBRARIES = 100
 
 
 @dataclass
@@ -167,14 +170,26 @@ def _split_seams(parsed: Parsed, uv: NDArray[np.float64], corners: NDArray[np.in
 
 def _read_libraries(names: list[bytes], companions: Companions) -> dict[bytes, Material]:
     materials: dict[bytes, Material] = {}
-    for name in dict.fromkeys(names):
-        text = companions.read(name.decode("utf-8", "replace"))
+    for line in dict.fromkeys(names):
+        name = line.decode("utf-8", "replace")
+        text = companions.read(name)
         if text is not None:
-            materials |= _read_mtl(text, companions)
+            materials |= _read_mtl(text, companions, name)
+        elif len(words := name.split()[:_MOST_LIBRARIES]) > 1:  # several names rather than one with spaces
+            materials |= _read_libraries([word.encode() for word in words], companions)
     return materials
 
 
-def _read_mtl(data: bytes, companions: Companions) -> dict[bytes, Material]:
+def _read_texture(name: str, library: str, companions: Companions) -> NDArray[np.uint8] | None:
+    """Return the image that a library names: beside the library, or else beside the OBJ file."""
+    folder = posixpath.dirname(library.replace("\\", "/"))
+    texture = None
+    if folder:
+        texture = companions.read_texture(posixpath.normpath(posixpath.join(folder, name.replace("\\", "/"))))
+    return companions.read_texture(name) if texture is None else texture
+
+
+def _read_mtl(data: bytes, companions: Companions, library: str) -> dict[bytes, Material]:
     """Read a material library; what cannot be understood keeps its default, since looks are not the shape."""
     materials: dict[bytes, Material] = {}
     name, alpha, texture = b"", 1.0, None
@@ -190,7 +205,7 @@ def _read_mtl(data: bytes, companions: Companions) -> dict[bytes, Material]:
             (opaque,) = _fractions(rest, 1) or (alpha if key == b"d" else 1 - alpha,)
             alpha = opaque if key == b"d" else 1 - opaque
         elif key == b"map_kd":
-            texture = companions.read_texture(_map_name(rest.decode("utf-8", "replace")))
+            texture = _read_texture(_map_name(rest.decode("utf-8", "replace")), library, companions)
         else:
             continue
         # Some exporters write a black diffuse colour beside a texture, which would hide it.

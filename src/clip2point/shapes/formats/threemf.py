@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
+from clip2point.shapes.formats.collision import is_collision, note_collision
 from clip2point.shapes.formats.text import parse_integers, parse_numbers
 from clip2point.shapes.guards import (
     MAX_ELEMENTS,
@@ -41,6 +42,7 @@ Palettes = dict[str | None, list[str]]
 class _Object:
     part: Parsed | None
     children: list[tuple[Key, NDArray[np.float64]]] = field(default_factory=list)
+    aside: str = ""  # a note, if the object is no part of the shape
 
 
 def read(data: bytes, companions: Companions) -> Parsed:
@@ -73,15 +75,24 @@ class _Reader:
         check_count("faces", sum(faces for faces, _ in totals))
         if sum(parts for _, parts in totals) > MAX_INSTANCES:
             raise ShapeError(f"has more than {MAX_INSTANCES:,} parts: expected fewer; join them first")
+        return (self._place(placed, all_of_it=False) or self._place(placed, all_of_it=True) or Scene()).join(up="z")
+
+    def _place(self, placed: list[tuple[Key, NDArray[np.float64]]], all_of_it: bool) -> Scene | None:
+        """Return the scene, with what is no part of the shape only if ``all_of_it``; None if nothing is in it."""
         scene = Scene()
+        filled = False
         stack = placed[::-1]
         while stack:
             key, place = stack.pop()
             thing = self._object(key)
+            if thing.aside and not all_of_it:
+                scene.notes.append(thing.aside)
+                continue
             if thing.part is not None:
                 scene.add(thing.part, place)
+                filled = True
             stack += [(child, place @ local) for child, local in reversed(thing.children)]
-        return scene.join(up="z")
+        return scene if filled else None
 
     def _main_model(self) -> str:
         if _RELATIONS in self._members:
@@ -136,7 +147,12 @@ class _Reader:
             for child in element.iterfind("{*}components/{*}component")
         ]
         mesh = element.find("{*}mesh")
-        return _Object(None if mesh is None else _read_mesh(mesh, element, palettes), children)
+        aside = ""
+        if element.get("type") in ("support", "solidsupport"):
+            aside = "supports of the print: left out"
+        elif is_collision(element.get("name")):
+            aside = note_collision([str(element.get("name"))])
+        return _Object(None if mesh is None else _read_mesh(mesh, element, palettes), children, aside)
 
 
 def _read_mesh(mesh: Element, element: Element, palettes: Palettes) -> Parsed:
@@ -146,6 +162,10 @@ def _read_mesh(mesh: Element, element: Element, palettes: Palettes) -> Parsed:
     if len(vertices) % 3 or len(corners) != 3 * len(triangles):
         raise ShapeError("has vertices or triangles without three numbers: the file is damaged; export it again")
     parsed = Parsed(vertices.reshape(-1, 3), corners.reshape(-1, 3))
+    if mesh.find("{*}beamlattice/{*}beams/{*}beam") is not None:
+        if not triangles:
+            raise ShapeError("has a beam lattice, which is not supported: expected triangles; export it as a mesh")
+        parsed.notes = ("a beam lattice: left out",)
     group, index = element.get("pid"), element.get("pindex", "0")
     names = [(t.get("pid", group), t.get("p1", index)) for t in triangles]
     if any(group is not None for group, _ in names):

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from clip2point.core.errors import OptionError, PluginError, ShapeError
 from clip2point.core.registries import FORMATS
 from clip2point.shapes.companions import Companions
+from clip2point.shapes.foreign import find_remedy
 from clip2point.shapes.format_registry import Format, file_extension, find_format
 from clip2point.shapes.guards import gunzip, read_file
 from clip2point.shapes.orientation import check_up
@@ -136,6 +137,8 @@ def load_shape(path: str | os.PathLike[str], *, up: str = "auto", columns: str |
     if extension not in FORMATS:
         if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that no file can have
             raise ShapeError(f"{path}: no such file: check the path")
+        if remedy := find_remedy(extension):
+            raise ShapeError(f"{path}: is of a format that is not read ({extension}): {remedy}")
         raise ShapeError(
             f"{path}: unknown extension {extension!r}: expected one of {', '.join(FORMATS.names())}, also with .gz"
         )

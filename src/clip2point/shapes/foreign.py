@@ -1,0 +1,29 @@
+"""Formats of shapes that are not read, and what makes of them one that is."""
+
+from __future__ import annotations
+
+_BLENDER = "export it as GLB, for one with Blender"
+_CAD = "export it as STL or 3MF, for one with FreeCAD"
+_CLOUDS = "save it as PLY or LAS, for one with CloudCompare"
+
+#: Endings, and what to do with files of them.
+_REMEDIES = {
+    **dict.fromkeys((".fbx", ".blend", ".3ds", ".max", ".ma", ".mb", ".lwo", ".x3d", ".wrl", ".abc"), _BLENDER),
+    **dict.fromkeys((".usd", ".usda", ".usdc", ".usdz"), _BLENDER),
+    **dict.fromkeys((".step", ".stp", ".iges", ".igs", ".brep", ".fcstd", ".sldprt", ".ifc"), _CAD),
+    **dict.fromkeys((".e57", ".fls", ".rcp"), _CLOUDS),
+    **dict.fromkeys((".vtk", ".vtp", ".vtu"), "save it as PLY, for one with ParaView"),
+    **dict.fromkeys((".spz", ".splat", ".ksplat", ".sog"), "export it as PLY, for one with SuperSplat"),
+    ".drc": "run 'draco_decoder -i FILE -o FILE.ply' on it",
+    **dict.fromkeys((".bin", ".h5", ".hdf5", ".dat", ".pkl"), "save its points with numpy.save, one cloud a file"),
+}
+
+
+def find_remedy(extension: str) -> str | None:
+    """Return what to do with a file of a format that is known but not read, or None for any other ending.
+
+    Examples:
+        >>> find_remedy(".step")
+        'export it as STL or 3MF, for one with FreeCAD'
+    """
+    return _REMEDIES.get(extension.lower())

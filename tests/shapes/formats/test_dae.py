@@ -175,3 +175,9 @@ def test_nested_instances_cannot_grow_without_bound(tmp_path):
 def test_colours_may_have_decimal_commas_and_never_refuse_a_shape(tmp_path, text, color):
     mesh = load(tmp_path, TRIANGLES.format("m_red"), page=PAGE.replace("1 0 0 0.5", text)).mesh
     assert mesh.materials[0].color == (color or (0.7, 0.7, 0.7, 1.0))
+
+
+def test_polygons_with_holes_are_never_left_out_in_silence(tmp_path):
+    start = '<polygons count="2"><input semantic="VERTEX" source="#v" offset="0"/>'
+    shape = load(tmp_path, start + "<ph><p>0 1 2 3</p><h>0 1 2</h></ph><p>0 1 2 3</p></polygons>")
+    assert shape.notes == ("polygons with holes: left out",)

@@ -214,6 +214,8 @@ class _Reader:
         """Return all indices of all corners [T, 3, stride]."""
         kind = _name(element)
         pieces = []
+        if element.find("{*}ph") is not None:
+            self._notes.append("polygons with holes: left out")
         for indices in element.iterfind("{*}p"):
             flat = parse_integers(indices.text or "")
             corners = flat[: len(flat) // stride * stride].reshape(-1, stride)

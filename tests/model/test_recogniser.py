@@ -145,7 +145,8 @@ def test_json_types_only(model, files):
     assert len(record["guesses"][0]["view_scores"]) == 6
 
 
-def test_text_features_are_computed_once(model, monkeypatch):
+def test_text_features_are_computed_once(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIP2POINT_CACHE", str(tmp_path))  # another test may have stored these labels
     calls = []
     encode = model.backbone.encode_text
     monkeypatch.setattr(model.backbone, "encode_text", lambda texts: calls.append(texts) or encode(texts))

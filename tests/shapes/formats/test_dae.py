@@ -1,5 +1,7 @@
 """DAE: scenes, instances, primitives, materials."""
 
+import re
+
 import numpy as np
 import pytest
 import trimesh
@@ -8,6 +10,7 @@ from sample_files import FACES, TEXTURE, VERTICES, box, write_sample
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes import load_shape
+from clip2point.shapes.triangles import triangle_areas
 
 PAGE = """<?xml version="1.0" encoding="utf-8"?>
 <COLLADA xmlns="http://www.collada.org/2005/11/COLLADASchema" version="1.4.1">
@@ -177,7 +180,30 @@ def test_colours_may_have_decimal_commas_and_never_refuse_a_shape(tmp_path, text
     assert mesh.materials[0].color == (color or (0.7, 0.7, 0.7, 1.0))
 
 
-def test_polygons_with_holes_are_never_left_out_in_silence(tmp_path):
+def test_holes_of_polygons_stay_open(tmp_path):
+    """A wall of 4 x 3 with a window of 1 x 1, beside a plain square of 1 x 1."""
+    wall = [(0, 0), (4, 0), (4, 3), (0, 3), (1, 1), (2, 1), (2, 2), (1, 2), (5, 0), (6, 0), (6, 1), (5, 1)]
+    numbers = " ".join(f"{x} {y} 0" for x, y in wall)
+    page = re.sub(
+        r"<float_array.*?</float_array>", f'<float_array count="36">{numbers}</float_array>', PAGE, count=1, flags=re.S
+    )
+    page = page.replace('count="4" stride="3"', 'count="12" stride="3"')
     start = '<polygons count="2"><input semantic="VERTEX" source="#v" offset="0"/>'
-    shape = load(tmp_path, start + "<ph><p>0 1 2 3</p><h>0 1 2</h></ph><p>0 1 2 3</p></polygons>")
-    assert shape.notes == ("polygons with holes: left out",)
+    polygons = start + "<ph><p>0 1 2 3</p><h>4 5 6 7</h></ph><p>8 9 10 11</p></polygons>"
+    mesh = load(tmp_path, polygons, page=page).mesh
+    assert triangle_areas(mesh.vertices, mesh.faces).sum() == pytest.approx(12 - 1 + 1)
+    with pytest.raises(ShapeError, match="polygons that name positions which do not exist"):
+        load(tmp_path, polygons.replace("4 5 6 7", "4 5 6 70"), page=page)
+
+
+def test_concave_polygons_keep_their_outline(tmp_path):
+    start = '<polylist count="1"><input semantic="VERTEX" source="#v" offset="0"/><vcount>6</vcount>'
+    page = re.sub(
+        r"<float_array.*?</float_array>",
+        '<float_array count="18">2 2 0 0 2 0 0 0 0 4 0 0 4 1 0 2 1 0</float_array>',
+        PAGE,
+        count=1,
+        flags=re.S,
+    ).replace('count="4" stride="3"', 'count="6" stride="3"')
+    mesh = load(tmp_path, start + "<p>3 4 5 0 1 2</p></polylist>", page=page).mesh
+    assert triangle_areas(mesh.vertices, mesh.faces).sum() == pytest.approx(6)

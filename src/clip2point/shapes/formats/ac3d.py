@@ -12,15 +12,16 @@ from clip2point.shapes.companions import Companions
 from clip2point.shapes.formats.text import parse_numbers, to_integers
 from clip2point.shapes.guards import MAX_INSTANCES, check_lines, check_promise
 from clip2point.shapes.parsed import Parsed, Scene
+from clip2point.shapes.polygons import cut_polygons
 from clip2point.shapes.shape import Material
-from clip2point.shapes.triangles import fan_triangles, strip_triangles
+from clip2point.shapes.triangles import strip_triangles
 
 #: The low four bits of a surface's flags say what it is: these, or lines. Strips are TORCS's addition (.acc).
 _POLYGON, _STRIP = 0, 4
 
 
 def read(data: bytes, companions: Companions) -> Parsed:
-    """Read an AC3D file, y-up; polygons become fans of triangles, lines and lights are passed over."""
+    """Read an AC3D file, y-up; polygons become triangles, lines and lights are passed over."""
     data = data.removeprefix(b"\xef\xbb\xbf")
     if not data.startswith(b"AC3D"):
         raise ShapeError("does not begin with AC3D: this is no AC3D file; check its ending or export it again")
@@ -142,8 +143,7 @@ class _File:
         raise ShapeError("ends within a surface: the file is cut off; export or download it again")
 
     def _add(self, found: _Object, transform: NDArray[np.float64]) -> None:
-        positions, polygon = fan_triangles(np.array(found.sizes, dtype=np.int64))
-        if not len(positions):
+        if not any(size > 2 for size in found.sizes):
             return
         table = _table(found.corners)
         corners = to_integers(table[:, 0])
@@ -152,6 +152,7 @@ class _File:
                 f"has a surface that names vertices beyond the {len(found.vertices):,} of its object: "
                 "the file is damaged; export it again"
             )
+        positions, polygon = cut_polygons(found.vertices, corners, np.array(found.sizes, dtype=np.int64))
         used, face_materials = np.unique(np.array(found.surface_materials)[polygon], return_inverse=True)
         part = Parsed(
             found.vertices,

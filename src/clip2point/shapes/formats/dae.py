@@ -14,6 +14,7 @@ from clip2point.shapes.formats.dae_skin import pose
 from clip2point.shapes.formats.text import parse_integers, parse_numbers
 from clip2point.shapes.guards import MAX_INSTANCES, parse_xml
 from clip2point.shapes.parsed import WHITE, Parsed, Scene, colors_to_uint8
+from clip2point.shapes.polygons import cut_polygons, cut_rings
 from clip2point.shapes.shape import Material
 from clip2point.shapes.triangles import fan_triangles, find_used_vertices, split_corners, strip_triangles
 
@@ -147,8 +148,8 @@ class _Reader:
         inputs, stride = self._inputs(element)
         if "POSITION" not in inputs:
             raise ShapeError("has triangles without positions: the file is damaged; export it again")
-        corners = self._triangles(element, stride)
         offset, vertices = inputs["POSITION"]
+        corners = _triangles(element, stride, offset, vertices[:, :3])
         if skin is not None:
             vertices, follows = pose(skin, vertices[:, :3], self._places.get, self._source)
             self._notes += [] if follows else ["a skin without joints or weights: read in its bind pose"]
@@ -210,29 +211,6 @@ class _Reader:
             self._sources[source] = _source_values(source)
         return self._sources[source]
 
-    def _triangles(self, element: Element, stride: int) -> NDArray[np.int64]:
-        """Return all indices of all corners [T, 3, stride]."""
-        kind = _name(element)
-        pieces = []
-        if element.find("{*}ph") is not None:
-            self._notes.append("polygons with holes: left out")
-        for indices in element.iterfind("{*}p"):
-            flat = parse_integers(indices.text or "")
-            corners = flat[: len(flat) // stride * stride].reshape(-1, stride)
-            if kind == "triangles":
-                positions = np.arange(len(corners) // 3 * 3).reshape(-1, 3)
-            elif kind == "tristrips":
-                positions = strip_triangles(len(corners))
-            else:
-                sizes = np.array([len(corners)])
-                if kind == "polylist":
-                    sizes = parse_integers(_text(element.find("{*}vcount")))
-                    if sizes.min(initial=0) < 0 or sizes.max(initial=0) > len(corners) or sizes.sum() > len(corners):
-                        raise ShapeError("has polygons with too few corners: the file is damaged; export it again")
-                positions, _ = fan_triangles(sizes)
-            pieces.append(corners[positions])
-        return np.concatenate(pieces) if pieces else np.zeros((0, 3, stride), dtype=np.int64)
-
     def _apply_material(self, part: Parsed, url: str) -> Parsed:
         """Return a part with the material that its scene binds."""
         if url not in self._materials:
@@ -275,6 +253,48 @@ class _Reader:
         start = None if image is None else image.find("{*}init_from")
         name = _text(start) or _text(None if start is None else start.find("{*}ref"))
         return name.removeprefix("file://").removeprefix("./")
+
+
+def _triangles(element: Element, stride: int, offset: int, vertices: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return all indices of all corners [T, 3, stride]; those of ``vertices`` [N, 3] stand at ``offset``."""
+    kind = _name(element)
+    pieces = [np.zeros((0, 3, stride), dtype=np.int64)]
+    for indices in element.iterfind("{*}p"):
+        corners = _corner_rows(indices, stride)
+        if kind == "triangles":
+            positions = np.arange(len(corners) // 3 * 3).reshape(-1, 3)
+        elif kind == "tristrips":
+            positions = strip_triangles(len(corners))
+        elif kind == "trifans":
+            positions, _ = fan_triangles(np.array([len(corners)]))
+        else:
+            sizes = np.array([len(corners)])
+            if kind == "polylist":
+                sizes = parse_integers(_text(element.find("{*}vcount")))
+                if sizes.min(initial=0) < 0 or sizes.max(initial=0) > len(corners) or sizes.sum() > len(corners):
+                    raise ShapeError("has polygons with too few corners: the file is damaged; export it again")
+            positions, _ = cut_polygons(vertices, corners[:, offset], sizes)
+        pieces.append(corners[positions])
+    pieces += [_cut_holes(polygon, stride, offset, vertices) for polygon in element.iterfind("{*}ph")]
+    return np.concatenate(pieces)
+
+
+def _cut_holes(polygon: Element, stride: int, offset: int, vertices: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the corners [T, 3, stride] of a polygon with holes."""
+    rings = [_corner_rows(ring, stride) for name in ("p", "h") for ring in polygon.iterfind(f"{{*}}{name}")]
+    corners = np.concatenate([np.zeros((0, stride), dtype=np.int64), *rings])
+    index = corners[:, offset]
+    if len(index) and not 0 <= index.min() <= index.max() < len(vertices):
+        raise ShapeError("has polygons that name positions which do not exist: the file is damaged; export it again")
+    if not rings or len(rings[0]) < 3:
+        return corners[:0].reshape(-1, 3, stride)
+    ends = np.cumsum([len(ring) for ring in rings])
+    return corners[cut_rings(vertices[index], ends)]
+
+
+def _corner_rows(element: Element, stride: int) -> NDArray[np.int64]:
+    flat = parse_integers(element.text or "")
+    return flat[: len(flat) // stride * stride].reshape(-1, stride)
 
 
 def _color(text: str) -> NDArray[np.float64]:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
+from clip2point.shapes.formats.lines import count_words
 from clip2point.shapes.formats.text import parse_integers, parse_numbers, to_integers
 from clip2point.shapes.guards import check_lines, check_promise
 from clip2point.shapes.parsed import WHITE, Parsed, colors_to_uint8
+from clip2point.shapes.polygons import cut_polygons
 from clip2point.shapes.shape import Material
-from clip2point.shapes.triangles import fan_triangles
 
 # Some of ModelNet's files have the counts glued to the keyword: "OFF490 518 0".
 _HEADER = re.compile(rb"\s*(ST)?(C)?(N)?(4)?(n)?OFF[ \t]*(BINARY)?")
@@ -24,7 +25,7 @@ _COUNTS = re.compile(rb"\s*(\d+)[ \t]+(\d+)(?:[ \t]+-?\d+)?(?=\s|$)")
 
 
 def read(data: bytes, companions: Companions) -> Parsed:
-    """Read an OFF file; polygons become fans of triangles, face colours are passed over."""
+    """Read an OFF file; polygons become triangles, face colours are passed over."""
     data = _COMMENTS.sub(b"", data.removeprefix(b"\xef\xbb\xbf"), count=1)
     header = _HEADER.match(data)
     if header is None:
@@ -57,7 +58,7 @@ def read(data: bytes, companions: Companions) -> Parsed:
     colors = colors_to_uint8(table[:, start : start + 3]) if colored and columns >= start + 3 else None
     return Parsed(
         table[:, :3],
-        _faces(rest, faces, body),
+        _faces(rest, faces, body, table[:, :3]),
         materials=(Material() if colors is None else WHITE,),
         vertex_colors=colors,
     )
@@ -82,17 +83,16 @@ def _read_binary(body: bytes, header: tuple[bytes | None, ...]) -> Parsed:
         size = int(numbers[place]) if place < len(numbers) else -1
         end = place + 1 + size
         if size < 0 or end >= len(numbers) or not 0 <= numbers[end] <= 4:  # the number of values of its colour
-            raise ShapeError(
-                f"face {face:,} of {faces:,} is incomplete: the file is cut off or damaged; export it again"
-            )
+            raise _incomplete(face, faces)
         sizes.append(size)
         corners.append(numbers[place + 1 : end])
         place = end + 1 + int(numbers[end])
-    positions, _ = fan_triangles(np.array(sizes, dtype=np.int64))
+    flat = np.concatenate(corners) if corners else np.zeros(0, np.int64)
+    positions, _ = cut_polygons(table[:, :3], flat, np.array(sizes, dtype=np.int64))
     first = 6 if normals else 3
     return Parsed(
         table[:, :3],
-        np.concatenate(corners)[positions] if corners else None,
+        flat[positions] if faces else None,
         materials=(WHITE if colored else Material(),),
         vertex_colors=colors_to_uint8(table[:, first : first + 3]) if colored else None,
     )
@@ -119,7 +119,7 @@ def _numbers(body: bytes, vertices: int, columns: int) -> tuple[NDArray[np.float
     return numbers[: columns * vertices], numbers[columns * vertices :]
 
 
-def _faces(numbers: NDArray[Any], faces: int, body: bytes) -> NDArray[np.int64]:
+def _faces(numbers: NDArray[Any], faces: int, body: bytes, vertices: NDArray[np.float64]) -> NDArray[np.int64]:
     if not faces:
         return np.zeros((0, 3), dtype=np.int64)
     # Nearly always every face is a triangle, without or with the same number of colour values.
@@ -127,25 +127,37 @@ def _faces(numbers: NDArray[Any], faces: int, body: bytes) -> NDArray[np.int64]:
     if not rest and columns >= 4 and (numbers[::columns] == 3).all():
         return to_integers(numbers.reshape(faces, columns)[:, 1:4].ravel()).reshape(-1, 3)
     sizes, corners = _polygons(numbers, faces, body)
-    positions, _ = fan_triangles(sizes)
+    positions, _ = cut_polygons(vertices, corners, sizes)
     return corners[positions]
 
 
-def _polygons(numbers: NDArray[np.float64], faces: int, body: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _polygons(numbers: NDArray[Any], faces: int, body: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the sizes [F] and all corners [sum of sizes] of faces of mixed sizes."""
-    lines = [line for line in body.splitlines() if not line.isspace() and line]
-    lengths = [len(line.split()) for line in lines[-faces:]]
-    by_line = sum(lengths) == len(numbers)  # only line ends tell where the optional colours of a face stop
-    sizes, corners = [], []
+    lengths = count_words(body)
+    lengths = lengths[lengths > 0][-faces:]
+    if len(lengths) == faces and lengths.sum() == len(numbers):
+        # Only line ends tell where the optional colours of a face stop.
+        starts = np.cumsum(lengths) - lengths
+        sizes = to_integers(numbers[starts])
+        bad = (sizes < 0) | (sizes >= lengths)
+        if bad.any():
+            raise _incomplete(int(bad.argmax()), faces)
+        first = np.cumsum(sizes) - sizes
+        return sizes, to_integers(numbers[np.arange(sizes.sum()) + np.repeat(starts + 1 - first, sizes)])
+    counts, corners = [], []
     place = 0
     for face in range(faces):
         size = int(numbers[place]) if place < len(numbers) and 0 <= numbers[place] < len(numbers) else -1
         row = numbers[place + 1 : place + 1 + size]
-        if size < 0 or len(row) < size or (by_line and size >= lengths[face]):
-            raise ShapeError(
-                f"face {face:,} of {faces:,} is incomplete: the file is cut off or damaged; export or download it again"
-            )
-        sizes.append(size)
+        if size < 0 or len(row) < size:
+            raise _incomplete(face, faces)
+        counts.append(size)
         corners.append(row)
-        place += lengths[face] if by_line else size + 1
-    return np.array(sizes), to_integers(np.concatenate(corners))
+        place += size + 1
+    return np.array(counts), to_integers(np.concatenate(corners))
+
+
+def _incomplete(face: int, faces: int) -> ShapeError:
+    return ShapeError(
+        f"face {face:,} of {faces:,} is incomplete: the file is cut off or damaged; export or download it again"
+    )

@@ -14,8 +14,9 @@ from clip2point.shapes.companions import Companions
 from clip2point.shapes.formats.text import parse_numbers, to_integers
 from clip2point.shapes.guards import MAX_ELEMENTS, check_promise
 from clip2point.shapes.parsed import WHITE, Parsed, colors_to_uint8
+from clip2point.shapes.polygons import cut_polygons
 from clip2point.shapes.shape import Material
-from clip2point.shapes.triangles import fan_triangles, strip_triangles
+from clip2point.shapes.triangles import strip_triangles
 
 _TYPES = {
     "char": "i1",
@@ -191,8 +192,9 @@ def _interpret(found: dict[str, Columns], texture_name: str | None, companions: 
     face_rows = found.get("face", {})
     polygons = face_rows.get("vertex_indices", face_rows.get("vertex_index"))
     if isinstance(polygons, Lists):
-        positions, polygon = fan_triangles(polygons.sizes)
-        parsed.faces = _to_whole(polygons.values)[positions]
+        corners = _to_whole(polygons.values)
+        positions, polygon = cut_polygons(vertices, corners, polygons.sizes)
+        parsed.faces = corners[positions]
         _paint(parsed, face_rows, polygons.sizes, positions, polygon)
     elif isinstance(strips := found.get("tristrips", {}).get("vertex_indices"), Lists):
         parsed.faces = _strips(_to_whole(strips.values))

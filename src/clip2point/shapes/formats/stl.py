@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
-from clip2point.shapes.formats.text import parse_numbers
+from clip2point.shapes.formats.text import fill_odd, kernels_pay, parse_numbers
 from clip2point.shapes.guards import check_lines, check_promise
 from clip2point.shapes.parsed import Parsed
 
@@ -49,6 +49,19 @@ def _is_text(data: bytes) -> bool:
 def _read_text(data: bytes) -> NDArray[np.float64]:
     if not re.search(rb"endsolid", data[-1024:], re.IGNORECASE):
         raise ShapeError("has no 'endsolid' at its end: the file is cut off; export or download it again")
+    if kernels_pay(data):
+        from clip2point.shapes.formats.text_kernels import scan_vertices
+
+        most = len(data) // len("vertex 0 0 0") + 1
+        vertices, odd = np.empty((most, 3)), np.empty((most // 8 + 8, 2), np.int64)
+        count, odds = scan_vertices(np.frombuffer(data, np.uint8), vertices, odd)
+        vertices = vertices[: max(count, 0)]
+        if count > 0 and not count % 3 and fill_odd(data, vertices, odd, odds):
+            return vertices
+    return _read_lines(data)
+
+
+def _read_lines(data: bytes) -> NDArray[np.float64]:
     check_lines(data)
     corners = re.findall(rb"vertex[ \t]+([^\r\n]+)", data, re.IGNORECASE)
     numbers = parse_numbers(b" ".join(corners))

@@ -19,7 +19,7 @@ MAX_ELEMENTS = 50_000_000
 #: Most bytes of one file, after decompression.
 MAX_BYTES = 2 * 1024**3
 #: A compressed file may always unfold to this many bytes, and beyond that to at most MAX_EXPANSION times its size.
-FREE_BYTES = 64 * 1024**2
+FREE_BYTES = 16 * 1024**2
 MAX_EXPANSION = 200
 #: Most elements of an XML or JSON tree, each of which becomes an object of a few hundred bytes.
 MAX_NODES = 10_000_000
@@ -62,7 +62,7 @@ def expansion_limit(compressed: int) -> int:
 
     Examples:
         >>> expansion_limit(1_000) // 1024**2, expansion_limit(1024**2) // 1024**2
-        (64, 200)
+        (16, 200)
     """
     return min(MAX_BYTES, max(FREE_BYTES, MAX_EXPANSION * compressed))
 
@@ -117,6 +117,12 @@ def check_count(what: str, count: int) -> None:
     """Raise ShapeError unless 0 <= ``count`` <= MAX_ELEMENTS; ``what`` is a plural noun."""
     if not 0 <= count <= MAX_ELEMENTS:
         raise ShapeError(f"has {count:,} {what}: expected at most {MAX_ELEMENTS:,}; thin the shape out first")
+
+
+def check_parts(parts: int) -> None:
+    """Raise ShapeError if a scene places more than MAX_INSTANCES parts, counted after instances are unfolded."""
+    if parts > MAX_INSTANCES:
+        raise ShapeError(f"places {parts:,} parts: expected at most {MAX_INSTANCES:,}; join them first")
 
 
 def check_promise(what: str, count: int, least: int, available: int) -> None:

@@ -26,10 +26,12 @@ def fan_triangles(sizes: NDArray[np.integer]) -> tuple[Int, Int]:
         ([[0, 1, 2], [0, 2, 3], [4, 5, 6]], [0, 0, 1])
     """
     sizes = sizes.astype(np.int64)
-    triangles = np.maximum(sizes - 2, 0)
-    polygon = np.repeat(np.arange(len(sizes)), triangles)
+    starts = np.cumsum(sizes) - sizes
+    whole = np.flatnonzero(sizes > 2)
+    triangles = sizes[whole] - 2
+    polygon = np.repeat(whole, triangles)
     step = np.arange(len(polygon)) - np.repeat(np.cumsum(triangles) - triangles, triangles)
-    first = (np.cumsum(sizes) - sizes)[polygon]
+    first = starts[polygon]
     return np.stack([first, first + step + 1, first + step + 2], axis=1), polygon
 
 

@@ -12,7 +12,7 @@ from clip2point.shapes.companions import Companions
 from clip2point.shapes.formats.collision import is_collision, note_collision
 from clip2point.shapes.formats.dae_skin import pose
 from clip2point.shapes.formats.text import parse_integers, parse_numbers
-from clip2point.shapes.guards import MAX_INSTANCES, parse_xml
+from clip2point.shapes.guards import MAX_INSTANCES, check_parts, parse_xml
 from clip2point.shapes.parsed import WHITE, Parsed, Scene, colors_to_uint8
 from clip2point.shapes.polygons import cut_polygons, cut_rings
 from clip2point.shapes.shape import Material
@@ -51,6 +51,7 @@ class _Reader:
         self._companions = companions
         self._by_id = {str(e.get("id")): e for e in root.iter() if e.get("id") is not None}
         self._geometries: dict[str, list[tuple[str, Parsed]]] = {}
+        self._instances: dict[Element, list[Parsed]] = {}
         self._materials: dict[str, Material] = {}
         self._sources: dict[Element, NDArray[np.float64]] = {}
         self._places: dict[str, NDArray[np.float64]] = {}
@@ -59,17 +60,29 @@ class _Reader:
 
     def read(self) -> Parsed:
         scene = Scene(self._notes)
+        placed = 0
         for instance, transform in self._without_collision(self._place_geometries()):
+            skinned = self._skin(str(instance.get("url"))) is not None  # joints place it, not its node
+            parts = self._parts(instance)
+            placed += len(parts)
+            check_parts(placed)
+            for part in parts:
+                scene.add(part, None if skinned else transform)
+        up = _text(self._root.find("{*}asset/{*}up_axis")) or "Y_UP"
+        return scene.join(up=_UP_AXES.get(up, "auto"))
+
+    def _parts(self, instance: Element) -> list[Parsed]:
+        """Return the parts of a geometry with the materials that an instance of it binds."""
+        if instance not in self._instances:
             symbols = {
                 str(binding.get("symbol")): str(binding.get("target"))
                 for binding in instance.iterfind("{*}bind_material/{*}technique_common/{*}instance_material")
             }
-            skinned = self._skin(str(instance.get("url"))) is not None  # joints place it, not its node
-            for symbol, part in self._geometry(str(instance.get("url"))):
-                part = self._apply_material(part, symbols.get(symbol, "#" + symbol))
-                scene.add(part, None if skinned else transform)
-        up = _text(self._root.find("{*}asset/{*}up_axis")) or "Y_UP"
-        return scene.join(up=_UP_AXES.get(up, "auto"))
+            self._instances[instance] = [
+                self._apply_material(part, symbols.get(symbol, "#" + symbol))
+                for symbol, part in self._geometry(str(instance.get("url")))
+            ]
+        return self._instances[instance]
 
     def _target(self, url: str) -> Element | None:
         return self._by_id.get(url.removeprefix("#"))

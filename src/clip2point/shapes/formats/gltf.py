@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
 from clip2point.shapes.formats.gltf_scene import INSTANCING, Placement, apply_skin, place_meshes
-from clip2point.shapes.guards import MAX_ELEMENTS, check_nodes, check_promise
+from clip2point.shapes.guards import MAX_ELEMENTS, check_nodes, check_parts, check_promise
 from clip2point.shapes.parsed import WHITE, Parsed, Scene, colors_to_uint8
 from clip2point.shapes.shape import Material
 from clip2point.shapes.triangles import find_used_vertices, strip_triangles
@@ -96,19 +96,32 @@ class _Reader:
         self._accessors: dict[int, NDArray[Any]] = {}
         self._values_left = _MAX_VALUES
         self._materials: dict[int, Material] = {}
+        self._meshes: dict[tuple[int, tuple[float, ...]], list[tuple[Parsed, bool]]] = {}
 
     def read(self) -> Parsed:
         placements, notes = place_meshes(self._tree, self._accessor)
+        meshes = self._tree["meshes"] if placements else []
+        check_parts(sum(len(meshes[p.mesh]["primitives"]) * len(p.transforms) for p in placements))
         scene = Scene(notes)
         for placement in placements:
-            for primitive in self._tree["meshes"][placement.mesh]["primitives"]:
-                part = self._primitive(primitive, placement)
-                if part is None:
-                    continue
-                skinned = placement.joints is not None and "JOINTS_0" in primitive["attributes"]
+            for part, skinned in self._parts(placement):
                 for transform in (None,) if skinned else placement.transforms:
                     scene.add(part, transform)
         return scene.join(up="y")
+
+    def _parts(self, placement: Placement) -> list[tuple[Parsed, bool]]:
+        """Return the primitives of a mesh in their pose, and whether a skin has put them in their place."""
+        key = (placement.mesh, placement.weights) if placement.joints is None else None
+        if key is not None and key in self._meshes:
+            return self._meshes[key]
+        parts = []
+        for primitive in self._tree["meshes"][placement.mesh]["primitives"]:
+            part = self._primitive(primitive, placement)
+            if part is not None:
+                parts.append((part, placement.joints is not None and "JOINTS_0" in primitive["attributes"]))
+        if key is not None:
+            self._meshes[key] = parts
+        return parts
 
     def _primitive(self, primitive: dict[str, Any], placement: Placement) -> Parsed | None:
         """Return one primitive in its pose, as triangles or points; None for lines."""
@@ -169,8 +182,10 @@ class _Reader:
         return corners[np.stack([np.zeros_like(fan), fan, fan + 1], axis=1)]
 
     def _attribute(self, attributes: dict[str, int], name: str, vertices: int) -> NDArray[Any] | None:
-        values = self._accessor(attributes[name]) if name in attributes else None
-        return values if values is not None and len(values) == vertices and values.shape[1] >= 2 else None
+        if name not in attributes or int(self._tree["accessors"][attributes[name]]["count"]) != vertices:
+            return None
+        values = self._accessor(attributes[name])
+        return values if values.shape[1] >= 2 else None
 
     def _accessor_of(self, primitive: dict[str, Any]) -> dict[str, Any]:
         accessor: dict[str, Any] = self._tree["accessors"][primitive["attributes"]["POSITION"]]

@@ -57,11 +57,13 @@ def _corners(text: bytes) -> tuple[Int, Int]:
     slashes, gaps = np.array([row.count(b"/") for row in rows]), np.array([b"//" in row for row in rows])
     ways = np.stack([slashes / np.maximum(sizes, 1), gaps], axis=1)
     corners = np.zeros((int(sizes.sum()), 2), dtype=np.int64)
-    for way in np.unique(ways, axis=0):
-        chosen = (ways == way).all(axis=1)
-        part = b" ".join([rows[row] for row in np.flatnonzero(chosen).tolist()])
-        numbers = _corner_numbers(part, float(way[0]), bool(way[1]), int(sizes[chosen].sum()))
-        corners[np.repeat(chosen, sizes)] = numbers
+    starts = np.cumsum(sizes) - sizes
+    known, way_of = np.unique(ways, axis=0, return_inverse=True)
+    order = np.argsort(way_of.ravel(), kind="stable")
+    for way, chosen in zip(known, np.split(order, np.flatnonzero(np.diff(way_of.ravel()[order])) + 1), strict=True):
+        part, counts = b" ".join([rows[row] for row in chosen.tolist()]), sizes[chosen]
+        places = np.repeat(starts[chosen] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+        corners[places] = _corner_numbers(part, float(way[0]), bool(way[1]), len(places))
     return sizes, corners
 
 

@@ -15,6 +15,8 @@ from clip2point.shapes.guards import check_promise, expansion_limit
 from clip2point.shapes.parsed import Parsed
 
 _KINDS = {"F": "f", "U": "u", "I": "i"}
+#: Most bytes of a header.
+_HEADER_BYTES = 100_000
 
 
 def read(data: bytes, companions: Companions) -> Parsed:
@@ -41,7 +43,7 @@ def _header(data: bytes) -> tuple[dict[str, list[str]], int]:
     header: dict[str, list[str]] = {}
     place = 0
     while "DATA" not in header:
-        end = data.find(b"\n", place, place + 100_000)
+        end = data.find(b"\n", place, _HEADER_BYTES)
         if end < 0:
             raise ShapeError("has no PCD header up to 'DATA': this is no PCD file, or cut off; export it again")
         key, *values = data[place:end].decode("latin-1").split("#")[0].split() or [""]

@@ -121,12 +121,11 @@ def scan_corners(text: Bytes, starts: Int, ends: Int, corners: Int, sizes: Int) 
         sizes: Array [P] for the number of corners of each line.
 
     Returns:
-        Number of corners; -1 if a line holds anything else, or words of one line differ in their slashes.
+        Number of corners; -1 if a line holds anything else.
     """
     count = 0
     for row in range(len(starts)):
         place, end = starts[row], ends[row]
-        way = -1
         first = count
         while True:
             while place < end and _is_space(text[place]):
@@ -146,9 +145,8 @@ def scan_corners(text: Bytes, starts: Int, ends: Int, corners: Int, sizes: Int) 
                     texture, place = _read_integer(text, place, end)
                 else:
                     _, place = _read_integer(text, place, end)
-            if place < 0 or (place < end and not _is_space(text[place])) or (way >= 0 and way != slashes):
+            if place < 0 or (place < end and not _is_space(text[place])):
                 return -1
-            way = slashes
             corners[count, 0], corners[count, 1] = vertex, texture
             count += 1
         sizes[row] = count - first

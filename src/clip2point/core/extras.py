@@ -8,6 +8,7 @@ EXTRAS = {
         ("torch", "transformers", "sklearn", "lightning_fabric", "lightning_utilities", "tensorboardX", "peft"), "train"
     ),
     "huggingface_hub": "hub",
+    **dict.fromkeys(("DracoPy", "cascadio", "e57", "ufbx", "pxr", "h5py"), "formats"),
 }
 
 

@@ -67,6 +67,7 @@ FORMATS: Registry[FormatEntry] = Registry(
             (".ac", "ac3d", "AC3D", "meshes", "y"),
             (".acc", "ac3d", "AC3D with TORCS's triangle strips", "meshes", "y"),
             (".3mf", "threemf", "3MF", "meshes", "z"),
+            (".drc", "draco", "DRC (Draco)", "meshes or clouds", "auto"),
             (".pcd", "pcd", "PCD", "clouds", "auto"),
             (".xyz", "delimited", "XYZ, rows of numbers", "clouds", "auto"),
             (".txt", "delimited", "TXT, rows of numbers", "clouds", "auto"),

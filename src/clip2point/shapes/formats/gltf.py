@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
+from clip2point.shapes.formats.draco import Decoded, decode
 from clip2point.shapes.formats.gltf_scene import INSTANCING, Placement, apply_skin, place_meshes
 from clip2point.shapes.guards import MAX_ELEMENTS, check_nodes, check_parts, check_promise
 from clip2point.shapes.parsed import WHITE, Parsed, Scene, colors_to_uint8
@@ -26,10 +27,11 @@ _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "
 _POINTS, _TRIANGLES, _STRIP, _FAN = 0, 4, 5, 6
 #: Most numbers in all accessors that are read; accessors may overlap, so the file's size does not bound them.
 _MAX_VALUES = 8 * MAX_ELEMENTS
-#: Compressions that need decoders of their own, and the command that undoes them.
-_COMPRESSIONS = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_meshopt_compression")
+_DRACO = "KHR_draco_mesh_compression"
+#: Compressions that need decoders of their own.
+_COMPRESSIONS = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 #: Extensions that are understood, or that change nothing in the shape: CESIUM_RTC moves it as a whole.
-_KNOWN = (INSTANCING, "KHR_mesh_quantization", "KHR_techniques_webgl", "CESIUM_RTC", "KHR_animation_pointer")
+_KNOWN = (_DRACO, INSTANCING, "KHR_mesh_quantization", "KHR_techniques_webgl", "CESIUM_RTC", "KHR_animation_pointer")
 #: Names of extensions that are about looks, light or descriptions, not about the shape.
 _LOOKS = re.compile(r"[A-Z0-9]+_(?:materials?|textures?|lights?|xmp)(?:_|$)")
 
@@ -95,6 +97,7 @@ class _Reader:
         self._buffers: dict[int, bytes] = {}
         self._accessors: dict[int, NDArray[Any]] = {}
         self._values_left = _MAX_VALUES
+        self._draco: dict[int, Decoded] | None = None
         self._materials: dict[int, Material] = {}
         self._meshes: dict[tuple[int, tuple[float, ...]], list[tuple[Parsed, bool]]] = {}
 
@@ -125,9 +128,8 @@ class _Reader:
 
     def _primitive(self, primitive: dict[str, Any], placement: Placement) -> Parsed | None:
         """Return one primitive in its pose, as triangles or points; None for lines."""
-        for name in _COMPRESSIONS:
-            if name in primitive.get("extensions", {}) and "bufferView" not in self._accessor_of(primitive):
-                raise ShapeError(f"is compressed with {name}: expected plain buffers; run 'gltf-transform copy' on it")
+        if _DRACO in primitive.get("extensions", {}) and "bufferView" not in self._accessor_of(primitive):
+            primitive = self._unfold(primitive)
         attributes, mode = primitive["attributes"], primitive.get("mode", _TRIANGLES)
         if mode not in (_POINTS, _TRIANGLES, _STRIP, _FAN) or "POSITION" not in attributes:
             return None
@@ -148,6 +150,36 @@ class _Reader:
             uv=None if uv is None else uv[used, :2] * (1, -1) + (0, 1),  # glTF counts v downwards
             vertex_colors=None if colors is None else colors_to_uint8(colors[used]),
         )
+
+    def _unfold(self, primitive: dict[str, Any]) -> dict[str, Any]:
+        """Put the arrays of a primitive that Draco compressed in the places of its accessors."""
+        if self._draco is None:
+            self._draco = self._decode_all()
+        extension = primitive["extensions"][_DRACO]
+        decoded = self._draco[extension["bufferView"]]
+        accessors = self._tree["accessors"]
+        for name, key in extension["attributes"].items():
+            if key not in decoded.attributes:
+                raise ShapeError(f"has Draco data without {str(name)[:40]}: the file is damaged; export it again")
+            number = primitive["attributes"][name]
+            accessors[number]["count"] = len(decoded.attributes[key])
+            self._accessors[number] = _as_fractions(decoded.attributes[key], accessors[number])
+        if decoded.faces is None:
+            return primitive | {"mode": _POINTS}
+        corners = len(accessors) + extension["bufferView"]  # beyond the file's own
+        self._accessors[corners] = decoded.faces.reshape(-1, 1)
+        return primitive | {"indices": corners, "mode": _TRIANGLES}
+
+    def _decode_all(self) -> dict[int, Decoded]:
+        """Decode what Draco compressed, all at once: a child process takes longer to start than to decode."""
+        extensions = [
+            primitive["extensions"][_DRACO]
+            for mesh in self._tree["meshes"]
+            for primitive in mesh["primitives"]
+            if _DRACO in primitive.get("extensions", {})
+        ]
+        views = sorted({extension["bufferView"] for extension in extensions})
+        return dict(zip(views, decode([self._view(view) for view in views]), strict=True))
 
     def _vertices(self, primitive: dict[str, Any], placement: Placement) -> NDArray[Any]:
         """Return the positions [N, 3] with morph targets and skin in the pose of the file."""
@@ -212,9 +244,7 @@ class _Reader:
             raise ShapeError(f"has accessors of more than {_MAX_VALUES:,} values: thin the shape out first")
         if "sparse" in accessor:
             values = self._with_sparse(values, accessor["sparse"])
-        if accessor.get("normalized") and dtype.kind in "iu":
-            return np.maximum(values / np.iinfo(dtype).max, -1.0)
-        return values
+        return _as_fractions(values, accessor)
 
     def _with_sparse(self, values: NDArray[Any], sparse: dict[str, Any]) -> NDArray[Any]:
         count = int(sparse["count"])
@@ -298,6 +328,13 @@ class _Reader:
         except (KeyError, IndexError, TypeError, AttributeError, ShapeError):
             return None
         return self._companions.decode_texture(index, data or b"")
+
+
+def _as_fractions(values: NDArray[Any], accessor: dict[str, Any]) -> NDArray[Any]:
+    """Return integers that an accessor calls normalised as fractions, other values as they are."""
+    if accessor.get("normalized") and values.dtype.kind in "iu":
+        return np.maximum(values / np.iinfo(values.dtype).max, -1.0)
+    return values
 
 
 def _base_color(material: dict[str, Any]) -> tuple[tuple[float, float, float, float], dict[str, Any] | None]:

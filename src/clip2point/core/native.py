@@ -1,0 +1,139 @@
+"""Functions over native code, called in a process of their own: with little memory, little time and a safe path.
+
+A decoder in C or C++ may crash, never end or allocate whatever damaged data asks for, and no check from outside can
+tell. So it runs in a child, and whatever happens there is one error here. The child imports nothing from the current
+directory or from the folder of a script, and what it gives back is arrays: nothing of it is unpickled.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2point.core.errors import ShapeError
+from clip2point.core.extras import explain_absence
+
+Arrays = dict[str, NDArray[Any]]
+
+_USER_ERROR, _TOO_MUCH = 3, 4
+_START = "import sys; sys.path[:0] = {paths!r}; from clip2point.core.native import main; main()"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a child may use.
+
+    Attributes:
+        seconds: Time by the clock.
+        memory: Bytes of address space, most of which are libraries, reserved and never touched.
+    """
+
+    seconds: float = 60.0
+    memory: int = 4 * 1024**3
+
+
+def require_package(module: str, purpose: str) -> None:
+    """Raise ShapeError unless an optional package is installed.
+
+    Args:
+        module: Top-level module of the package.
+        purpose: Phrase for what needs it, as the subject of a sentence.
+    """
+    if find_spec(module) is None:
+        raise ShapeError(explain_absence(module, purpose) or f"{purpose} needs {module}: install it")
+
+
+def run_native(target: str, payload: bytes, limits: Limits, **options: Any) -> Arrays:
+    """Call a function in a child process.
+
+    Args:
+        target: Function as "module:name", which takes the payload and the options, and returns arrays by name.
+        payload: Data to decode.
+        limits: Time and memory of the child; the bytes of the payload are added to its memory.
+        options: More arguments, of kinds that JSON has.
+
+    Returns:
+        Arrays of the function.
+
+    Raises:
+        ShapeError: The function raises one, crashes, or takes more than its limits.
+    """
+    request = json.dumps([target, limits.memory + 2 * len(payload), options])
+    try:
+        child = subprocess.run(
+            [sys.executable, "-I", "-c", _START.format(paths=_safe_path()), request],
+            input=payload,
+            capture_output=True,
+            timeout=limits.seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ShapeError(f"takes more than {limits.seconds:g} s to decode: simplify it or export it again") from None
+    if child.returncode == _USER_ERROR:
+        raise ShapeError(child.stdout.decode("utf-8", "replace"))
+    if child.returncode == _TOO_MUCH:
+        raise ShapeError(f"takes more than {limits.memory / 1024**3:.0f} GiB to decode: simplify it or export it again")
+    try:
+        if child.returncode:
+            raise ValueError
+        with np.load(io.BytesIO(child.stdout), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except Exception:
+        raise ShapeError("cannot be decoded: the file is cut off or damaged; export or download it again") from None
+
+
+def main() -> None:
+    """Answer the request of the command line; called in the child."""
+    target, memory, options = json.loads(sys.argv[1])
+    answer = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # native libraries print
+    payload = sys.stdin.buffer.read()
+    limit_memory(memory)
+    status = 0
+    try:
+        module, _, name = target.partition(":")
+        arrays = getattr(__import__(module, fromlist=[name]), name)(payload, **options)
+        packed = io.BytesIO()
+        np.savez(packed, **arrays)
+        answer.write(packed.getbuffer())
+    except ShapeError as error:
+        answer.write(str(error).encode("utf-8", "replace"))
+        status = _USER_ERROR
+    except MemoryError:
+        status = _TOO_MUCH
+    answer.flush()
+    os._exit(status)  # without the clean-up of libraries, in which some crash
+
+
+def limit_memory(limit: int) -> None:
+    """Bound the address space of this process, where the system can."""
+    if sys.platform != "win32":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        if hard != resource.RLIM_INFINITY:
+            limit = min(limit, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _safe_path() -> list[str]:
+    """Return where this process finds modules, without the current directory and the folder of its script.
+
+    The folder of this package comes last where it is one of these.
+    """
+    main_file = getattr(sys.modules.get("__main__"), "__file__", None)
+    unsafe = {Path.cwd(), *([Path(main_file).resolve().parent] if main_file else [])}
+    paths = [path for path in sys.path if Path(path).is_absolute() and Path(path).resolve() not in unsafe]
+    own = str(Path(__file__).resolve().parents[2])
+    return paths if own in map(os.path.realpath, paths) else [*paths, own]

@@ -206,7 +206,6 @@ def spoil(tree, path, value):
     ("path", "value", "message"),
     [
         (["asset", "version"], "1.0", "is not of glTF version 2"),
-        (["extensionsRequired"], ["EXT_meshopt_compression"], "is compressed with EXT_meshopt_compression"),
         (
             ["extensionsRequired"],
             ["KHR_spz_gaussian_splats_compression"],

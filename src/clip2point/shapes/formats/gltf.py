@@ -17,7 +17,7 @@ from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
 from clip2point.shapes.formats.draco import Decoded, decode
 from clip2point.shapes.formats.gltf_scene import INSTANCING, Placement, apply_skin, place_meshes
-from clip2point.shapes.guards import MAX_ELEMENTS, check_nodes, check_parts, check_promise
+from clip2point.shapes.guards import MAX_ELEMENTS, check_nodes, check_parts, check_promise, expansion_limit
 from clip2point.shapes.parsed import WHITE, Parsed, Scene, colors_to_uint8
 from clip2point.shapes.shape import Material
 from clip2point.shapes.triangles import find_used_vertices, strip_triangles
@@ -28,10 +28,12 @@ _POINTS, _TRIANGLES, _STRIP, _FAN = 0, 4, 5, 6
 #: Most numbers in all accessors that are read; accessors may overlap, so the file's size does not bound them.
 _MAX_VALUES = 8 * MAX_ELEMENTS
 _DRACO = "KHR_draco_mesh_compression"
-#: Compressions that need decoders of their own.
-_COMPRESSIONS = ("EXT_meshopt_compression", "KHR_meshopt_compression")
+_MESHOPT = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 #: Extensions that are understood, or that change nothing in the shape: CESIUM_RTC moves it as a whole.
-_KNOWN = (_DRACO, INSTANCING, "KHR_mesh_quantization", "KHR_techniques_webgl", "CESIUM_RTC", "KHR_animation_pointer")
+_KNOWN = (
+    *(_DRACO, *_MESHOPT, INSTANCING, "KHR_mesh_quantization"),
+    *("KHR_techniques_webgl", "CESIUM_RTC", "KHR_animation_pointer"),
+)
 #: Names of extensions that are about looks, light or descriptions, not about the shape.
 _LOOKS = re.compile(r"[A-Z0-9]+_(?:materials?|textures?|lights?|xmp)(?:_|$)")
 
@@ -58,8 +60,6 @@ def read(data: bytes, companions: Companions) -> Parsed:
 def _check_extensions(required: Iterable[Any]) -> None:
     """Refuse extensions without which the file cannot be understood and which this reader does not know."""
     for name in map(str, required):
-        if name in _COMPRESSIONS:
-            raise ShapeError(f"is compressed with {name}: expected plain buffers; run 'gltf-transform copy' on it")
         if name not in _KNOWN and not _LOOKS.match(name):
             raise ShapeError(
                 f"requires the extension {name[:80]!r}, which is not supported: expected plain meshes or points; "
@@ -97,6 +97,7 @@ class _Reader:
         self._buffers: dict[int, bytes] = {}
         self._accessors: dict[int, NDArray[Any]] = {}
         self._values_left = _MAX_VALUES
+        self._unfolded: dict[int, bytes] = {}
         self._draco: dict[int, Decoded] | None = None
         self._materials: dict[int, Material] = {}
         self._meshes: dict[tuple[int, tuple[float, ...]], list[tuple[Parsed, bool]]] = {}
@@ -236,7 +237,9 @@ class _Reader:
         if "bufferView" in accessor:
             values = self._elements(accessor["bufferView"], accessor.get("byteOffset", 0), dtype, count, width)
         else:  # all zero, but for the sparse values; the promise is held against all the data there is
-            there = sum(len(self._buffer(i)) for i in range(len(self._tree.get("buffers", []))))
+            there = sum(
+                len(self._buffer(i)) for i, buffer in enumerate(self._tree.get("buffers", [])) if self._has(i, buffer)
+            )
             check_promise("accessor values", count, width, there)
             values = np.zeros((count, width), dtype)
         self._values_left -= values.size
@@ -269,12 +272,30 @@ class _Reader:
 
     def _view(self, index: int) -> bytes:
         view = self._tree["bufferViews"][index]
+        packed = next((view["extensions"][name] for name in _MESHOPT if name in view.get("extensions", {})), None)
+        if packed is None:
+            return self._bytes(view)
+        if index not in self._unfolded:
+            size = int(packed["count"]) * int(packed["byteStride"])
+            unfolded = size + sum(map(len, self._unfolded.values()))
+            if not 0 <= size <= unfolded <= expansion_limit(len(self._buffer(packed["buffer"]))):
+                raise ShapeError(f"unfolds to {unfolded:,} bytes: expected a shape, this is a decompression bomb")
+            from clip2point.shapes.formats.meshopt import decode_view
+
+            self._unfolded[index] = decode_view(self._bytes(packed), packed)
+        return self._unfolded[index]
+
+    def _bytes(self, view: dict[str, Any]) -> bytes:
         buffer = self._buffer(view["buffer"])
         start, length = int(view.get("byteOffset", 0)), int(view["byteLength"])
         if not 0 <= start <= len(buffer):
             raise ShapeError("has a buffer view outside its buffer: the file is damaged; export it again")
         check_promise("bytes of a buffer view", length, 1, len(buffer) - start)
         return buffer[start : start + length]
+
+    def _has(self, index: int, buffer: dict[str, Any]) -> bool:
+        """Return whether there are bytes for a buffer; meshopt has others, as room to unfold to."""
+        return "uri" in buffer or (index == 0 and self._chunk is not None)
 
     def _buffer(self, index: int) -> bytes:
         if index not in self._buffers:

@@ -75,6 +75,7 @@ FORMATS: Registry[FormatEntry] = Registry(
             (".asc", "delimited", "ASC, rows of numbers", "clouds", "auto"),
             (".pts", "delimited", "PTS, rows of numbers after their count", "clouds", "auto"),
             (".ptx", "ptx", "PTX, scans with their poses", "clouds", "z"),
+            (".bin", "float_rows", "BIN: scans of KITTI and nuScenes, objects of ScanObjectNN", "clouds", "auto"),
             (".npy", "numpy_files", "NPY, an array [N, 3] or wider", "clouds", "auto"),
             (".npz", "numpy_files", "NPZ, one such array among others", "clouds", "auto"),
             (".las", "las", "LAS", "clouds", "z"),

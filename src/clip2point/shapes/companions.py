@@ -64,6 +64,7 @@ class Companions:
 
     def __init__(self, path: Path, columns: str | None = None) -> None:
         self.columns = columns or os.environ.get(COLUMNS_VARIABLE, "")
+        self.name = path.name.lower().removesuffix(".gz")
         self._folder = path.parent
         self._textures: dict[str | int, NDArray[np.uint8] | None] = {}
         self._pixels_left = MAX_TOTAL_PIXELS

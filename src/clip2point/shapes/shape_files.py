@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from clip2point.shapes.orientation import check_up
 from clip2point.shapes.parsed import Parsed, to_shape
 from clip2point.shapes.shape import Shape
 
-#: Extensions that notes and tables have as well as clouds, and the bytes of such a file that tell which it is.
-_AMBIGUOUS, _TELLING = (".txt", ".csv"), 65_536
+#: Extensions that other files have as well as shapes, with the module whose ``holds_points(begin, size)`` tells them
+#: apart, and the bytes of such a file that tell which it is.
+_AMBIGUOUS = {".txt": "delimited", ".csv": "delimited", ".bin": "float_rows"}
+_TELLING = 65_536
 
 
 def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
@@ -34,7 +37,8 @@ def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
 
     Returns:
         The files with a supported extension, sorted. Hidden files are passed over, and so are notes and tables: text
-        in .txt and .csv without a line of three numbers where a cloud would begin.
+        in .txt and .csv without a line of three numbers where a cloud would begin, and .bin that is no cloud or
+        lies beside a .gltf.
 
     Raises:
         ShapeError: If the folder is missing or cannot be listed.
@@ -57,10 +61,17 @@ def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
     found = [
         Path(parent, name)
         for parent, _, names in os.walk(folder, onerror=refuse)
-        for name in names
+        for name in _without_buffers(names)
         if not name.startswith(".") and file_extension(name) in FORMATS
     ]
     return sorted(path for path in found if path.suffix.lower() not in _AMBIGUOUS or _may_be_cloud(path))
+
+
+def _without_buffers(names: list[str]) -> list[str]:
+    """Return the names of a folder's files without those in .bin that are buffers of glTF files beside them."""
+    if not any(name.lower().endswith(".gltf") for name in names):
+        return names
+    return [name for name in names if not name.lower().endswith(".bin")]
 
 
 def check_folder(folder: Path) -> None:
@@ -85,15 +96,15 @@ def expand_folders(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 
 def _may_be_cloud(path: Path) -> bool:
-    """Tell whether a text file holds points, or its reader has to explain why not: it is empty or unreadable."""
-    from clip2point.shapes.formats.delimited import holds_points
-
+    """Tell whether a file holds points, or its reader has to explain why not: it is empty or unreadable."""
+    module = import_module(f"clip2point.shapes.formats.{_AMBIGUOUS[path.suffix.lower()]}")
     try:
         with path.open("rb") as file:
             begin = file.read(_TELLING)
+            size = file.seek(0, os.SEEK_END)
     except OSError:
         return True
-    return not begin.strip() or holds_points(begin)
+    return not begin.strip() or bool(module.holds_points(begin, size))
 
 
 def load_shape(path: str | os.PathLike[str], *, up: str = "auto", columns: str | None = None) -> Shape:

@@ -37,10 +37,10 @@ def read(data: bytes, companions: Companions) -> Parsed:
     return Parsed(points, notes=(*notes, *dropped))
 
 
-def holds_points(data: bytes) -> bool:
-    """Tell whether the beginning of a file has a table of points rather than some other table."""
+def holds_points(begin: bytes, size: int) -> bool:
+    """Tell whether a file of some size that begins so has a table of points rather than some other table."""
     try:
-        dialect = find_dialect(decode_text(data))
+        dialect = find_dialect(decode_text(begin))
     except ShapeError:
         return False
     if _FILES & {name.lower() for name in dialect.header}:  # a table about files

@@ -170,7 +170,7 @@ def _add_deltas(deltas: Bytes, plain: Bytes, last: Bytes, modes: Bytes) -> None:
                     value = (value + ((code >> 1) ^ -(code & 1))) & 0xFFFF
                     last[byte], last[byte + 1] = value & 0xFF, value >> 8
             else:
-                code = 0
+                code = np.int64(0)
                 for byte in range(4):
                     code |= np.int64(deltas[first + byte, i]) << (8 * byte)
                 code = ((code << turn) | (code >> ((32 - turn) & 31))) & 0xFFFFFFFF
@@ -180,18 +180,18 @@ def _add_deltas(deltas: Bytes, plain: Bytes, last: Bytes, modes: Bytes) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def _read_number(data: Bytes, place: int, end: int) -> tuple[int, int]:
+def _read_number(data: Bytes, place: int, end: int) -> tuple[np.int64, int]:
     """Return a number of 32 bits, 7 of them in a byte, and where it ends, or -1."""
-    value = 0
+    value = np.int64(0)
     for i in range(5):
         if place >= end:
-            return 0, -1
+            return np.int64(0), -1
         byte = np.int64(data[place])
         place += 1
         value |= (byte & 127) << (7 * i)
         if byte < 128:
             return value & 0xFFFFFFFF, place
-    return 0, -1
+    return np.int64(0), -1
 
 
 @numba.njit(cache=True, nogil=True)
@@ -284,7 +284,7 @@ def decode_triangles(data: Bytes, indices: NDArray[np.uint32]) -> bool:  # noqa:
                 if fresh >> k & 1:
                     corners[corner_count & 15] = corner[k]
                     corner_count += 1
-            a, b, c = corner
+            a, b, c = corner[0], corner[1], corner[2]
             edges[edge_count & 15, 0], edges[edge_count & 15, 1] = b, a
             edge_count += 1
         edges[edge_count & 15, 0], edges[edge_count & 15, 1] = c, b

@@ -34,7 +34,7 @@ def read(data: bytes, companions: Companions) -> Parsed:
     """Read a laser scan, z up, or an object of ScanObjectNN without what surrounds it."""
     numbers = np.frombuffer(data, "<f4", len(data) // 4)
     if len(data) % 4 == 0:
-        if (rows := _counted_rows(numbers)) is not None:
+        if (rows := _find_counted(numbers)) is not None:
             return _read_object(rows)
         named = companions.name.endswith(_NUSCENES) and len(numbers) % 5 == 0 and _fits(numbers, 5)
         if (width := 5 if named else find_width(numbers, len(numbers))) is not None:
@@ -55,7 +55,7 @@ def holds_points(begin: bytes, size: int) -> bool:
     return any(counted) or find_width(numbers, size // 4) is not None
 
 
-def _counted_rows(numbers: NDArray[np.float32]) -> NDArray[np.float32] | None:
+def _find_counted(numbers: NDArray[np.float32]) -> NDArray[np.float32] | None:
     """Return the rows of a file that begins with their number, of 11 or 3 columns, or None if it does not."""
     for width in (_OBJECT_COLUMNS, 3):
         if len(numbers) > 1 and len(numbers) == 1 + width * float(numbers[0]):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes.guards import MAX_ELEMENTS, check_count
+from clip2point.shapes.hierarchy import Hierarchy, Nodes, join_face_nodes
 from clip2point.shapes.shape import Material, Mesh, Shape
 from clip2point.shapes.triangles import triangle_areas
 
@@ -37,6 +38,7 @@ class Parsed:
         vertex_colors: Colours, [N, 3] uint8, or None.
         up: Axis that points up, as the file declares it, or "auto".
         notes: Remarks for the user, each one line: what was dropped, assumed or ignored.
+        hierarchy: Named parts as the file has them, or None.
     """
 
     vertices: NDArray[Any]
@@ -47,6 +49,7 @@ class Parsed:
     vertex_colors: NDArray[np.uint8] | None = None
     up: str = "auto"
     notes: tuple[str, ...] = ()
+    hierarchy: Hierarchy | None = None
 
 
 @dataclass
@@ -55,19 +58,23 @@ class Scene:
 
     Attributes:
         notes: Remarks on the scene as a whole; those of the parts follow them.
+        nodes: Collector of the nodes that parts belong to.
     """
 
     notes: list[str] = field(default_factory=list)
+    nodes: Nodes = field(default_factory=Nodes)
+    _numbers: list[int | None] = field(default_factory=list)
     _parts: list[Parsed] = field(default_factory=list)
     _vertices: int = 0
     _faces: int = 0
 
-    def add(self, part: Parsed, transform: NDArray[np.float64] | None = None) -> None:
+    def add(self, part: Parsed, transform: NDArray[np.float64] | None = None, node: int | None = None) -> None:
         """Add a part, moved to its place.
 
         Args:
             part: Part of the scene.
             transform: Matrix on column vectors, [4, 4], or None for the identity.
+            node: Number of its node in ``nodes``, or None.
 
         Raises:
             ShapeError: If the scene grows beyond MAX_ELEMENTS.
@@ -83,6 +90,7 @@ class Scene:
                 faces = faces[:, ::-1]  # a mirror turns faces inside out
             part = replace(part, vertices=moved, faces=faces)
         self._parts.append(part)
+        self._numbers.append(node)
 
     def join(self, up: str = "auto") -> Parsed:
         """Return all parts as one; if any part has faces, points and lines beside them are left out.
@@ -94,8 +102,9 @@ class Scene:
         if not parts:
             raise ShapeError("holds no triangles and no points: expected a mesh or a cloud; export it again")
         notes = tuple(dict.fromkeys([*self.notes, *(note for part in parts for note in part.notes)]))
+        hierarchy = self._hierarchy(parts)
         if len(parts) == 1:
-            return replace(parts[0], up=up, notes=notes)
+            return replace(parts[0], up=up, notes=notes, hierarchy=hierarchy)
         offsets = np.cumsum([0, *(len(part.vertices) for part in parts)])
         materials, face_materials = _join_materials(parts)
         return Parsed(
@@ -107,7 +116,16 @@ class Scene:
             vertex_colors=_join_optional(parts, "vertex_colors", 255, 3),
             up=up,
             notes=notes,
+            hierarchy=hierarchy,
         )
+
+    def _hierarchy(self, parts: list[Parsed]) -> Hierarchy | None:
+        """Return the nodes of the parts that are joined."""
+        joined = {id(part) for part in parts}
+        chosen = [number for part, number in zip(self._parts, self._numbers, strict=True) if id(part) in joined]
+        if any(part.faces is None for part in parts) or len(chosen) != len(parts):
+            return None
+        return join_face_nodes(self.nodes.entered, chosen, [len(_faces(part)) for part in parts])
 
 
 def _faces(part: Parsed) -> NDArray[np.int64]:
@@ -178,7 +196,9 @@ def to_shape(parsed: Parsed, source: str, up: str = "auto") -> Shape:
     up = parsed.up if up == "auto" else up
     if parsed.faces is None or not len(parsed.faces):
         kept, notes = _drop_not_finite(parsed.vertices)
-        return Shape(_check_points(kept), source=source, up=up, notes=(*parsed.notes, *notes))
+        points = _check_points(kept)
+        mask = np.isfinite(parsed.vertices).all(axis=1) if len(kept) < len(parsed.vertices) else None
+        return Shape(points, source=source, up=up, notes=(*parsed.notes, *notes), kept=mask)
     check_count("faces", len(parsed.faces))
     parsed = _drop_unused(parsed)
     points, faces = _check_points(parsed.vertices), _faces(parsed).astype(np.int32)
@@ -199,7 +219,7 @@ def to_shape(parsed: Parsed, source: str, up: str = "auto") -> Shape:
         uv=_finite_float32(parsed.uv) if textured and parsed.uv is not None else None,
         vertex_colors=parsed.vertex_colors,
     )
-    return Shape(points, mesh, source, up, (*parsed.notes, *see_through))
+    return Shape(points, mesh, source, up, (*parsed.notes, *see_through), parsed.hierarchy)
 
 
 def _show_something(

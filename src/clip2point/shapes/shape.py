@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from clip2point.core.display import NotebookDisplay
 from clip2point.core.errors import ShapeError
+from clip2point.shapes.hierarchy import Hierarchy
 from clip2point.shapes.orientation import check_up, to_y_up
 
 Float32 = NDArray[np.float32]
@@ -77,6 +78,8 @@ class Shape(NotebookDisplay):
         source: Origin for messages, usually the path of a file.
         up: Axis that points up, one of ``UP_AXES``, or "auto" when neither the file nor the user says.
         notes: Remarks of the reader, each one line: what it dropped, assumed or ignored.
+        hierarchy: Named parts as the file has them, in the file's own frame, or None.
+        kept: Mask over the points of a cloud's file, True for those among ``points``, [M] bool, or None if all are.
     """
 
     points: Float32
@@ -84,6 +87,8 @@ class Shape(NotebookDisplay):
     source: str = field(default="array")
     up: str = "y"
     notes: tuple[str, ...] = ()
+    hierarchy: Hierarchy | None = None
+    kept: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         check_up(self.up, auto=True)

@@ -108,10 +108,30 @@ class _Reader:
         check_parts(sum(len(meshes[p.mesh]["primitives"]) * len(p.transforms) for p in placements))
         scene = Scene(notes)
         for placement in placements:
+            numbers = self._enter_nodes(scene, placement)
             for part, skinned in self._parts(placement):
-                for transform in (None,) if skinned else placement.transforms:
-                    scene.add(part, transform)
+                for transform, node in (
+                    ((None, numbers[0]),) if skinned else zip(placement.transforms, numbers, strict=True)
+                ):
+                    scene.add(part, transform, node)
         return scene.join(up="y")
+
+    def _enter_nodes(self, scene: Scene, placement: Placement) -> list[int]:
+        """Return the number of the node of each instance of a mesh."""
+        above, nodes = -1, self._tree.get("nodes", [])
+        mesh = self._tree["meshes"][placement.mesh]
+        for place, (index, transform) in enumerate(placement.chain, start=1):
+            name = nodes[index].get("name") or (mesh.get("name") if place == len(placement.chain) else "") or ""
+            above = scene.nodes.enter(index, str(name), above, transform)
+        if not placement.chain:
+            return [scene.nodes.enter(("mesh", placement.mesh), str(mesh.get("name") or ""), -1, np.eye(4))]
+        if len(placement.transforms) == 1:
+            return [above]
+        name = scene.nodes.entered[above].name
+        return [
+            scene.nodes.enter((placement.chain[-1][0], copy), name, above, transform, "instance")
+            for copy, transform in enumerate(placement.transforms)
+        ]
 
     def _parts(self, placement: Placement) -> list[tuple[Parsed, bool]]:
         """Return the primitives of a mesh in their pose, and whether a skin has put them in their place."""

@@ -19,6 +19,8 @@ Accessor = Callable[[int], NDArray[Any]]
 
 INSTANCING = "EXT_mesh_gpu_instancing"
 _CHUNK = 1 << 14
+#: Nodes above one another that are told apart.
+_DEEPEST = 32
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,14 @@ class Placement:
         transforms: Matrices on column vectors, [I, 4, 4], one for each instance.
         joints: Matrices of the joints of its skin, [J, 4, 4], which put vertices into the scene, or None.
         weights: Weights of its morph targets; targets beyond them have 0.
+        chain: Numbers and transforms [4, 4] of the nodes above it and its own, from the top.
     """
 
     mesh: int
     transforms: Float
     joints: Float | None = None
     weights: tuple[float, ...] = ()
+    chain: tuple[tuple[int, Float], ...] = ()
 
 
 def place_meshes(tree: dict[str, Any], accessor: Accessor) -> tuple[list[Placement], list[str]]:
@@ -60,7 +64,8 @@ def place_meshes(tree: dict[str, Any], accessor: Accessor) -> tuple[list[Placeme
     others: list[Placement] = []
     names: list[str] = []
     instances = 0
-    for node, transform, collision in _walk(tree):
+    for chain, transform, collision in _walk(tree):
+        node = tree["nodes"][chain[-1][0]]
         mesh = meshes[node["mesh"]]
         collision = collision or (mesh["name"] if is_collision(mesh.get("name")) else "")
         transforms = _instances(node, transform, accessor)
@@ -68,21 +73,23 @@ def place_meshes(tree: dict[str, Any], accessor: Accessor) -> tuple[list[Placeme
         if instances > MAX_INSTANCES:
             raise ShapeError(f"has more than {MAX_INSTANCES:,} instances: expected fewer; join them first")
         joints = skeleton.joints(node["skin"]) if "skin" in node else None
-        placement = Placement(node["mesh"], transforms, joints, _weights(node, mesh))
+        placement = Placement(node["mesh"], transforms, joints, _weights(node, mesh), chain)
         (others if collision else drawn).append(placement)
         names += [collision] if collision else []
     return (drawn, [note_collision(names)] if names else []) if drawn else (others, [])
 
 
-def _walk(tree: dict[str, Any]) -> list[tuple[dict[str, Any], Float, str]]:
-    """Return the nodes with a mesh, the transform of each, and the name that makes it a body for collision, or ""."""
+def _walk(tree: dict[str, Any]) -> list[tuple[tuple[tuple[int, Float], ...], Float, str]]:
+    """Return each node with a mesh with those above it, its transform, and what makes it a body for collision, or ""."""
     nodes, scenes = tree["nodes"], tree.get("scenes", [])
     if scenes:
         roots = scenes[tree.get("scene", 0)].get("nodes", [])
     else:
         children = {child for node in nodes for child in node.get("children", [])}
         roots = [node for node in range(len(nodes)) if node not in children]
-    found: list[tuple[dict[str, Any], Float, str]] = []
+    found: list[tuple[tuple[tuple[int, Float], ...], Float, str]] = []
+    places: dict[int, Float] = {}
+    above_of: dict[int, int] = {child: i for i, node in enumerate(nodes) for child in node.get("children", [])}
     stack = [(root, np.eye(4), "") for root in reversed(roots)]
     visited: set[int] = set()
     while stack:
@@ -91,12 +98,20 @@ def _walk(tree: dict[str, Any]) -> list[tuple[dict[str, Any], Float, str]]:
             raise ShapeError(f"has node {index} in two places or in a circle: expected a tree; export it again")
         visited.add(index)
         node = nodes[index]
-        transform = above @ local_transform(node)
+        transform = places[index] = above @ local_transform(node)
         collision = node["name"] if is_collision(node.get("name")) else collision
         if "mesh" in node:
-            found.append((node, transform, collision))
+            found.append((_chain(index, above_of, places), transform, collision))
         stack += [(child, transform, collision) for child in reversed(node.get("children", []))]
     return found
+
+
+def _chain(index: int, above_of: dict[int, int], places: dict[int, Float]) -> tuple[tuple[int, Float], ...]:
+    """Return a node with those above it, from the top; of a deep tree the lowest ones."""
+    chain = [index]
+    while len(chain) < _DEEPEST and (above := above_of.get(chain[-1], -1)) in places:
+        chain.append(above)
+    return tuple((number, places[number]) for number in reversed(chain))
 
 
 def _weights(node: dict[str, Any], mesh: dict[str, Any]) -> tuple[float, ...]:

@@ -10,6 +10,8 @@ from clip2point.shapes.companions import Companions
 from clip2point.shapes.formats.lines import Lines, count_words
 from clip2point.shapes.formats.mtl import read_libraries
 from clip2point.shapes.formats.text import parse_integers
+from clip2point.shapes.guards import MAX_INSTANCES
+from clip2point.shapes.hierarchy import Hierarchy, Nodes
 from clip2point.shapes.parsed import WHITE, Parsed, colors_to_uint8
 from clip2point.shapes.polygons import cut_polygons
 from clip2point.shapes.shape import Material
@@ -42,9 +44,10 @@ def read(data: bytes, companions: Companions) -> Parsed:
     positions, polygon = cut_polygons(parsed.vertices, corners[:, 0], sizes)
     parsed.faces = corners[positions, 0]
     library = read_libraries(lines.rest(lines.find(b"mtllib"), b"mtllib"), companions)
-    names, materials = _materials(lines, f)
+    names, materials = _names_in_force(lines, b"usemtl", f)
     parsed.materials = tuple(library.get(name, plain) for name in names)
     parsed.face_materials = materials[polygon]
+    parsed.hierarchy = _read_groups(lines, f, polygon)
     if len(vt) and any(material.texture is not None for material in parsed.materials):
         _split_seams(parsed, lines.read_table(vt, b"vt", 1), corners[positions])
     return parsed
@@ -83,12 +86,33 @@ def _corner_numbers(text: bytes, slashes: float, gap: bool, corners: int) -> Int
         raise ShapeError("has a face whose corners are not numbers: expected 'f 1/2/3 ...'; export it again") from None
 
 
-def _materials(lines: Lines, faces: Int) -> tuple[list[bytes], Int]:
-    """Return the names of materials in order, first that of no name, and the material of each face [P]."""
-    numbers = {b"": 0}
-    chosen = [0]
-    places = lines.find(b"usemtl")
-    for name in lines.rest(places, b"usemtl"):
+def _read_groups(lines: Lines, faces: Int, polygon: Int) -> Hierarchy | None:
+    """Return objects and the groups in them, or if all faces are in one, materials; None if these are one, too."""
+    entered, top = Nodes(), np.eye(4)
+    chosen = [_names_in_force(lines, key, faces) for key in (b"o", b"g")]
+    kinds: tuple[str, ...] = ("object", "group")
+    if all(len(np.unique(numbers)) < 2 for _, numbers in chosen):
+        chosen, kinds = [_names_in_force(lines, b"usemtl", faces)], ("material",)
+    combined = np.stack([numbers for _, numbers in chosen], axis=1)
+    distinct, place = np.unique(combined, axis=0, return_inverse=True)
+    if len(distinct) < 2 or len(distinct) > MAX_INSTANCES:
+        return None
+    leaves = np.empty(len(distinct), dtype=np.int32)
+    for row, numbers in enumerate(distinct.tolist()):
+        above = -1
+        for (names, _), number, kind in zip(chosen, numbers, kinds, strict=True):
+            name = names[number].decode("utf-8", "replace").strip()
+            if number or above < 0:  # no group inside an object: the object itself
+                above = entered.enter((kind, above, number), name, above, top, kind)
+        leaves[row] = above
+    return Hierarchy(tuple(entered.entered), leaves[place.ravel()][polygon])
+
+
+def _names_in_force(lines: Lines, key: bytes, faces: Int) -> tuple[list[bytes], Int]:
+    """Return the names that lines with a key give, first none, and which is in force for each face [P]."""
+    numbers, chosen = {b"": 0}, [0]
+    places = lines.find(key)
+    for name in lines.rest(places, key):
         chosen.append(numbers.setdefault(name, len(numbers)))
     return list(numbers), np.array(chosen)[np.searchsorted(places, faces)]
 

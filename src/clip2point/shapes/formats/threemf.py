@@ -43,6 +43,7 @@ class _Object:
     part: Parsed | None
     children: list[tuple[Key, NDArray[np.float64]]] = field(default_factory=list)
     aside: str = ""  # a note, if the object is no part of the shape
+    name: str = ""
 
 
 def read(data: bytes, companions: Companions) -> Parsed:
@@ -81,17 +82,23 @@ class _Reader:
         """Return the scene, with what is no part of the shape only if ``all_of_it``; None if nothing is in it."""
         scene = Scene()
         filled = False
-        stack = placed[::-1]
+        stack: list[tuple[Key, NDArray[np.float64], int, tuple[int, ...]]] = [
+            (key, place, -1, (number,)) for number, (key, place) in reversed([*enumerate(placed)])
+        ]
         while stack:
-            key, place = stack.pop()
+            key, place, above, way = stack.pop()
             thing = self._object(key)
             if thing.aside and not all_of_it:
                 scene.notes.append(thing.aside)
                 continue
+            node = scene.nodes.enter(way, thing.name, above, place, "item" if above < 0 else "component")
             if thing.part is not None:
-                scene.add(thing.part, place)
+                scene.add(thing.part, place, node)
                 filled = True
-            stack += [(child, place @ local) for child, local in reversed(thing.children)]
+            stack += [
+                (child, place @ local, node, (*way, number))
+                for number, (child, local) in reversed([*enumerate(thing.children)])
+            ]
         return scene if filled else None
 
     def _main_model(self) -> str:
@@ -152,7 +159,8 @@ class _Reader:
             aside = "supports of the print: left out"
         elif is_collision(element.get("name")):
             aside = note_collision([str(element.get("name"))])
-        return _Object(None if mesh is None else _read_mesh(mesh, element, palettes), children, aside)
+        part = None if mesh is None else _read_mesh(mesh, element, palettes)
+        return _Object(part, children, aside, str(element.get("name") or ""))
 
 
 def _read_mesh(mesh: Element, element: Element, palettes: Palettes) -> Parsed:

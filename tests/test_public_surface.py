@@ -24,7 +24,7 @@ SURFACE = {
     "Guess": "(label, score, confidence, view_scores)",
     "Recogniser": "(backbone, settings, name, adapter=None, adapted=None)",
     "Settings": "(views='clip2point-6', points=1024, radius=0.02, style='clip2point', templates=('image of a {}',))",
-    "Shape": "(points, mesh=None, source='array', up='y', notes=())",
+    "Shape": "(points, mesh=None, source='array', up='y', notes=(), hierarchy=None, kept=None)",
     "ViewSet": "(name, angles, distances=(), axes=())",
     "__version__": None,
     "adapt": "(dataset, model='pocket', settings=None, *, run=None, progress=None)",

@@ -80,7 +80,7 @@ def place_meshes(tree: dict[str, Any], accessor: Accessor) -> tuple[list[Placeme
 
 
 def _walk(tree: dict[str, Any]) -> list[tuple[tuple[tuple[int, Float], ...], Float, str]]:
-    """Return each node with a mesh with those above it, its transform, and what makes it a body for collision, or ""."""
+    """Return nodes with a mesh and those above, their transforms, and what makes them bodies for collision, or ""."""
     nodes, scenes = tree["nodes"], tree.get("scenes", [])
     if scenes:
         roots = scenes[tree.get("scene", 0)].get("nodes", [])

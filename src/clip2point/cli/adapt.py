@@ -32,7 +32,7 @@ def add_parser(commands: Subparsers) -> None:
         description=_DESCRIPTION,
         epilog=options.describe(DATASETS, "Data sets"),
     )
-    parser.add_argument("dataset", metavar="DATASET", help="folder:PATH, npz:PATH or a name")
+    parser.add_argument("dataset", metavar="DATASET", help="folder:PATH, npz:PATH, h5:PATH or a name")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the model")
     parser.add_argument("--root", type=Path, metavar="DIR", help="folder of the data set")
     parser.add_argument("--split", help="train, train-minus-validation, ... (default: train where there is one)")

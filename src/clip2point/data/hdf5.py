@@ -44,9 +44,9 @@ def read_hdf5(
     for path in paths:
         if not path.is_file():
             raise origin.missing("no such file", path)
-        with _open(path) as file:
-            shape = _find_array(file, "data", path).shape
-            label = check_labels(_find_array(file, "label", path)[()], classes, path)
+        with open_file(path) as file:
+            shape = find_array(file, "data", path).shape
+            label = check_labels(find_array(file, "label", path)[()], classes, path)
         if len(shape) != 3 or shape[2] != 3:
             raise DataError(f"{path}: has data {list(shape)}: expected clouds [n, points, 3]")
         if len(label) != shape[0]:
@@ -66,13 +66,13 @@ def _load(paths: tuple[Path, ...]) -> NDArray[Any]:
     """Return all clouds, [N, P, 3]."""
     arrays = []
     for path in paths:
-        with _open(path) as file:
-            arrays.append(_find_array(file, "data", path)[()])
+        with open_file(path) as file:
+            arrays.append(find_array(file, "data", path)[()])
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[h5py.File]:
+def open_file(path: Path) -> Iterator[h5py.File]:
     """Open a file; whatever HDF5 stumbles over in it is a DataError."""
     try:
         import h5py
@@ -88,7 +88,7 @@ def _open(path: Path) -> Iterator[h5py.File]:
         ) from error
 
 
-def _find_array(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
+def find_array(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     """Return a plain array of numbers that lies in this very file and is no larger than its stored bytes allow."""
     import h5py
 

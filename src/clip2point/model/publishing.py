@@ -16,7 +16,7 @@ from clip2point.model.checkpoint import Checkpoint, is_checkpoint, read_checkpoi
 
 _CARD = "README.md"
 #: An absolute path or one in a home folder, of POSIX or Windows, alone or as a data set.
-_ABSOLUTE = re.compile(r"(?P<kind>(?:folder|npz):)?(?P<path>(?:[/~]|[A-Za-z]:[/\\]|\\\\).*)", re.DOTALL)
+_ABSOLUTE = re.compile(r"(?P<kind>(?:folder|npz|h5|pickle):)?(?P<path>(?:[/~]|[A-Za-z]:[/\\]|\\\\).*)", re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ _REMEDIES = {
     **dict.fromkeys((".e57", ".fls", ".rcp"), _CLOUDS),
     **dict.fromkeys((".vtk", ".vtp", ".vtu"), "save it as PLY, for one with ParaView"),
     **dict.fromkeys((".spz", ".splat", ".ksplat", ".sog"), "export it as PLY, for one with SuperSplat"),
-    **dict.fromkeys((".h5", ".hdf5", ".dat", ".pkl"), "save its points with numpy.save, one cloud a file"),
+    **dict.fromkeys(
+        (".mat", ".pth", ".pt", ".parquet", ".feather"), "save its points with numpy.save, one cloud a file"
+    ),
 }
 
 

@@ -25,7 +25,12 @@ from clip2point.shapes.shape import Shape
 
 #: Extensions that other files have as well as shapes, with the module whose ``holds_points(begin, size)`` tells them
 #: apart, and the bytes of such a file that tell which it is.
-_AMBIGUOUS = {".txt": "delimited", ".csv": "delimited", ".bin": "float_rows"}
+_AMBIGUOUS = {
+    **dict.fromkeys((".txt", ".csv"), "delimited"),
+    ".bin": "float_rows",
+    **dict.fromkeys((".h5", ".hdf5"), "hdf5"),
+    **dict.fromkeys((".dat", ".pkl"), "pickles"),
+}
 _TELLING = 65_536
 
 
@@ -37,8 +42,8 @@ def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
 
     Returns:
         The files with a supported extension, sorted. Hidden files are passed over, and so are notes and tables: text
-        in .txt and .csv without a line of three numbers where a cloud would begin, and .bin that is no cloud or
-        lies beside a .gltf.
+        in .txt and .csv without a line of three numbers where a cloud would begin, .bin that is no cloud or
+        lies beside a .gltf, and other files that end in .h5, .dat or .pkl.
 
     Raises:
         ShapeError: If the folder is missing or cannot be listed.

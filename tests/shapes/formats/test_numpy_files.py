@@ -123,3 +123,11 @@ def test_a_zip_bomb(tmp_path):
     refuse(tmp_path / "bomb.npz", "the member 'points.npy' decompresses to more than 16,777,216 bytes")
     (tmp_path / "half.npz").write_bytes(stream.getvalue()[:9000])
     refuse(tmp_path / "half.npz", "is not a whole NPZ archive")
+
+
+def test_arrays_beside_the_points_and_meshes(tmp_path):
+    points = np.random.default_rng(0).random((5, 3))
+    np.savez(tmp_path / "a.npz", cloud=points, rgb=points, normals=points)
+    assert np.array_equal(load_shape(tmp_path / "a.npz").points, points.astype(np.float32))
+    np.savez(tmp_path / "b.npz", vertices=points, faces=np.array([[0, 1, 2], [2, 3, 4]]))
+    assert load_shape(tmp_path / "b.npz").mesh.faces.tolist() == [[0, 1, 2], [2, 3, 4]]

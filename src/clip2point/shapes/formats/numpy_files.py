@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
 from clip2point.shapes.companions import Companions
+from clip2point.shapes.formats.array_choice import BESIDE, FACES
 from clip2point.shapes.guards import check_count, check_promise, expansion_limit, read_member
 from clip2point.shapes.parsed import Parsed
 
 _HEADER_BYTES = 16_384
 #: Names of fields and, in archives, of arrays that hold positions as a whole.
-_WHOLE_FIELDS = ("points", "xyz", "position", "positions", "coords", "vertices")
+_WHOLE_FIELDS = ("points", "xyz", "position", "positions", "coords", "vertices", "verts")
 
 
 def read(data: bytes, companions: Companions) -> Parsed:
-    """Read an NPY file, or of an NPZ file the array "points" (or "xyz", ...), or else its only [N, >=3]."""
-    return Parsed(_read_archive(data) if data.startswith(b"PK") else _read_array(data))
+    """Read an NPY file, or of an NPZ file the array "points" (or "xyz", ...) with "faces", or its only [N, >=3]."""
+    return _read_archive(data) if data.startswith(b"PK") else Parsed(_read_array(data))
 
 
 def to_points(array: NDArray[Any]) -> NDArray[Any]:
@@ -102,7 +103,7 @@ def _read_array(data: bytes) -> NDArray[Any]:
     return to_points(array.astype(dtype.newbyteorder("=")))
 
 
-def _read_archive(data: bytes) -> NDArray[Any]:
+def _read_archive(data: bytes) -> Parsed:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
@@ -114,16 +115,22 @@ def _read_archive(data: bytes) -> NDArray[Any]:
         columns = [
             np.load(io.BytesIO(read_member(archive, f"{axis}.npy", limit)), allow_pickle=False) for axis in "xyz"
         ]
-        return to_points(np.stack([column.ravel() for column in columns], axis=1))
+        return Parsed(to_points(np.stack([column.ravel() for column in columns], axis=1)))
     if chosen is None:
-        names = [name for name in names[:1000] if _holds_points(archive, name)]
-        if len(names) != 1:
+        found = [name for name in names[:1000] if _holds_points(archive, name)]
+        found = [name for name in found if name.lower().removesuffix(".npy") not in BESIDE] or found
+        if len(found) != 1:
             raise ShapeError(
-                f"has {len(names)} arrays that could be points: expected one named 'points' or 'xyz', or a single one "
+                f"has {len(found)} arrays that could be points: expected one named 'points' or 'xyz', or a single one "
                 "[N, 3]"
             )
-        chosen = names[0]
-    return _read_array(read_member(archive, chosen, limit))
+        chosen = found[0]
+    points = _read_array(read_member(archive, chosen, limit))
+    faces = next((f"{name}.npy" for name in FACES if f"{name}.npy" in names), None)
+    if faces is None:
+        return Parsed(points)
+    corners = _read_array(read_member(archive, faces, limit))
+    return Parsed(points, corners) if corners.dtype.kind in "iu" else Parsed(points)
 
 
 def _holds_points(archive: zipfile.ZipFile, name: str) -> bool:

@@ -126,11 +126,15 @@ def _read_archive(data: bytes) -> Parsed:
             )
         chosen = found[0]
     points = _read_array(read_member(archive, chosen, limit))
-    faces = next((f"{name}.npy" for name in FACES if f"{name}.npy" in names), None)
-    if faces is None:
-        return Parsed(points)
-    corners = _read_array(read_member(archive, faces, limit))
-    return Parsed(points, corners) if corners.dtype.kind in "iu" else Parsed(points)
+    members = [f"{name}.npy" for name in FACES if f"{name}.npy" in names]
+    faces = next((name for name in members if _holds_faces(archive, name)), None)
+    return Parsed(points, None if faces is None else _read_array(read_member(archive, faces, limit)))
+
+
+def _holds_faces(archive: zipfile.ZipFile, name: str) -> bool:
+    with archive.open(name) as member:
+        shape, _, dtype, _ = _header(member.read(_HEADER_BYTES))
+    return len(shape) == 2 and shape[1] == 3 and dtype.kind in "iu"
 
 
 def _holds_points(archive: zipfile.ZipFile, name: str) -> bool:

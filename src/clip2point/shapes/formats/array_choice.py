@@ -47,7 +47,7 @@ def choose_arrays(layouts: Mapping[str, Layout], remedy: str) -> Choice:
 
     Args:
         layouts: Arrays by name, with slashes for groups.
-        remedy: What to do with a file of several clouds, for the message.
+        remedy: Advice on a file of several clouds, for the message.
 
     Raises:
         ShapeError: No array, several clouds, or several arrays that could be it.

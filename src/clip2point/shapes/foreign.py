@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _BLENDER = "export it as GLB, for one with Blender"
 _CAD = "export it as STL or 3MF, for one with FreeCAD"
+_VOLUMES = "extract its surface and save it as PLY, for one with ParaView"
 _CLOUDS = "save it as PLY or LAS, for one with CloudCompare"
 
 #: Endings, and what to do with files of them.
@@ -12,7 +13,7 @@ _REMEDIES = {
     **dict.fromkeys((".usd", ".usda", ".usdc", ".usdz"), _BLENDER),
     **dict.fromkeys((".step", ".stp", ".iges", ".igs", ".brep", ".fcstd", ".sldprt", ".ifc"), _CAD),
     **dict.fromkeys((".e57", ".fls", ".rcp"), _CLOUDS),
-    **dict.fromkeys((".vtk", ".vtp", ".vtu"), "save it as PLY, for one with ParaView"),
+    **dict.fromkeys((".vti", ".vtr", ".vts", ".vtm", ".pvtp", ".pvtu", ".pvd"), _VOLUMES),
     **dict.fromkeys((".spz", ".splat", ".ksplat", ".sog"), "export it as PLY, for one with SuperSplat"),
     **dict.fromkeys(
         (".mat", ".pth", ".pt", ".parquet", ".feather"), "save its points with numpy.save, one cloud a file"

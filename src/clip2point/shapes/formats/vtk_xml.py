@@ -133,7 +133,7 @@ class _Arrays:
         check_promise("blocks", first, size, len(stored))
         header = np.frombuffer(self._take(stored, 0, (3 + first) * size, raw), self._header).astype(object)
         block, last, packed = int(header[1]), int(header[2]), [int(length) for length in header[3:]]
-        begin = (3 + first) * size if raw else _encoded((3 + first) * size)
+        begin = (3 + first) * size if raw else _count_letters((3 + first) * size)
         body = self._take(stored, begin, sum(packed), raw)
         self._spend(block * max(first - 1, 0) + (last or block) * (first > 0))
         pieces, place = [], 0
@@ -144,7 +144,7 @@ class _Arrays:
 
     def _take(self, stored: memoryview, begin: int, size: int, raw: bool) -> bytes:
         """Return ``size`` bytes that are stored from a place on."""
-        end = begin + (size if raw else _encoded(size))
+        end = begin + (size if raw else _count_letters(size))
         if end > len(stored):
             raise ShapeError(_CUT_OFF)
         if raw:
@@ -160,7 +160,7 @@ class _Arrays:
             raise ShapeError("unfolds to more than its size allows: the file is damaged, or a decompression bomb")
 
 
-def _encoded(size: int) -> int:
+def _count_letters(size: int) -> int:
     """Return the number of base64's letters for so many bytes."""
     return (size + 2) // 3 * 4
 

@@ -67,6 +67,7 @@ FORMATS: Registry[FormatEntry] = Registry(
             (".ac", "ac3d", "AC3D", "meshes", "y"),
             (".acc", "ac3d", "AC3D with TORCS's triangle strips", "meshes", "y"),
             (".3mf", "threemf", "3MF", "meshes", "z"),
+            (".urdf", "urdf", "URDF, with the meshes of its links", "meshes", "z"),
             (".vtk", "vtk_legacy", "VTK, legacy: polygons, surfaces of grids", "meshes or clouds", "auto"),
             (".vtp", "vtk_xml", "VTP, VTK's polygons", "meshes or clouds", "auto"),
             (".vtu", "vtk_xml", "VTU, surfaces of VTK's grids", "meshes or clouds", "auto"),

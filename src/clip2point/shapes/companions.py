@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -59,13 +60,15 @@ class Companions:
     A name is looked up in the shape file's own folder and below. Absolute paths, URLs, ``..`` and links that lead
     out are refused, with one exception: an image may lie below the *parent* of that folder, because
     ShapeNetCore.v2 stores ``<id>/models/model_normalized.obj`` beside ``<id>/images/texture0.jpg`` and names it
-    ``../images/texture0.jpg``.
+    ``../images/texture0.jpg``. So may all that a URDF names, which usually lies in a folder of its package beside that
+    of the meshes.
     """
 
     def __init__(self, path: Path, columns: str | None = None) -> None:
         self.columns = columns or os.environ.get(COLUMNS_VARIABLE, "")
         self.name = path.name.lower().removesuffix(".gz")
         self._folder = path.parent
+        self._above = self.name.endswith(".urdf")
         self._textures: dict[str | int, NDArray[np.uint8] | None] = {}
         self._pixels_left = MAX_TOTAL_PIXELS
         self._bytes_left = MAX_BYTES  # of all reads: one neighbour may be named in many ways
@@ -95,11 +98,15 @@ class Companions:
             self._textures[name] = self._decode(data) if data else None
         return self._textures[name]
 
-    def decode_texture(self, key: int, data: bytes) -> NDArray[np.uint8] | None:
+    def decode_texture(self, key: int | str, data: bytes) -> NDArray[np.uint8] | None:
         """Return image number ``key`` of the shape file itself as [H, W, 3] uint8, or None if it is damaged."""
         if key not in self._textures:
             self._textures[key] = self._decode(data)
         return self._textures[key]
+
+    def beside(self, name: str) -> Companions:
+        """Return the companions of the neighbour ``name``, itself a shape file, which share the limits of these."""
+        return _NeighbourCompanions(self, name)
 
     def _locate(self, name: str) -> Path | None:
         relative = PurePosixPath(unquote(name).strip().replace("\\", "/"))
@@ -107,7 +114,7 @@ class Companions:
             return None
         bound = self._folder
         parts = relative.parts
-        if parts[:1] == ("..",) and relative.suffix.lower() in _IMAGE_SUFFIXES:
+        if parts[:1] == ("..",) and (self._above or relative.suffix.lower() in _IMAGE_SUFFIXES):
             bound, parts = self._folder.absolute().parent, parts[1:]
         if not parts or ".." in parts:
             return None
@@ -129,3 +136,27 @@ class Companions:
             return None
         self._pixels_left -= pixels
         return texture
+
+
+class _NeighbourCompanions(Companions):
+    """Reader of the files beside a neighbour, by way of the first file's."""
+
+    def __init__(self, first: Companions, name: str) -> None:
+        self.columns = first.columns
+        self.name = posixpath.basename(name).lower()
+        self._first, self._path = first, name
+
+    def _join(self, name: str) -> str:
+        return posixpath.normpath(posixpath.join(posixpath.dirname(self._path), name.strip().replace("\\", "/")))
+
+    def read(self, name: str) -> bytes | None:
+        return self._first.read(self._join(name))
+
+    def read_texture(self, name: str) -> NDArray[np.uint8] | None:
+        return self._first.read_texture(self._join(name))
+
+    def decode_texture(self, key: int | str, data: bytes) -> NDArray[np.uint8] | None:
+        return self._first.decode_texture(f"{self._path}#{key}", data)
+
+    def beside(self, name: str) -> Companions:
+        return _NeighbourCompanions(self._first, self._join(name))

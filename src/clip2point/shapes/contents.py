@@ -22,8 +22,8 @@ def hash_content(path: str) -> str:
         path: Path of the file.
 
     Returns:
-        SHA-256 of its bytes and, for glTF, of the buffers beside it; "" if it cannot be opened, is no regular file, or
-        is too large for a shape.
+        SHA-256 of its bytes and, for glTF and URDF, of the buffers and meshes beside it; "" if it cannot be opened, is
+        no regular file, or is too large for a shape.
     """
     digest = hashlib.sha256()
     try:
@@ -33,9 +33,9 @@ def hash_content(path: str) -> str:
         with open(path, "rb") as file:  # noqa: PTH123
             while block := file.read(_BLOCK):
                 digest.update(block)
-        if find_format(path) == ".gltf":
-            for buffer in _read_buffers(Path(path)):
-                digest.update(buffer)
+        if find_format(path) in (".gltf", ".urdf"):
+            for neighbour in _read_neighbours(Path(path)):
+                digest.update(neighbour)
     except (OSError, ValueError, ShapeError):
         return ""
     return digest.hexdigest()
@@ -54,11 +54,16 @@ def find_format(path: str) -> str:
     return Path(path.lower().removesuffix(".gz")).suffix
 
 
-def _read_buffers(path: Path) -> list[bytes]:
-    """Read the buffers beside a glTF file."""
+def _read_neighbours(path: Path) -> list[bytes]:
+    """Read the buffers beside a glTF file, or the meshes around a URDF file."""
     text = read_file(path)
     if path.suffix.lower() == ".gz":
         text = gunzip(text)
-    names = re.findall(rb'"uri"\s*:\s*"([^"]*\.bin)"', text, re.IGNORECASE)
     neighbours = Companions(path)
-    return [neighbours.read(name.decode("utf-8", "replace")) or b"" for name in names]
+    if find_format(str(path)) == ".gltf":
+        found = re.findall(rb'"uri"\s*:\s*"([^"]*\.bin)"', text, re.IGNORECASE)
+        return [neighbours.read(name.decode("utf-8", "replace")) or b"" for name in found]
+    from clip2point.shapes.formats.urdf import list_names
+
+    uris = dict.fromkeys(re.findall(rb"filename\s*=\s*[\"']([^\"']+)", text))
+    return [neighbours.read(name) or b"" for uri in uris for name in list_names(uri.decode("utf-8", "replace"))]

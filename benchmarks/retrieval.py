@@ -28,8 +28,8 @@ from torch.nn.functional import normalize
 import clip2point
 from clip2point.backbones.pooling import mean_unit_features
 from clip2point.cli import output
+from clip2point.core.class_names import MODELNET40
 from clip2point.core.errors import Clip2PointError
-from clip2point.core.labels import MODELNET40
 from clip2point.data.opening import open_dataset
 from clip2point.data.pairs import PairSet
 from clip2point.features.view_features import extract_features

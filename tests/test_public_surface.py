@@ -47,6 +47,7 @@ MODEL = {
     "adapter": None,
     "backbone": None,
     "class_features": "(labels)",
+    "note_labels": "(labels)",
     "classify": "(shape, labels=None, *, up='auto', top=5, seed=0, unknown_below=None, keep_views=True)",
     "classify_many": "(shapes, labels=None, *, up='auto', top=5, seed=0, unknown_below=None, keep_views=False)",
     "depth_maps": "(points, distances=None)",

@@ -86,7 +86,7 @@ def test_embed_gives_the_models_vectors(tiny, shapes):
         ({}, [("files", ("chair.exe", b"MZ"))], 422, "chair.exe: unknown extension"),
         ({}, [("files", ("../../chair.off", b"no"))], 422, "^chair.off: "),
         ({}, [("files", ("wood.png", b"no"))], 400, "no shape file"),
-        ({"labels": "a,a"}, [("files", ("a.off", b""))], 400, "'a' is repeated"),
+        ({"labels": "a,a"}, [("files", ("a.off", b""))], 400, "repeated labels: a"),
         ({"labels": "a" * 300}, [("files", ("a.off", b""))], 400, "300 letters"),
         ({"up": "w"}, [("files", ("a.off", b""))], 400, "unknown up-axis 'w'"),
         ({"top": "0"}, [("files", ("a.off", b""))], 422, "top: "),

@@ -62,7 +62,7 @@ def test_classify_prints_a_table_and_says_which_labels(shapes, tiny_clip, capsys
     captured = capsys.readouterr()
     assert "chair.off" in captured.out
     assert "lamp.glb" in captured.out
-    assert "40 class names of ModelNet40" in captured.err
+    assert "choosing among the names of @everyday" in captured.err
 
 
 def test_classify_prints_json_and_goes_past_broken_files(shapes, tiny_clip, tmp_path, capsys):

@@ -111,7 +111,7 @@ def test_search_is_limited_by_columns_and_labels(library, capsys):
         ([], "error: nothing to look for"),
         (["--not", "chair"], "error: nothing to look for"),
         (["chair", "--where", "colour = 1"], "error: the condition 'colour = 1' makes no sense"),
-        (["chair", "--label", "spoon"], "no shape has the label 'spoon': expected one of airplane, bathtub"),
+        (["chair", "--label", "unicorn"], "no shape has the label 'unicorn': expected one of chair, armchair"),
         (["--image", "none.png"], "error: none.png: no such image file"),
         (["--shape", "none.ply"], "error: none.ply"),
         (["chair", "--model", "other"], "its vectors are of the model plain, and those of other"),

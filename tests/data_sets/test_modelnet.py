@@ -3,8 +3,8 @@ import re
 import numpy as np
 import pytest
 
+from clip2point.core.class_names import MODELNET10, MODELNET40
 from clip2point.core.errors import DataError
-from clip2point.core.labels import MODELNET10, MODELNET40
 from clip2point.data import modelnet, open_dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:ModelNet")

@@ -3,9 +3,9 @@ import warnings
 import numpy as np
 import pytest
 
+from clip2point.core.class_names import SHAPENET55 as CATEGORIES
 from clip2point.core.errors import DataError
 from clip2point.data import open_dataset, shapenet, shapenet_mesh
-from clip2point.data.shapenet import CATEGORIES
 
 TRAIN = ["02691156-aa1", "04554684-b_2", "03001627-c.3"]
 TEST = ["03001627-dd4", "02691156-ee5"]

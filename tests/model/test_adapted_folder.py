@@ -298,7 +298,7 @@ def set_head(**entries):
         (lambda t, c: t.update({"head.means": t["head.means"][..., :-1]}), "does not read features"),
         (lambda t, c: t.update({name: np.full_like(values, np.nan) for name, values in t.items()}), "not finite"),
         (lambda t, c: c.update(classes=["chair", "table"]), "for 2 classes"),
-        (lambda t, c: c.update(classes=["chair", "chair", "lamp"]), "the label 'chair' is repeated"),
+        (lambda t, c: c.update(classes=["chair", "chair", "lamp"]), "repeated labels: chair"),
         (lambda t, c: c.update(classes=["chair", " table", "lamp"]), "names without blanks around them"),
         (lambda t, c: c.update(classes=[1, 2, 3]), "names without blanks around them"),
         (lambda t, c: c.pop("classes"), 'should have a list as "classes", not None'),

@@ -157,7 +157,7 @@ def test_text_features_are_computed_once(model, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("labels", "message"),
-    [([], "no labels"), (["a", " "], "an empty label"), (["chair", "chair "], "the label 'chair' is repeated")],
+    [([], "no labels"), (["a", " "], "an empty label"), (["chair", "chair "], "repeated labels: chair")],
 )
 def test_invalid_labels_are_refused(model, files, labels, message):
     with pytest.raises(OptionError, match=message):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from clip2point.cli.main import main
-from clip2point.core.labels import MODELNET10, MODELNET40
-from clip2point.data.scanobjectnn import CLASSES
+from clip2point.core.class_names import MODELNET10, MODELNET40
+from clip2point.core.class_names import SCANOBJECTNN as CLASSES
 from clip2point.reproduction.commands import CommandResult, command_line
 from clip2point_shapes import generate, write_mesh
 

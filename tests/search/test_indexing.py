@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clip2point.core.class_names import MODELNET40
 from clip2point.core.errors import DataError, ModelError, OptionError, ShapeError
-from clip2point.core.labels import MODELNET40
+from clip2point.core.everyday import EVERYDAY
+from clip2point.core.labels import name_label
 from clip2point.search import embedding
 from clip2point.search.embedding import embed_files
 from clip2point.search.indexing import index_shapes
@@ -88,7 +90,7 @@ def test_entries_say_what_the_model_says_of_each_file(run, model, shapes):
     assert (box.vertices, box.faces, box.points, box.extent) == (8, 6, 0, (3, 2, 3))
     assert (cloud.vertices, cloud.faces, cloud.points) == (0, 0, 80)
     assert run.entry(glb).up_from == "format"
-    assert set(box.labels) <= set(MODELNET40)
+    assert set(box.labels) <= {name_label(label) for label in EVERYDAY}
 
 
 def test_only_what_is_new_or_changed_is_embedded_again(run, shapes, write):

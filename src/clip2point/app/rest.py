@@ -61,7 +61,7 @@ def classify(
         list[str],
         Form(
             description="Class names to choose from, with commas between them or one a field; if not given, those that "
-            "the model's head learned, or ModelNet40's."
+            "the model's head learned, or those of @everyday."
         ),
     ] = [],  # noqa: B006 - FastAPI copies it
     up: Up = "auto",

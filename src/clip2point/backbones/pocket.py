@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from clip2point.backbones import efficientnet_weights as efficientnet
 from clip2point.backbones.fingerprints import hash_tensors
+from clip2point.backbones.known_words import find_unknown_words
 from clip2point.backbones.minilm_files import MAX_TOKENS, check_not_empty, tokenize
 from clip2point.backbones.photos import resize_images
 from clip2point.backbones.pocket_state import DepthState, check_depth_state
@@ -138,6 +139,10 @@ class PocketBackbone:
     def encode_text(self, texts: Sequence[str]) -> Float32:
         """Return features [C, 384] of C texts."""
         return self._center_texts(self._towers.encode_tokens(tokenize(self._shared.text.tokenizer, texts)))
+
+    def find_unknown_words(self, texts: Sequence[str]) -> list[str]:
+        """Return words of texts that the text tower, which learned English, probably does not know."""
+        return find_unknown_words(self._shared.text.tokenizer, texts)
 
     def encode_tokens(self, ids: Container) -> Container:
         """Return features [B, 384] of texts given as the numbers of their tokens; needs no tokenizer.

@@ -32,7 +32,7 @@ def add_parser(commands: Subparsers) -> None:
         description="Classify shapes: print the class names that fit each file best.",
     )
     options.add_files(parser)
-    options.add_labels(parser, "class names to choose from (default: those that the model learned, or ModelNet40's)")
+    options.add_labels(parser, "class names to choose from (default: those that the model learned, or @everyday)")
     options.add_prompts(parser)
     parser.add_argument(
         "--top", type=options.positive, default=5, metavar="N", help="number of class names to show (default 5)"
@@ -68,7 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
     model = options.load_model(arguments)
     folder = _make_view_folder(arguments.save_views, model) if arguments.save_views else None
     if labels is None and model.adapted is None:
-        output.remark("No --labels given: choosing among the 40 class names of ModelNet40.")
+        output.remark(
+            "No --labels given: choosing among the names of @everyday ('clip2point labels @everyday' lists them)."
+        )
     document: list[Classification | Failure] = []
     with ExitStack() as stack:
         stack.enter_context(streams.end_on_sigterm())
@@ -192,11 +194,13 @@ def _to_record(answer: Classification | Failure, content: str, csv: bool) -> dic
 
 def _show_table(files: Sequence[Path], labels: Sequence[str], top: int) -> Show:
     """Return a function that prints answers as rows of a table; errors are listed at the end."""
-    from clip2point.core.labels import MODELNET40
+    from clip2point.core.everyday import EVERYDAY
+    from clip2point.core.labels import name_label
     from clip2point.model import Failure
 
-    label = max(map(len, labels or MODELNET40))
-    also = (label + 5) * (min(top, len(labels or MODELNET40)) - 1)
+    names = [name_label(label) for label in labels or EVERYDAY]
+    label = max(map(len, names))
+    also = (label + 5) * (min(top, len(names)) - 1)
     table = streams.PrintedTable(
         {"file": max(len(str(path)) for path in files), "label": label, "confidence": -10, "also": also, "up": 2}
     )

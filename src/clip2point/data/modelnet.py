@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from clip2point.core.class_names import MODELNET10, MODELNET40
 from clip2point.core.errors import DataError
-from clip2point.core.labels import MODELNET10, MODELNET40
 from clip2point.data.dataset import Dataset, FileItems
 from clip2point.data.hdf5 import read_hdf5
 from clip2point.data.layouts import SAFE_NAME, Origin, check_size, find_root, read_list

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2point.core.class_names import MODELNET10, MODELNET40
 from clip2point.core.errors import DataError, OptionError, ShapeError
-from clip2point.core.labels import MODELNET10, MODELNET40, read_labels
+from clip2point.core.labels import read_labels
 from clip2point.data.dataset import ArrayItems, Dataset, check_labels
 from clip2point.data.hdf5 import find_array, open_file
 from clip2point.data.layouts import fingerprint_file

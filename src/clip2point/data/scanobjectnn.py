@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from clip2point.core.class_names import SCANOBJECTNN
 from clip2point.data.dataset import Dataset
 from clip2point.data.hdf5 import read_hdf5
 from clip2point.data.layouts import Origin, check_size, find_root
-
-CLASSES: tuple[str, ...] = (
-    *("bag", "bin", "box", "cabinet", "chair", "desk", "display", "door"),
-    *("shelf", "table", "bed", "pillow", "sink", "sofa", "toilet"),
-)
 
 #: Folder and ending of the files of each variant.
 _FILES = {
@@ -48,6 +44,6 @@ def open_scanobjectnn(name: str, root: Path | None, split: str) -> Dataset:
     folder = find_root(
         origin, root, ("h5_files", "ScanObjectNN", "ScanObjectNN/h5_files"), lambda path: (path / folder_name).is_dir()
     )
-    items, labels, names = read_hdf5([folder / folder_name / file_name], len(CLASSES), origin)
+    items, labels, names = read_hdf5([folder / folder_name / file_name], len(SCANOBJECTNN), origin)
     odd = check_size(name, split, len(labels), _SIZES[name][split])
-    return Dataset(name, split, CLASSES, "y", labels, names, items, origin.note(odd))
+    return Dataset(name, split, SCANOBJECTNN, "y", labels, names, items, origin.note(odd))

@@ -8,68 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from clip2point.core.class_names import SHAPENET55
 from clip2point.core.errors import DataError
 from clip2point.data.dataset import Dataset, FileItems
 from clip2point.data.layouts import Origin, find_root, read_list
 
-#: WordNet synset and name of each category.
-CATEGORIES: dict[str, str] = {
-    "02691156": "airplane",
-    "02747177": "trash bin",
-    "02773838": "bag",
-    "02801938": "basket",
-    "02808440": "bathtub",
-    "02818832": "bed",
-    "02828884": "bench",
-    "02843684": "birdhouse",
-    "02871439": "bookshelf",
-    "02876657": "bottle",
-    "02880940": "bowl",
-    "02924116": "bus",
-    "02933112": "cabinet",
-    "02942699": "camera",
-    "02946921": "can",
-    "02954340": "cap",
-    "02958343": "car",
-    "02992529": "cellphone",
-    "03001627": "chair",
-    "03046257": "clock",
-    "03085013": "keyboard",
-    "03207941": "dishwasher",
-    "03211117": "display",
-    "03261776": "earphone",
-    "03325088": "faucet",
-    "03337140": "file cabinet",
-    "03467517": "guitar",
-    "03513137": "helmet",
-    "03593526": "jar",
-    "03624134": "knife",
-    "03636649": "lamp",
-    "03642806": "laptop",
-    "03691459": "loudspeaker",
-    "03710193": "mailbox",
-    "03759954": "microphone",
-    "03761084": "microwave",
-    "03790512": "motorbike",
-    "03797390": "mug",
-    "03928116": "piano",
-    "03938244": "pillow",
-    "03948459": "pistol",
-    "03991062": "flowerpot",
-    "04004475": "printer",
-    "04074963": "remote",
-    "04090263": "rifle",
-    "04099429": "rocket",
-    "04225987": "skateboard",
-    "04256520": "sofa",
-    "04330267": "stove",
-    "04379243": "table",
-    "04401088": "telephone",
-    "04460130": "tower",
-    "04468005": "train",
-    "04530566": "watercraft",
-    "04554684": "washer",
-}
 #: Models in the train and test lists together once the ten that the public code leaves out are gone.
 SIZE = 52_460
 
@@ -97,11 +40,11 @@ def open_shapenet55(name: str, root: Path | None, split: str) -> Dataset:
     excluded = _read_excluded(lists / "excluded.txt", parts)
     kept = {part: [found for found in models if found[1] not in excluded] for part, models in parts.items()}
     odd = _check_size(sum(map(len, kept.values())), len(excluded), lists)
-    synsets = list(CATEGORIES)
+    synsets = list(SHAPENET55)
     labels = np.array([synsets.index(synset) for synset, _ in kept[split]], dtype=np.int64)
     names = tuple(f"{synset}-{model}" for synset, model in kept[split])
     items = FileItems.of([folder / "shapenet_pc" / f"{item}.npy" for item in names])
-    return Dataset(name, split, tuple(CATEGORIES.values()), "y", labels, names, items, _ORIGIN.note(odd))
+    return Dataset(name, split, tuple(SHAPENET55.values()), "y", labels, names, items, _ORIGIN.note(odd))
 
 
 def shapenet_mesh(root: Path, name: str) -> Path | None:
@@ -130,8 +73,8 @@ def _read_models(path: Path) -> list[tuple[str, str]]:
     models = []
     for line in read_list(path, _ORIGIN):
         match = _LINE.fullmatch(line)
-        if match is None or match["synset"] not in CATEGORIES:
-            raise DataError(f"{path}: names {line!r}: expected SYNSET-MODEL.npy with one of {len(CATEGORIES)} synsets")
+        if match is None or match["synset"] not in SHAPENET55:
+            raise DataError(f"{path}: names {line!r}: expected SYNSET-MODEL.npy with one of {len(SHAPENET55)} synsets")
         models.append((match["synset"], match["model"]))
     return models
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from clip2point.core.arrays import Container, match_container, softmax, to_array
 from clip2point.core.errors import ModelError, OptionError
+from clip2point.core.labels import split_synonyms
 
 if TYPE_CHECKING:
     from clip2point.core.arrays import Array
@@ -39,6 +40,10 @@ class AdaptedHead:
     base: str
     record: dict[str, Any]
     ood: OODDetector | None = None
+
+    def find_class(self, label: str) -> str:
+        """Return the class that one of a label's synonyms names, or the label as it is."""
+        return next((name for name in split_synonyms(label) if name in self.classes), label)
 
     def check_labels(self, labels: Sequence[str]) -> None:
         """Raise OptionError unless the head can choose among labels: its own classes, or any if it takes words."""

@@ -14,12 +14,14 @@ from clip2point.backbones import PATHS, Backbone, shapes_per_batch
 from clip2point.backbones.pooling import mean_unit_features
 from clip2point.core.arrays import Float32, softmax, to_array
 from clip2point.core.errors import OptionError, ShapeError
-from clip2point.core.labels import MODELNET40, check_labels
+from clip2point.core.everyday import EVERYDAY
+from clip2point.core.labels import check_labels, name_label
 from clip2point.core.read_ahead import read_ahead, take_batches
 from clip2point.model.adapted_head import AdaptedHead
 from clip2point.model.kept_samples import Sampled, sample_kept
 from clip2point.model.kept_texts import encode_labels
 from clip2point.model.kept_views import KeptViews
+from clip2point.model.label_notes import note_labels
 from clip2point.model.results import Classification, Embedding, Failure, Guess
 from clip2point.model.settings import Settings
 from clip2point.model.zero_shot import view_cosines
@@ -41,6 +43,7 @@ class _Question:
 
     Attributes:
         labels: Class names to choose from.
+        notes: Remarks on them.
         threshold: Confidence below which a shape counts as unknown.
         ood: Detector of shapes that are like none of the labels, or None.
         top: Largest number of guesses.
@@ -49,6 +52,7 @@ class _Question:
     """
 
     labels: list[str]
+    notes: tuple[str, ...]
     threshold: float
     ood: OODDetector | None
     top: int
@@ -149,7 +153,8 @@ class Recogniser:
 
         Args:
             shape: Path of a file, Shape, or points [N, 3].
-            labels: Class names to choose from; by default those that the model's head learned, or ModelNet40's.
+            labels: Class names to choose from: "mug|cup" are synonyms, "@modelnet40" is a preset; by default those that
+                the model's head learned, or "@everyday".
             up: Axis that points up; "auto" takes the one that the shape or its file format declares, and where they do
                 not, tries y and z and keeps the more confident.
             top: Largest number of names in the answer.
@@ -265,6 +270,10 @@ class Recogniser:
             self._class_features[key] = encode_labels(self.backbone, key, self.settings.templates)
         return self._class_features[key]
 
+    def note_labels(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """Return remarks on class names that the text tower cannot tell apart or may not know, each one line."""
+        return note_labels(self.backbone, labels, self.class_features(labels))
+
     def depth_maps(self, points: NDArray[np.float32], distances: NDArray[np.float32] | None = None) -> Array:
         """Render points under the model's own settings.
 
@@ -296,17 +305,21 @@ class Recogniser:
         self, labels: Sequence[str] | None, unknown_below: float | None, top: int, seed: int, keep_views: bool
     ) -> _Question:
         """Return the question of ``classify``; OptionError if the model cannot answer it."""
-        own = MODELNET40 if self.adapted is None else self.adapted.classes
+        own = EVERYDAY if self.adapted is None else self.adapted.classes
         names = check_labels(own if labels is None else labels)
+        notes: tuple[str, ...] = ()
         if self.adapted is not None:
+            names = [self.adapted.find_class(name) for name in names]
             self.adapted.check_labels(names)
+        elif labels is not None:
+            notes = self.note_labels(names)
         if unknown_below is not None:
             if not 0 <= unknown_below <= 1:
                 raise OptionError(f"unknown below {unknown_below}: expected a confidence from 0 to 1")
-            return _Question(names, unknown_below, None, top, seed, keep_views)
+            return _Question(names, notes, unknown_below, None, top, seed, keep_views)
         if self.adapted is None or set(names) != set(self.adapted.classes):
-            return _Question(names, 0.0, None, top, seed, keep_views)
-        return _Question(names, self.adapted.threshold or 0.0, self.adapted.ood, top, seed, keep_views)
+            return _Question(names, notes, 0.0, None, top, seed, keep_views)
+        return _Question(names, notes, self.adapted.threshold or 0.0, self.adapted.ood, top, seed, keep_views)
 
     def _sample(self, shape: ShapeLike, up: str, seed: int) -> Sampled:
         """Read a shape and draw its points, or find those of a file that was read before."""
@@ -373,7 +386,7 @@ class Recogniser:
                 in_distribution=not foreign[row],
                 depth=to_array(self.depth_maps(clouds[row : row + 1]))[0] if question.keep_views else None,
                 vector=found.vectors[row],
-                notes=_collect_notes(item, poses[row][1]),
+                notes=(*question.notes, *_collect_notes(item, poses[row][1])),
             )
             for item, row in ((item, best[index]) for index, item in enumerate(batch))
         ]
@@ -391,6 +404,6 @@ def _rank_labels(question: _Question, found: _Scores, row: int) -> tuple[Guess, 
     scores, confidences, cosines = found.scores[row], found.confidences[row], found.cosines[row]
     order = np.argsort(-scores, kind="stable")[: question.top]
     return tuple(
-        Guess(question.labels[c], float(scores[c]), float(confidences[c]), tuple(map(float, cosines[:, c])))
+        Guess(name_label(question.labels[c]), float(scores[c]), float(confidences[c]), tuple(map(float, cosines[:, c])))
         for c in order
     )

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from clip2point.backbones import Backbone
 from clip2point.backbones.pooling import mean_unit_features
 from clip2point.core.arrays import Container, Float32, match_container, normalize_rows, to_array
+from clip2point.core.labels import split_synonyms
 from clip2point.model.settings import PAPER_TEMPLATES
 from clip2point.rendering import ViewSet, render_depth
 from clip2point.rendering import rotate_modelnet as rotate_modelnet_points
@@ -25,7 +28,7 @@ def class_features(backbone: Backbone, labels: Sequence[str], templates: Sequenc
 
     Args:
         backbone: Backbone with a text tower.
-        labels: C class names; underscores are read as spaces.
+        labels: C class names; underscores are read as spaces, and the features of synonyms ("mug|cup") are averaged.
         templates: T prompts with one ``{}`` each. Features of several are normalised, averaged and normalised again.
 
     Returns:
@@ -38,10 +41,15 @@ def class_features(backbone: Backbone, labels: Sequence[str], templates: Sequenc
         >>> class_features(backbone, ["bed", "night_stand"], ["a {}", "my {}"]).shape
         (2, 2)
     """
-    names = [label.replace("_", " ") for label in labels]
+    words = [split_synonyms(label.replace("_", " ")) for label in labels]
+    names = [name for synonyms in words for name in synonyms]
     prompts = [template.format(name) for name in names for template in templates]
     features = to_array(backbone.encode_text(prompts))
-    return mean_unit_features(features.reshape(len(names), len(templates), -1)).astype("float32", copy=False)
+    features = mean_unit_features(features.reshape(len(names), len(templates), -1)).astype("float32", copy=False)
+    if len(names) == len(words):
+        return features
+    ends = np.cumsum([len(synonyms) for synonyms in words])
+    return np.concatenate([mean_unit_features(own[None]) for own in np.split(features, ends[:-1])])
 
 
 def view_cosines(view_features: Container, text_features: Array) -> Container:

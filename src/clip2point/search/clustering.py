@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2point.core.errors import DataError, OptionError
+from clip2point.core.labels import name_label
 from clip2point.model import Recogniser
 from clip2point.search.entry import Float32
 from clip2point.search.library import Library
@@ -84,7 +85,7 @@ def cluster_shapes(library: Library, model: Recogniser, count: int | None = None
         inside = np.flatnonzero(members == number)
         cosines = vectors[inside] @ centroids[number]
         central = np.argsort(-cosines, kind="stable")
-        names = [library.labels[label] for label in order[: ALTERNATIVES + 1]]
+        names = [name_label(library.labels[label]) for label in order[: ALTERNATIVES + 1]]
         found.append(
             Cluster(
                 names[0],

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clip2point.core.errors import DataError, ModelError, OptionError, reason
-from clip2point.core.labels import MODELNET40, check_labels
+from clip2point.core.everyday import EVERYDAY
+from clip2point.core.labels import check_labels
 from clip2point.core.locks import hold_lock
 from clip2point.search.entry import COLUMNS, Entry, Float32, from_batch, make_schema, to_table, to_vectors
 from clip2point.search.identity import fingerprint_embedding, make_absolute
@@ -68,7 +69,7 @@ class Library:
 
     @classmethod
     def create(cls, path: str | Path, model: Recogniser) -> Library:
-        """Create an empty library, whose labels are the 40 names of ModelNet40 until ``use_labels`` changes them.
+        """Create an empty library, whose labels are those of @everyday until ``use_labels`` changes them.
 
         Args:
             path: Folder that does not exist or is empty.
@@ -95,7 +96,7 @@ class Library:
                     "model": make_absolute(model.without_head().name),
                     "fingerprint": fingerprint_embedding(model),
                     "dim": model.backbone.dim,
-                    "labels": list(MODELNET40),
+                    "labels": list(EVERYDAY),
                 },
             )
         return cls(path, database)

@@ -25,9 +25,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from clip2point.core.arrays import normalize_rows, to_array
+from clip2point.core.class_names import MODELNET40
 from clip2point.core.display import NotebookDisplay
 from clip2point.core.errors import DataError, OptionError
-from clip2point.core.labels import MODELNET40
+from clip2point.core.labels import name_label, split_synonyms
 from clip2point.model.kept_texts import encode_labels
 from clip2point.model.recogniser import Recogniser
 from clip2point.search.entry import Entry, Float32
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 PHOTO_WEIGHT, SHAPE_WEIGHT = 0.5, 0.5
 #: Weight of excluded phrases.
 WITHOUT_WEIGHT = 0.5
+#: Most labels that a message lists.
+_TOLD = 20
 
 _ARTICLE = re.compile(r"(?:an?|the)\s+(?=\S)", re.IGNORECASE)
 #: Fingerprint of the library that a model last matched: hashing its weights takes longer than a search.
@@ -141,12 +144,13 @@ def restrict_to_labels(library: Library, labels: Sequence[str], where: str | Non
     Raises:
         OptionError: A label is not in the library's vocabulary.
     """
-    known = {label.replace("_", " "): label for label in library.labels}
+    known = {name.replace("_", " "): name_label(entry) for entry in library.labels for name in split_synonyms(entry)}
     names = [label.replace("_", " ") for label in labels]
     for label, name in zip(labels, names, strict=True):
         if name not in known:
             raise OptionError(
-                f"{library.path}: no shape has the label {label!r}: expected one of {', '.join(library.labels)}"
+                f"{library.path}: no shape has the label {label!r}: expected one of {', '.join(list(known)[:_TOLD])}"
+                + (f" and {len(known) - _TOLD:,} others" if len(known) > _TOLD else "")
             )
     if not labels:
         return where

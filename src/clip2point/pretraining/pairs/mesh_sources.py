@@ -6,9 +6,9 @@ import os
 from functools import partial
 from pathlib import Path
 
+from clip2point.core.class_names import SHAPENET55
 from clip2point.core.errors import DataError, OptionError, ShapeError
 from clip2point.data.pairs import PairInfo, make_keys
-from clip2point.data.shapenet import CATEGORIES
 from clip2point.pretraining.pairs.source_model import SourceModel, SourceRequest, name_to_words
 from clip2point.shapes import Shape, find_shapes, load_shape
 
@@ -27,7 +27,7 @@ def list_shapenet(request: SourceRequest) -> list[SourceModel]:
     root = Path(request.text).expanduser()
     return [
         _describe_shapenet(root, synset, folder)
-        for synset in sorted(CATEGORIES)
+        for synset in sorted(SHAPENET55)
         if (root / synset).is_dir()
         for folder in sorted(entry.name for entry in os.scandir(root / synset))
         if (root / synset / folder / _SHAPENET_MESH).is_file()
@@ -37,8 +37,8 @@ def list_shapenet(request: SourceRequest) -> list[SourceModel]:
 def _describe_shapenet(root: Path, synset: str, folder: str) -> SourceModel:
     info = PairInfo(
         key=make_keys([f"{synset}-{folder}"])[0],
-        captions=(CATEGORIES[synset],),
-        category=CATEGORIES[synset],
+        captions=(SHAPENET55[synset],),
+        category=SHAPENET55[synset],
         licence=_SHAPENET_LICENCE,
         creator="",
         source=SHAPENET,

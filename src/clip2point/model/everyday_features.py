@@ -1,0 +1,34 @@
+"""Text features of the default labels as the embedded model computes them, so that a first answer need not wait."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from clip2point.core.arrays import Float32
+
+#: Written by ``tools/write_everyday.py``; a test holds it against the text tower.
+FILE = Path(__file__).parent.parent / "weights" / "pocket" / "everyday.npz"
+
+
+def find_everyday(tower: str, templates: Sequence[str]) -> dict[str, Float32]:
+    """Return the features [D] of labels by name; none for another text tower or other templates.
+
+    Args:
+        tower: Fingerprint of the text tower.
+        templates: Prompt templates.
+    """
+    known_tower, known_templates, features = _read()
+    return features if (tower, tuple(templates)) == (known_tower, known_templates) else {}
+
+
+@cache
+def _read() -> tuple[str, tuple[str, ...], dict[str, Float32]]:
+    if not FILE.is_file():
+        return "", (), {}
+    with np.load(FILE) as archive:
+        features = dict(zip(archive["labels"].tolist(), archive["features"], strict=True))
+        return str(archive["tower"]), tuple(archive["templates"].tolist()), features

@@ -55,7 +55,7 @@ FORMATS: Registry[FormatEntry] = Registry(
     "file format",
     "clip2point.formats",
     {
-        extension: FormatEntry(f"{_FORMAT_ROOM}.{module}:read", summary, holds, up)  # type: ignore[arg-type]
+        extension: FormatEntry(f"{_FORMAT_ROOM}.{module}{'' if ':' in module else ':read'}", summary, holds, up)  # type: ignore[arg-type]
         for extension, module, summary, holds, up in (
             (".off", "off", "OFF, also ModelNet's", "meshes", "auto"),
             (".obj", "obj", "OBJ, with MTL and textures", "meshes", "auto"),
@@ -68,6 +68,10 @@ FORMATS: Registry[FormatEntry] = Registry(
             (".acc", "ac3d", "AC3D with TORCS's triangle strips", "meshes", "y"),
             (".3mf", "threemf", "3MF", "meshes", "z"),
             (".urdf", "urdf", "URDF, with the meshes of its links", "meshes", "z"),
+            (".step", "cad:read_step", "STEP", "meshes", "auto"),
+            (".stp", "cad:read_step", "STEP", "meshes", "auto"),
+            (".iges", "cad:read_iges", "IGES", "meshes", "auto"),
+            (".igs", "cad:read_iges", "IGES", "meshes", "auto"),
             (".vtk", "vtk_legacy", "VTK, legacy: polygons, surfaces of grids", "meshes or clouds", "auto"),
             (".vtp", "vtk_xml", "VTP, VTK's polygons", "meshes or clouds", "auto"),
             (".vtu", "vtk_xml", "VTU, surfaces of VTK's grids", "meshes or clouds", "auto"),
@@ -86,6 +90,7 @@ FORMATS: Registry[FormatEntry] = Registry(
             (".pkl", "pickles", "PKL, a pickle of one cloud's array", "clouds", "auto"),
             (".npy", "numpy_files", "NPY, an array [N, 3] or wider", "clouds", "auto"),
             (".npz", "numpy_files", "NPZ, one such array among others", "clouds", "auto"),
+            (".e57", "e57", "E57", "clouds", "z"),
             (".las", "las", "LAS", "clouds", "z"),
             (".laz", "las", "LAZ, compressed LAS", "clouds", "z"),
         )

@@ -11,8 +11,8 @@ _CLOUDS = "save it as PLY or LAS, for one with CloudCompare"
 _REMEDIES = {
     **dict.fromkeys((".fbx", ".blend", ".3ds", ".max", ".ma", ".mb", ".lwo", ".x3d", ".wrl", ".abc"), _BLENDER),
     **dict.fromkeys((".usd", ".usda", ".usdc", ".usdz"), _BLENDER),
-    **dict.fromkeys((".step", ".stp", ".iges", ".igs", ".brep", ".fcstd", ".sldprt", ".ifc"), _CAD),
-    **dict.fromkeys((".e57", ".fls", ".rcp"), _CLOUDS),
+    **dict.fromkeys((".brep", ".fcstd", ".sldprt", ".ifc"), _CAD),
+    **dict.fromkeys((".fls", ".rcp", ".rcs", ".zfs"), _CLOUDS),
     **dict.fromkeys((".vti", ".vtr", ".vts", ".vtm", ".pvtp", ".pvtu", ".pvd"), _VOLUMES),
     **dict.fromkeys((".spz", ".splat", ".ksplat", ".sog"), "export it as PLY, for one with SuperSplat"),
     **dict.fromkeys(

@@ -16,6 +16,7 @@ from clip2point.shapes.format_registry import find_format
 from clip2point.shapes.guards import check_parts, parse_xml
 from clip2point.shapes.parsed import Parsed, Scene
 from clip2point.shapes.shape import Material
+from clip2point.shapes.solids import make_box, make_capsule, make_cylinder
 from clip2point.shapes.units import note_size
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ Float = NDArray[np.float64]
 _MESHES = (".stl", ".dae", ".obj", ".ply", ".off", ".glb", ".gltf")
 _PACKAGE = re.compile(r"(?:package|model)://([^/]+)/(.*)", re.DOTALL)
 _UNIT = re.compile(rb"<unit\b[^>]*\bmeter\s*=\s*[\"']([^\"']+)")
-_SIDES = 32
 
 
 def read(data: bytes, companions: Companions) -> Parsed:
@@ -202,26 +202,9 @@ def _color(material: Element) -> tuple[float, float, float, float] | None:
 def _make_solid(shape: Element) -> Parsed:
     """Return a box, a cylinder along z, a capsule or a sphere, around the origin."""
     if shape.tag == "box":
-        corners = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
-        quads = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
-        faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-        return Parsed(corners * _numbers(shape.get("size"), (1.0, 1.0, 1.0)), faces)
+        return make_box(_numbers(shape.get("size"), (1.0, 1.0, 1.0)))
     (radius,) = _numbers(shape.get("radius"), (1.0,))
-    half = 0.0 if shape.tag == "sphere" else _numbers(shape.get("length"), (1.0,))[0] / 2
-    if shape.tag == "cylinder":
-        rings = [(0.0, -half), (radius, -half), (radius, half), (0.0, half)]
-    else:
-        angles = np.linspace(-np.pi / 2, np.pi / 2, _SIDES // 2 + 2)
-        rings = [(radius * np.cos(a), radius * np.sin(a) + (half if a > 0 else -half)) for a in angles]
-    return _revolve(np.array(rings))
-
-
-def _revolve(profile: Float) -> Parsed:
-    """Return the surface that a profile of radii and heights, [R, 2], sweeps around z, closed at both ends."""
-    around = np.arange(_SIDES) * (2 * np.pi / _SIDES)
-    radii, heights = profile.T[:, :, None]
-    vertices = np.stack(np.broadcast_arrays(radii * np.cos(around), radii * np.sin(around), heights), axis=-1)
-    ring = np.arange(len(profile) - 1)[:, None] * _SIDES
-    here, after = ring + np.arange(_SIDES), ring + (np.arange(_SIDES) + 1) % _SIDES
-    quads = np.stack([here, after, after + _SIDES, here + _SIDES], axis=-1).reshape(-1, 4)
-    return Parsed(vertices.reshape(-1, 3), np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]))
+    if shape.tag == "sphere":
+        return make_capsule(radius)
+    (length,) = _numbers(shape.get("length"), (1.0,))
+    return make_cylinder(radius, length) if shape.tag == "cylinder" else make_capsule(radius, length)

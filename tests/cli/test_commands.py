@@ -242,3 +242,15 @@ def test_a_closed_pipe_is_no_error(shapes, tiny_clip, monkeypatch, capsys):
         monkeypatch.setattr("sys.stdout", nobody)
         assert main(["classify", str(shapes), "--labels", "chair,lamp", "--json", "--model", str(tiny_clip)]) == 2
     assert not capsys.readouterr().err
+
+
+def test_files_of_other_formats_are_told_once_at_the_end(tmp_path, capsys):
+    from clip2point.shapes.demo_shapes import write_demo_shapes
+
+    write_demo_shapes(tmp_path / "shapes", ["chair"])
+    (tmp_path / "shapes" / "a.blend").touch()
+    (tmp_path / "shapes" / "b.blend").touch()
+    assert main(["render", str(tmp_path / "shapes"), "--out", str(tmp_path / "images"), "--image-size", "32"]) == 0
+    assert (
+        capsys.readouterr().err.count("Passed over, of formats that are not read: 2 .blend. .blend: export it as") == 1
+    )

@@ -82,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
             failures = _answer(arguments, files, labels, model, show, folder)
             if arguments.out is not None:
                 output.remark(f"{arguments.out}: {len(files):,} rows written, {failures:,} of them errors.")
+    output.tell_passed_over(arguments.files)
     return 1 if failures else 0
 
 

@@ -74,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     failures = [(record["source"], record["error"]) for record in records if record.get("error")]
     output.list_failures(failures, len(files))
     output.remark(f"{out}: {len(records) - len(failures):,} vectors of {model.backbone.dim} numbers")
+    output.tell_passed_over(arguments.files)
     return 1 if failures else 0
 
 

@@ -76,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     _print(report, library, arguments)
     output.list_failures(report.failed, report.files)
+    output.tell_passed_over(arguments.folders)
     return 1 if report.failed else 0
 
 

@@ -51,6 +51,18 @@ def remark(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def tell_passed_over(paths: Iterable[Any]) -> None:
+    """Print a remark on the files of folders that are of formats which are not read, if there are any.
+
+    Args:
+        paths: Files, folders and names of data sets, of which folder:PATH is a folder.
+    """
+    from clip2point.shapes.passed_over import describe_passed_over
+
+    if said := describe_passed_over(str(path).removeprefix("folder:") for path in paths):
+        remark(said)
+
+
 def list_failures(failures: Sequence[tuple[str, str]], total: int) -> None:
     """Print the errors of the inputs that failed.
 

@@ -86,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     failures = folder.failures
     print(f"{total - len(failures):,} pairs of {total:,} models: {arguments.out}")
     output.list_failures(failures, total)
+    output.tell_passed_over([arguments.source])
     return 1 if failures else 0
 
 

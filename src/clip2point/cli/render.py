@@ -52,4 +52,5 @@ def run(arguments: argparse.Namespace) -> int:
         count = len(files) - len(failures)
         print(f"{count} shape{'s' if count > 1 else ''} in {len(folder.views)} views: {folder.finish()}")
     output.list_failures([(failure.source, failure.error) for failure in failures], len(files))
+    output.tell_passed_over(arguments.files)
     return 1 if failures else 0

@@ -21,6 +21,7 @@ from clip2point.shapes.format_registry import Format, file_extension, find_forma
 from clip2point.shapes.guards import gunzip, read_file
 from clip2point.shapes.orientation import check_up
 from clip2point.shapes.parsed import Parsed, to_shape
+from clip2point.shapes.passed_over import describe_passed_over
 from clip2point.shapes.shape import Shape
 
 #: Extensions that other files have as well as shapes, with the module whose ``holds_points(begin, size)`` tells them
@@ -95,7 +96,10 @@ def expand_folders(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     for path in map(Path, paths):
         found = find_shapes(path) if path.is_dir() else [path]
         if not found:
-            raise ShapeError(f"{path}: no shape files in this folder; expected {', '.join(FORMATS.names())}")
+            raise ShapeError(
+                f"{path}: no shape files in this folder; expected {', '.join(FORMATS.names())}. "
+                f"{describe_passed_over([path])}".rstrip(". ")
+            )
         files += found
     return files
 

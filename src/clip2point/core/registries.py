@@ -72,6 +72,11 @@ FORMATS: Registry[FormatEntry] = Registry(
             (".stp", "cad:read_step", "STEP", "meshes", "auto"),
             (".iges", "cad:read_iges", "IGES", "meshes", "auto"),
             (".igs", "cad:read_iges", "IGES", "meshes", "auto"),
+            *(
+                (ending, "usd", "USD, without textures", "meshes or clouds", "auto")
+                for ending in (".usd", ".usda", ".usdc")
+            ),
+            (".usdz", "usd", "USDZ, without textures", "meshes or clouds", "auto"),
             (".vtk", "vtk_legacy", "VTK, legacy: polygons, surfaces of grids", "meshes or clouds", "auto"),
             (".vtp", "vtk_xml", "VTP, VTK's polygons", "meshes or clouds", "auto"),
             (".vtu", "vtk_xml", "VTU, surfaces of VTK's grids", "meshes or clouds", "auto"),

@@ -16,7 +16,7 @@ from clip2point_shapes import generate, write_mesh
 
 COMMANDS = (
     *("demo", "classify", "render", "adapt", "evaluate", "pairs", "pretrain", "convert", "push", "reproduce"),
-    *("index", "search", "duplicates-report", "clusters", "app", "verify", "bench", "cache", "embed"),
+    *("index", "search", "duplicates-report", "clusters", "app", "verify", "bench", "cache", "embed", "parts"),
 )
 DATA = Path(__file__).parent.parent / "data"
 

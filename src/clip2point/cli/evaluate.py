@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Settings that a sweep may vary, and how their values are read.
 _SWEPT = {"views": str, "style": str, "points": int, "radius": float, "prompts": str, "model": str}
 
-_PROTOCOLS = ("zero-shot", "few-shot", "supervised")
+_PROTOCOLS = ("zero-shot", "few-shot", "supervised", "scene")
 #: Options that only some protocols have, with these protocols.
 _FITTING = {
     "split": ("zero-shot",),  # the others learn from train and measure on test
@@ -57,7 +57,7 @@ def add_parser(commands: Subparsers) -> None:
         choices=_PROTOCOLS,
         default="zero-shot",
         help="zero-shot (default): by the class names alone; few-shot: from a few examples of each class; "
-        "supervised: from the whole train split",
+        "supervised: from the whole train split; scene: .npz files with points and instances, split and named",
     )
     parser.add_argument(
         "--seeds",
@@ -98,7 +98,41 @@ def run(arguments: argparse.Namespace) -> int:
         from clip2point.report.plots import require_matplotlib
 
         require_matplotlib()
+    if arguments.protocol == "scene":
+        return _run_scenes(arguments)
     return _run_zero_shot(arguments) if arguments.protocol == "zero-shot" else compare.run(arguments)
+
+
+def _run_scenes(arguments: argparse.Namespace) -> int:
+    """Split scans and hold them against their true instances."""
+    from clip2point.evaluation.scene_files import list_scenes
+    from clip2point.evaluation.scene_protocol import evaluate_scenes
+
+    for name in ("report", "compare", "seeds", "root"):
+        if getattr(arguments, name):
+            raise OptionError(f"--{name} cannot be used with --protocol scene: leave it out")
+    measured = evaluate_scenes(
+        list_scenes(arguments.dataset)[: arguments.limit],
+        options.load_model(arguments),
+        up=arguments.up,
+        command=command_line(arguments),
+        progress=output.progress_of("Splitting"),
+    )
+    if arguments.json:
+        output.print_json(measured.to_dict())
+    else:
+        output.print_table(
+            ("scene", "objects", "parts", "mean best IoU"),
+            (
+                (score.source, len(score.best), score.found, f"{sum(score.best) / max(len(score.best), 1):.3f}")
+                for score in measured.scores
+            ),
+            right=("objects", "parts", "mean best IoU"),
+        )
+        for name, value in measured.figures().items():
+            print(f"  {name.replace('_', ' '):<34}{'–' if value is None else f'{value:.3f}'}")
+    output.list_failures(list(measured.failures), len(measured.scores) + len(measured.failures))
+    return 1 if measured.failures else 0
 
 
 def _run_zero_shot(arguments: argparse.Namespace) -> int:

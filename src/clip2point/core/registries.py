@@ -231,19 +231,8 @@ COMMANDS: Registry[Entry] = Registry(
         name: Entry(f"clip2point.cli.{name.replace('-', '_')}:add_parser")
         for name in (
             *("demo", "classify", "render", "index", "search", "duplicates-report", "clusters", "adapt", "evaluate"),
-            *(
-                "pairs",
-                "pretrain",
-                "reproduce",
-                "convert",
-                "push",
-                "verify",
-                "bench",
-                "cache",
-                "app",
-                "embed",
-                "labels",
-            ),
+            *("pairs", "pretrain", "reproduce", "convert", "push", "verify", "bench", "cache", "app", "embed"),
+            *("labels", "parts"),
         )
     },
 )

@@ -53,10 +53,10 @@ def scan_one_side(
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
     middle = (low + high) / 2.0
     radius = float(np.linalg.norm(high - low)) / 2.0
-    camera = middle + _DISTANCE * radius * _direction(azimuth, elevation)
+    camera = middle + _DISTANCE * radius * camera_direction(azimuth, elevation)
     for resolution in (128, 220, _MAX_RESOLUTION):
         points, normals = _scatter(mesh, _SAMPLES_PER_PIXEL * resolution**2, rng)
-        seen = _visible(points, camera, middle, radius, resolution)
+        seen = find_visible(points, camera, middle, radius, resolution)
         rays = points[seen] - camera
         rays /= np.linalg.norm(rays, axis=1, keepdims=True)
         # Grazing surfaces send little light back: they drop out first.
@@ -71,7 +71,8 @@ def scan_one_side(
     return np.asarray(scan, dtype=np.float32)
 
 
-def _direction(azimuth: float, elevation: float) -> Float64:
+def camera_direction(azimuth: float, elevation: float) -> Float64:
+    """Return the unit vector towards a camera, from degrees about y (0 is +z, 90 is +x) and above the horizon."""
     a, e = np.radians([azimuth, elevation])
     return np.array([np.cos(e) * np.sin(a), np.sin(e), np.cos(e) * np.cos(a)])
 
@@ -84,7 +85,7 @@ def _scatter(mesh: Mesh, count: int, rng: np.random.Generator) -> tuple[Float64,
     return points, normals / np.linalg.norm(normals, axis=1, keepdims=True)
 
 
-def _visible(points: Float64, camera: Float64, middle: Float64, radius: float, resolution: int) -> NDArray[np.intp]:
+def find_visible(points: Float64, camera: Float64, middle: Float64, radius: float, resolution: int) -> NDArray[np.intp]:
     """Return the indices of the nearest point in each pixel of a pinhole camera, without the see-through ones."""
     forward = (middle - camera) / np.linalg.norm(middle - camera)
     aside = np.cross(forward, (0.0, 1.0, 0.0) if abs(forward[1]) < 0.99 else (0.0, 0.0, 1.0))

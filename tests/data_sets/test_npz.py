@@ -76,7 +76,7 @@ def test_labels_that_are_names(path):
         ({"classes": np.array([1, 2])}, "has 'classes' .*: expected a list of texts"),
         ({"names": np.array(["a", "b"])}, r"has 'names' \[2\] <U1: expected \[4\] texts"),
         ({"names": np.array(["a", "b", "b", "c"])}, "two shapes have the name 'b'"),
-        ({"split": np.array(["train", "test", "val", "test"])}, "'split' names 'val': expected 'train' and 'test'"),
+        ({"split": np.array(["train", "test", "half", "test"])}, "'split' names 'half': expected 'train', 'val' and"),
         ({"up": np.array("north")}, "has 'up' 'north': expected one text of y, "),
         ({"classes": np.array(["bed", "cup"], dtype=object)}, "'classes' holds pickled Python objects"),
     ],

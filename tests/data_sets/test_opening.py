@@ -28,8 +28,8 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
 
 def test_unknown_splits_are_answered_with_the_known_ones(split_set, tmp_path):
     for name, root in ((split_set, None), ("modelnet10", tmp_path)):
-        with pytest.raises(OptionError, match=rf"has no split 'dev': expected one of {', '.join(SPLITS)}"):
-            open_dataset(name, root=root, split="dev")
+        with pytest.raises(OptionError, match=rf"has no split 'half': expected one of {', '.join(SPLITS)}"):
+            open_dataset(name, root=root, split="half")
 
 
 def test_a_limit_is_spread_over_the_classes(split_set):

@@ -90,6 +90,7 @@ class AdaptationResult:
             "least_familiarity": head.ood and head.ood.threshold,
             "trials": self.fitted.trials,
             "seconds": self.seconds,
+            "notes": list(self.sampled.notes),
             "failures": [{"source": name, "error": error} for name, error in self.sampled.failures],
         }
 

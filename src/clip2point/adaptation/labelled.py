@@ -83,9 +83,12 @@ def open_training(name: str, *, root: Path | None = None, split: str | None = No
     """
     try:
         dataset = open_dataset(name, root=root, split=split or "train", up=up)
-    except OptionError:
+    except OptionError as error:
         if split is not None:
             raise
-        dataset = open_dataset(name, root=root, split="all", up=up)
+        try:
+            dataset = open_dataset(name, root=root, split="all", up=up)
+        except OptionError:  # it has splits and none to learn from
+            raise error from None
     dataset.require_up()
     return dataset

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip2point.cli import options, output, tuning_options
+from clip2point.cli import data_sets, options, output, tuning_options
 from clip2point.cli.figures import percent
 from clip2point.core.registries import DATASETS, HEADS
 
@@ -32,9 +32,10 @@ def add_parser(commands: Subparsers) -> None:
         description=_DESCRIPTION,
         epilog=options.describe(DATASETS, "Data sets"),
     )
-    parser.add_argument("dataset", metavar="DATASET", help="folder:PATH, npz:PATH, h5:PATH or a name")
+    parser.add_argument("dataset", metavar="DATASET", help="folder:PATH, manifest:PATH, npz:PATH, h5:PATH or a name")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the model")
     parser.add_argument("--root", type=Path, metavar="DIR", help="folder of the data set")
+    data_sets.add_manifest(parser)
     parser.add_argument("--split", help="train, train-minus-validation, ... (default: train where there is one)")
     parser.add_argument(
         "--up", choices=options.UP_CHOICES[1:], help="axis that points up, if the data set does not declare it"
@@ -100,7 +101,9 @@ def run(arguments: argparse.Namespace) -> int:
         target=arguments.target,
         **tuning,
     )
-    dataset = open_training(arguments.dataset, root=arguments.root, split=arguments.split, up=arguments.up)
+    name, root = data_sets.find_name(arguments)
+    dataset = open_training(name, root=root, split=arguments.split, up=arguments.up)
+    data_sets.announce(dataset)
     if dataset.split == "test":
         output.remark("Learning from the test split: results measured on it later are meaningless.")
     progress = output.progress_of(dataset.name)

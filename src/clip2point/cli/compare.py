@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from clip2point.cli import options, output, tuning_options
+from clip2point.cli import data_sets, options, output, tuning_options
 from clip2point.cli.figures import command_line, percent, percent_spread, print_published
 from clip2point.core.errors import OptionError
 
@@ -61,7 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
         **{name: value for name, value in given.items() if value is not None},
         **tuning,
     )
-    parts = open_parts(arguments.dataset, root=arguments.root, up=arguments.up, limit=arguments.limit)
+    name, root = data_sets.find_name(arguments)
+    parts = open_parts(name, root=root, up=arguments.up, limit=arguments.limit)
+    data_sets.announce(parts.test)
     if parts.note:
         output.remark(f"Note: {parts.note}.")
     arguments = argparse.Namespace(**{**vars(arguments), "dtype": settings.choose_dtype(arguments.dtype)})

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip2point.cli import compare, options, output
+from clip2point.cli import compare, data_sets, options, output
 from clip2point.cli.figures import command_line, percent, percent_spread, print_published
 from clip2point.core.errors import OptionError
 from clip2point.core.registries import DATASETS
@@ -46,8 +46,9 @@ def add_parser(commands: Subparsers) -> None:
         epilog=f"{options.describe(DATASETS, 'Data sets')} Without train and test splits, few-shot and "
         "supervised measure on a fifth of each class, always the same shapes, and learn from the rest.",
     )
-    parser.add_argument("dataset", metavar="DATASET", help="name, folder:PATH or npz:PATH")
+    parser.add_argument("dataset", metavar="DATASET", help="name, folder:PATH, manifest:PATH or npz:PATH")
     parser.add_argument("--root", type=Path, metavar="DIR", help="folder of the data set")
+    data_sets.add_manifest(parser)
     parser.add_argument("--split", help="test, train, validation, ... (default: test where there is one)")
     parser.add_argument(
         "--up", choices=options.UP_CHOICES[1:], help="axis that points up, if the data set does not declare it"
@@ -143,9 +144,9 @@ def _run_zero_shot(arguments: argparse.Namespace) -> int:
     grid = _parse_grid(arguments.sweep)
     if grid and arguments.report:
         raise OptionError("--report shows one measurement; leave out --sweep or --report")
-    dataset = open_dataset(
-        arguments.dataset, root=arguments.root, split=arguments.split, up=arguments.up, limit=arguments.limit
-    )
+    name, root = data_sets.find_name(arguments)
+    dataset = open_dataset(name, root=root, split=arguments.split, up=arguments.up, limit=arguments.limit)
+    data_sets.announce(dataset)
     if grid:
         return _sweep(arguments, dataset, grid)
     measured = evaluate(

@@ -186,6 +186,9 @@ DATASETS: Registry[Entry] = Registry(
         ),
         "shapenet55": Entry("clip2point.data.shapenet:open_shapenet55", "ShapeNet-55, CAD models of 55 classes"),
         "folder:PATH": Entry("clip2point.data.folder:read_folder", "a sub-folder of shape files for each class"),
+        "manifest:PATH": Entry(
+            "clip2point.data.manifest:read_manifest", "a list of files with their labels: columns file,label[,split]"
+        ),
         "h5:PATH": Entry("clip2point.data.own_arrays:read_h5", "an HDF5 file of clouds and labels"),
         "pickle:PATH": Entry("clip2point.data.own_arrays:read_pickle", "a pickle of them, as Point-BERT's .dat"),
         "npz:PATH": Entry("clip2point.data.npz:read_npz", "an archive of points, labels and classes"),

@@ -147,6 +147,7 @@ class Dataset:
         items: Shapes themselves, read when they are asked for.
         note: Source, terms of use and peculiarities of this copy, for reports.
         code: Hash of the code of the plug-in that opened it; empty for data sets of clip2point's own.
+        notes: Sentences on what was assumed about the files, and on what was passed over.
     """
 
     name: str
@@ -158,6 +159,7 @@ class Dataset:
     items: Items = field(repr=False)
     note: str = ""
     code: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_up(self.up, auto=True)
@@ -181,6 +183,13 @@ class Dataset:
     def __iter__(self) -> Iterator[tuple[NDArray[np.float32], int, str]]:
         for index, (label, name) in enumerate(zip(self.labels.tolist(), self.names, strict=True)):
             yield self.sample(index), label, name
+
+    @property
+    def description(self) -> str:
+        """The data set in a line: its split, the number of its shapes and the names of its classes."""
+        shapes = f"{len(self):,} shape{'s' if len(self) != 1 else ''}"
+        named = f"{len(self.classes)} class{'es' if len(self.classes) != 1 else ''}: {', '.join(self.classes)}"
+        return f"{self.name} ({self.split}): {shapes} of {named}"
 
     @cached_property
     def fingerprint(self) -> str:

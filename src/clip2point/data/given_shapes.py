@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from clip2point.core.errors import OptionError, ShapeError
 from clip2point.core.labels import check_labels
 from clip2point.data.dataset import Dataset, FileItems
+from clip2point.data.folder_names import find_split, printable
 from clip2point.data.splits import WHOLE
 from clip2point.shapes import Shape, ShapeLike, as_shape, format_up
 
@@ -22,7 +23,6 @@ from clip2point.shapes import Shape, ShapeLike, as_shape, format_up
 WHOLE_NUMBERS, STRINGS = "whole numbers", "strings"
 #: Name of every such data set.
 _NAME = "given shapes"
-_SPLITS = ("train", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,11 +149,11 @@ def _name_of(shape: ShapeLike, label: str) -> str:
         return _content_hash(shape)
     *folders, name = Path(shape).parts
     if label not in folders:
-        return f"{label}/{name}"
+        return printable(f"{label}/{name}")
     start = len(folders) - 1 - folders[::-1].index(label)
-    if start and folders[start - 1] in _SPLITS:
+    if start and find_split(folders[start - 1]):
         start -= 1
-    return "/".join((*folders[start:], name))
+    return printable("/".join((*folders[start:], name)))
 
 
 def _tell_apart(names: list[str]) -> tuple[str, ...]:

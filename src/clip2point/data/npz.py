@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import DataError, reason
 from clip2point.data.dataset import ArrayItems, Dataset, check_labels
+from clip2point.data.folder_names import find_split
 from clip2point.data.layouts import fingerprint_file
 from clip2point.data.splits import WHOLE
 from clip2point.shapes import UP_AXES
@@ -58,10 +59,10 @@ def read_npz(path: Path) -> dict[str, Dataset]:
     split = archive.texts("split", count)
     if split is None:
         return {WHOLE: whole}
-    other = sorted(set(split) - {"train", "test"})
-    if other:
-        raise DataError(f"{path}: 'split' names {other[0]!r}: expected 'train' and 'test'")
-    return {part: whole.take(np.flatnonzero(np.array(split) == part), split=part) for part in sorted(set(split))}
+    parts = [find_split(word) or "" for word in split]
+    if "" in parts:
+        raise DataError(f"{path}: 'split' names {split[parts.index('')]!r}: expected 'train', 'val' and 'test'")
+    return {part: whole.take(np.flatnonzero(np.array(parts) == part), split=part) for part in sorted(set(parts))}
 
 
 class _Archive:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from clip2point.core.errors import DataError, OptionError, PluginError
 from clip2point.core.plugin_code import plugin_code
 from clip2point.core.registries import DATASETS
 from clip2point.data.dataset import Dataset
+from clip2point.data.folder_names import printable
 from clip2point.data.splits import carve, choose_split
 from clip2point.shapes import check_up
 
@@ -57,12 +59,13 @@ def open_dataset(
 
     Args:
         name: A benchmark; ``folder:PATH``, a folder with a sub-folder of shape files for each class, or these below
-            or above folders "train" and "test"; or ``npz:PATH``, an archive with ``points`` [N, P, 3], ``labels`` [N],
-            ``classes`` [C] and optionally ``split`` ("train" or "test") [N], ``names`` [N] and ``up``; or the name of
-            a plug-in's data set, with or without ``:PATH``.
-        root: Folder of a benchmark, or the one above it.
-        split: One of ``SPLITS``, or "all" for a data set without splits. Validation shapes come from train. If not
-            given, "test", or "all" where that is all there is.
+            or above folders for splits; ``manifest:PATH``, a list of files with columns file,label[,split];
+            ``npz:PATH``, an archive with ``points`` [N, P, 3], ``labels`` [N], ``classes`` [C] and optionally
+            ``split`` ("train", "val" or "test") [N], ``names`` [N] and ``up``; or the name of a plug-in's data set,
+            with or without ``:PATH``.
+        root: Folder of a benchmark, or the one above it; of a manifest, the folder that its files are named from.
+        split: One of ``SPLITS``, or "all" for a data set without splits. Validation shapes come from train, if there
+            is no such split. If not given, "test", or "all" where that is all there is.
         up: Axis that points up, if the data set declares none or a wrong one.
         limit: Largest number of shapes, spread evenly over the split's order.
 
@@ -97,20 +100,36 @@ def thin_out(dataset: Dataset, limit: int | None) -> Dataset:
 
 def _open(name: str, root: Path | None, split: str | None) -> Dataset:
     """Open the whole split."""
-    kind, colon, path = name.partition(":")
     root = None if root is None else Path(root)
     if name in DATASETS.built_in:
         wanted, part = choose_split(name, split, ("train", "test"))
         dataset: Dataset = DATASETS.load(name)(name, root, part)
-    elif (layout := f"{kind}:PATH" if path else kind) in DATASETS.built_in or kind in DATASETS:
-        if root is not None and path:
-            raise OptionError(f"{name}: holds its own path: leave out the root {root}")
-        read: DatasetReader = DATASETS.load(layout if layout in DATASETS.built_in else kind)
-        parts = read(Path(path).expanduser() if colon else root)
-        if not isinstance(parts, Mapping) or not all(isinstance(found, Dataset) for found in parts.values()):
-            raise PluginError(f"{name}: its reader gives {type(parts).__name__}: expected Datasets by split")
-        wanted, part = choose_split(name, split, parts)
-        dataset = replace(parts[part], name=name, code=plugin_code(read) or "")
     else:
-        raise OptionError(DATASETS.explain_unknown(name))
+        parts = _read_parts(name, root)
+        wanted, part = choose_split(name, split, parts)
+        dataset = parts[part]
+        if wanted == "train-minus-validation" and "validation" in parts:
+            return replace(dataset, split=wanted)
     return dataset if wanted == part else carve(dataset, wanted)
+
+
+def has_validation(name: str, root: Path | None = None) -> bool:
+    """Tell whether a data set comes with a validation split; none of the benchmarks does."""
+    return name not in DATASETS.built_in and "validation" in _read_parts(name, root)
+
+
+def _read_parts(name: str, root: Path | None) -> dict[str, Dataset]:
+    """Read the splits of a data set that is no benchmark."""
+    kind, colon, path = name.partition(":")
+    layout = f"{kind}:PATH" if path else kind
+    if layout not in DATASETS.built_in and kind not in DATASETS:
+        raise OptionError(DATASETS.explain_unknown(name))
+    if root is not None and path and kind != "manifest":
+        raise OptionError(f"{name}: holds its own path: leave out the root {root}")
+    read: DatasetReader = DATASETS.load(layout if layout in DATASETS.built_in else kind)
+    given = Path(path).expanduser() if colon else root
+    parts = partial(DATASETS.load(layout), base=root)(given) if layout == "manifest:PATH" else read(given)
+    if not isinstance(parts, Mapping) or not all(isinstance(found, Dataset) for found in parts.values()):
+        raise PluginError(f"{name}: its reader gives {type(parts).__name__}: expected Datasets by split")
+    code = plugin_code(read) or ""
+    return {part: replace(found, name=printable(name), code=code) for part, found in parts.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clip2point.data.dataset import Dataset
-from clip2point.data.opening import open_dataset, thin_out
+from clip2point.data.opening import has_validation, open_dataset, thin_out
 from clip2point.data.splits import WHOLE, carve
 
 
@@ -31,7 +31,8 @@ def open_parts(name: str, *, root: Path | None = None, up: str | None = None, li
     """Open a data set in three parts.
 
     Of one without splits, a fifth of each class is held out as the test split. Of the train shapes, official or not,
-    another fifth is the validation split. Both are chosen by name: the same shapes every time.
+    another fifth is the validation split, if the data set has none of its own. Both are chosen by name: the same
+    shapes every time.
 
     Args:
         name: Name of the data set, see ``clip2point.data.open_dataset``.
@@ -53,6 +54,9 @@ def open_parts(name: str, *, root: Path | None = None, up: str | None = None, li
         )
     else:
         test, train = found, open_dataset(name, root=root, split="train", up=up)
+        if has_validation(name, root):
+            validation = open_dataset(name, root=root, split="validation", up=up)
+            return Parts(replace(train, split="train-minus-validation"), validation, thin_out(test, limit))
     return Parts(
         train=carve(train, "train-minus-validation"),
         validation=carve(train, "validation"),

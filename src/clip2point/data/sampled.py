@@ -47,6 +47,7 @@ class SampledDataset:
         names: Name of each shape.
         failures: Name and error of each shape that is left out because it cannot be read.
         fingerprint: Hash of everything that the points depend on. The up-axis has no part in it.
+        notes: Sentences on what was assumed about the files of the data set, and on what was passed over.
     """
 
     name: str
@@ -58,6 +59,7 @@ class SampledDataset:
     names: tuple[str, ...] = field(repr=False)
     failures: tuple[tuple[str, str], ...]
     fingerprint: str
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Number of shapes, N."""
@@ -117,6 +119,7 @@ def sample_dataset(
         names=tuple(dataset.names[row] for row in kept),
         failures=tuple((dataset.names[row], error) for row, error in errors.items()),
         fingerprint=key_of({**parts, "failed": list(errors)}),
+        notes=dataset.notes,
     )
 
 

@@ -10,13 +10,21 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import DataError, OptionError
 from clip2point.data.dataset import Dataset
+from clip2point.data.folder_names import find_split
 
 #: "train-minus-validation" and "validation" are the two parts of "train".
 SPLITS: tuple[str, ...] = ("train", "test", "validation", "train-minus-validation")
 #: The only split of a data set that has none.
 WHOLE = "all"
 
-_OFFICIAL = {"train": "train", "test": "test", "validation": "train", "train-minus-validation": "train", WHOLE: WHOLE}
+#: Official splits that a split is, or is carved from, the first that there is.
+_SOURCES = {
+    "train": ("train",),
+    "test": ("test",),
+    "validation": ("validation", "train"),
+    "train-minus-validation": ("train",),
+    WHOLE: (WHOLE,),
+}
 _FRACTION = 0.2
 _SEED = 0
 
@@ -26,7 +34,8 @@ def choose_split(name: str, split: str | None, official: Collection[str]) -> tup
 
     Args:
         name: Name of the data set, for messages.
-        split: Split to read: one of ``SPLITS``, "all" for a data set without splits, or None for "test" or "all".
+        split: Split to read: one of ``SPLITS`` in any spelling ("val"), "all" for a data set without splits, or None
+            for "test" or "all".
         official: Splits that the data set comes with.
 
     Returns:
@@ -38,11 +47,15 @@ def choose_split(name: str, split: str | None, official: Collection[str]) -> tup
     Examples:
         >>> choose_split("modelnet40", "validation", ("train", "test"))
         ('validation', 'train')
+        >>> choose_split("folder:mine", "val", ("train", "validation"))
+        ('validation', 'validation')
     """
     wanted = split or (WHOLE if WHOLE in official else "test")
-    part = _OFFICIAL.get(wanted, "")
-    if part not in official:
-        possible = [known for known, source in _OFFICIAL.items() if source in official]
+    if wanted not in _SOURCES:
+        wanted = find_split(wanted) or wanted
+    part = next((source for source in _SOURCES.get(wanted, ()) if source in official), None)
+    if part is None:
+        possible = [known for known, sources in _SOURCES.items() if set(sources) & set(official)]
         raise OptionError(f"{name}: has no split {wanted!r}: expected one of {', '.join(possible)}")
     return wanted, part
 

@@ -232,6 +232,7 @@ class Comparison:
             "dataset": self.parts.test.name,
             "split": self.parts.test.split,
             "note": " ".join(self.remarks),
+            "notes": list(self.parts.test.notes),
             "protocol": self.protocol,
             "samples": len(self.zero_shot.labels),
             "classes": list(self.parts.test.classes),

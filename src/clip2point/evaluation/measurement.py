@@ -78,6 +78,7 @@ class Measurement:
             "dataset": self.dataset.name,
             "split": self.dataset.split,
             "note": self.dataset.note,
+            "notes": list(self.dataset.notes),
             "protocol": self.protocol,
             "seeds": self.seeds,
             "over_seeds": self.summary.to_dict(),

@@ -64,9 +64,14 @@ def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise ShapeError(f"{folder}: cannot be listed ({error}): change the folder's permissions") from None
 
+    walked = os.walk(folder, onerror=refuse)
+    return sorted(path for parent, _, names in walked for path in pick_shapes(Path(parent), names))
+
+
+def pick_shapes(folder: Path, names: list[str]) -> list[Path]:
+    """Return the shape files among the files of one folder, sorted; ``find_shapes`` says what is passed over."""
     found = [
-        Path(parent, name)
-        for parent, _, names in os.walk(folder, onerror=refuse)
+        folder / name
         for name in _without_buffers(names)
         if not name.startswith(".") and file_extension(name) in FORMATS
     ]

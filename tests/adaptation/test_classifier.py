@@ -276,3 +276,26 @@ def test_the_name_is_public_and_importing_it_late():
     code = "import clip2point, sys; print('sklearn' in sys.modules, 'FewShotClassifier' in dir(clip2point))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert printed.stdout.split() == ["False", "True"]
+
+
+def test_broken_shapes_are_skipped_when_asked(tmp_path):
+    clouds = [np.random.default_rng(i).normal(size=(300, 3)) * ([1, 1, 1] if i % 2 else [1, 5, 1]) for i in range(8)]
+    labels = ["ball", "column"] * 4
+    shapes = [tmp_path / "missing.off", *clouds, clouds[0].T]
+    classifier = FewShotClassifier(head="nearest-mean", up="y")
+    with pytest.raises((ShapeError, OptionError)):
+        classifier.fit(shapes, ["ball", *labels, "ball"])
+    classifier.fit(shapes, ["ball", *labels, "ball"], on_error="skip")
+    missing, transposed = classifier.skipped_
+    assert missing.source == str(tmp_path / "missing.off")
+    assert transposed.source == "shape 9"
+    assert "looks transposed" in transposed.error
+    plain = FewShotClassifier(head="nearest-mean", up="y").fit(clouds, labels)
+    assert plain.skipped_ == []
+    np.testing.assert_array_equal(plain.predict_proba(clouds), classifier.predict_proba(clouds))
+    with pytest.raises(ShapeError, match="none of 2 shapes can be read: the first is"):
+        classifier.fit([clouds[0].T, clouds[1].T], ["a", "b"], on_error="skip")
+    with pytest.raises(OptionError, match=r"expected clouds \[B, N, 3\]; give shapes\.transpose\(0, 2, 1\)"):
+        classifier.fit(np.stack([cloud.T for cloud in clouds]), labels)
+    with pytest.raises(OptionError, match="on_error 'ignore'"):
+        classifier.fit(clouds, labels, on_error="ignore")

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,9 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from clip2point.adaptation.adapt_settings import AdaptSettings
 from clip2point.adaptation.adapting import adapt
+from clip2point.adaptation.labelled import leave_out_broken
 from clip2point.core.arrays import to_array
 from clip2point.core.errors import ModelError, OptionError, ShapeError
-from clip2point.core.labels import check_labels
+from clip2point.core.labels import check_names
 from clip2point.core.strict_config import rename_keys
 from clip2point.data import Dataset
 from clip2point.data.given_shapes import WHOLE_NUMBERS, check_list, kind_of_labels, label_shapes, read_labels
@@ -99,12 +100,19 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
         self.unfreeze, self.epochs, self.wise_ft_alpha, self.precision = unfreeze, epochs, wise_ft_alpha, precision
         self.copies = copies
 
-    def fit(self, shapes: Sequence[ShapeLike] | Dataset | str, labels: ArrayLike | None = None) -> FewShotClassifier:
+    def fit(
+        self,
+        shapes: Sequence[ShapeLike] | Dataset | str,
+        labels: ArrayLike | None = None,
+        *,
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> FewShotClassifier:
         """Learn from labelled shapes.
 
         Args:
             shapes: N files, Shapes or point arrays; or a data set or its name, without labels beside it.
             labels: [N] strings or whole numbers. Heads that know classes by words read them as names of the classes.
+            on_error: Treatment of shapes that cannot be read: "raise", or "skip", which lists them in ``skipped_``.
 
         Returns:
             This classifier.
@@ -115,16 +123,21 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
             DataError: A class has too few shapes, or the data set is missing or broken.
             ModelError: There is no such model.
         """
+        skipped: list[Failure] = []
         if labels is None:
             if not isinstance(shapes, Dataset | str):
                 raise OptionError("no labels: expected one for each shape, or a data set instead of shapes")
             result = adapt(shapes, self.model, self._settings())
             classes = np.unique(result.head.classes)
         else:
+            if on_error not in ("raise", "skip"):
+                raise OptionError(f'on_error {on_error!r}: expected "raise" or "skip"')
             settings, given = self._settings(), cast("Sequence[ShapeLike]", shapes)
+            if on_error == "skip":
+                given, labels, skipped = leave_out_broken(given, labels)
             classes = np.unique(read_labels(labels, given))
             result = adapt((given, labels), self.model, settings)
-        self.classes_, self.recogniser_ = classes, result.model
+        self.classes_, self.recogniser_, self.skipped_ = classes, result.model, skipped
         self.validation_ = result.head.record["validation"]
         return self
 
@@ -190,7 +203,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
             raise OptionError(
                 f"labels {kind_of_labels(classes)}: expected {kind_of_labels(self.classes_)}, as the known classes have"
             )
-        names = check_labels([str(label) for label in classes])
+        names = check_names([str(label) for label in classes])
         if both := sorted(set(names) & set(known)):
             raise OptionError(
                 f"the class {both[0]!r} is known already: give examples of new classes only, or fit again"
@@ -291,7 +304,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] #
     def _names(self) -> list[str]:
         """Names of ``classes_``, as the head knows them."""
         check_is_fitted(self)
-        return check_labels([str(label) for label in self.classes_])
+        return check_names([str(label) for label in self.classes_])
 
     def _answers(self, shapes: Sequence[ShapeLike], **asked: Any) -> list[Classification]:
         """Answers for shapes, all of which must be readable."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from clip2point.core.errors import OptionError
+from clip2point.core.errors import OptionError, ShapeError
 from clip2point.data import Dataset, open_dataset
-from clip2point.data.given_shapes import WHOLE_NUMBERS, kind_of_labels, label_shapes, read_labels
-from clip2point.shapes import ShapeLike
+from clip2point.data.given_shapes import HELD, WHOLE_NUMBERS, kind_of_labels, label_shapes, read_labels
+from clip2point.model.results import Failure
+from clip2point.shapes import ShapeLike, as_shape
 
 #: A data set, its name as for ``open_training``, or shapes and their labels.
 Labelled: TypeAlias = Dataset | str | tuple[Sequence[ShapeLike], ArrayLike]
@@ -66,6 +68,32 @@ def open_labelled(labelled: Labelled, up: str = "auto") -> Opened:
         dataset = replace(dataset, up=up)
     dataset.require_up()
     return Opened(dataset, up if complete else dataset.up, record, complete)
+
+
+def leave_out_broken(
+    shapes: Sequence[ShapeLike], labels: ArrayLike
+) -> tuple[list[ShapeLike], NDArray[Any], list[Failure]]:
+    """Return the shapes that can be read with their labels, and what is wrong with the others.
+
+    Raises:
+        OptionError: If shapes and labels do not belong together.
+        ShapeError: If none can be read.
+    """
+    given = read_labels(labels, shapes)
+    found: list[ShapeLike] = []
+    rows, skipped = [], []
+    for row, shape in enumerate(shapes):
+        source = str(shape) if isinstance(shape, str | os.PathLike) else f"shape {row}"
+        try:
+            read = as_shape(shape)
+        except ShapeError as error:
+            skipped.append(Failure(source, str(error)))
+        else:
+            found.append(shape if isinstance(shape, HELD) else read)
+            rows.append(row)
+    if not found:
+        raise ShapeError(f"none of {len(skipped):,} shapes can be read: the first is {skipped[0].error}")
+    return found, given[rows], skipped
 
 
 def open_training(name: str, *, root: Path | None = None, split: str | None = None, up: str | None = None) -> Dataset:

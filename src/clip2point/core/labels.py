@@ -136,7 +136,16 @@ def check_labels(labels: Sequence[str]) -> list[str]:
     for label in given:
         if not isinstance(label, str):
             raise OptionError(f"the label {label!r} is no text: expected class names")
-    cleaned = [name for label in given for name in _unfold(label.strip())]
+    return check_names([name for label in given for name in _unfold(label.strip())])
+
+
+def check_names(names: Sequence[str]) -> list[str]:
+    """Return class names without surrounding blanks, as they are otherwise.
+
+    Raises:
+        OptionError: If there is no name, one is empty, or some are repeated.
+    """
+    cleaned = [name.strip() for name in names]
     if not cleaned:
         raise OptionError("no labels: expected at least one class name")
     if any("" in split_synonyms(label) for label in cleaned):

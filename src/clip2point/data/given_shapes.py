@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clip2point.core.errors import OptionError, ShapeError
-from clip2point.core.labels import check_labels
+from clip2point.core.labels import check_names
 from clip2point.data.dataset import Dataset, FileItems
 from clip2point.data.folder_names import find_split, printable
 from clip2point.data.splits import WHOLE
@@ -23,6 +23,8 @@ from clip2point.shapes import Shape, ShapeLike, as_shape, format_up
 WHOLE_NUMBERS, STRINGS = "whole numbers", "strings"
 #: Name of every such data set.
 _NAME = "given shapes"
+#: Shapes that stay as they are until they are read; objects of other libraries become Shapes at once.
+HELD = (str, os.PathLike, Shape, np.ndarray)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +78,9 @@ def label_shapes(shapes: Sequence[ShapeLike], labels: ArrayLike, up: str = "auto
         ('ball', 'column')
     """
     given = read_labels(labels, shapes)
+    shapes = [shape if isinstance(shape, HELD) else as_shape(shape) for shape in shapes]
     found, numbers = np.unique(given, return_inverse=True)
-    classes = tuple(check_labels([str(label) for label in found]))
+    classes = tuple(check_names([str(label) for label in found]))
     ups = [up if up != "auto" else _find_up(shape) for shape in shapes]
     names = [_name_of(shape, classes[number]) for shape, number in zip(shapes, numbers, strict=True)]
     order = sorted(range(len(names)), key=lambda row: (numbers[row], PurePosixPath(names[row])))
@@ -122,10 +125,13 @@ def check_list(shapes: Sequence[ShapeLike]) -> Sequence[ShapeLike]:
     """Return shapes, once it is known that they are several and not one.
 
     Raises:
-        OptionError: If it is one file or Shape.
+        OptionError: If it is one file or Shape, or an array of clouds is transposed.
     """
     if isinstance(shapes, str | os.PathLike | Shape):
         raise OptionError(f"{shapes if not isinstance(shapes, Shape) else shapes.source}: expected a list of shapes")
+    size: tuple[int, ...] = tuple(getattr(shapes, "shape", ()))
+    if len(size) == 3 and size[1] == 3 < size[2]:
+        raise OptionError(f"shapes {list(size)}: expected clouds [B, N, 3]; give shapes.transpose(0, 2, 1)")
     return shapes
 
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from clip2point.backbones import PATHS, Backbone
 from clip2point.core.errors import ModelError, OptionError
-from clip2point.core.labels import check_labels
+from clip2point.core.labels import check_names
 from clip2point.heads.head_registry import head_from_state
 from clip2point.heads.ood import OODDetector
 from clip2point.model.adapted_head import AdaptedHead
@@ -177,7 +177,7 @@ def _parse_head(config: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) 
     tensors = {_CENTROIDS if name == _FORMER_CENTROIDS else name: tensor for name, tensor in tensors.items()}
     section = _entry(config, "head", dict)
     classes = _entry(config, "classes", list)
-    if not all(isinstance(name, str) for name in classes) or check_labels(classes) != classes:
+    if not all(isinstance(name, str) for name in classes) or check_names(classes) != classes:
         raise ModelError('config.json should have names without blanks around them as "classes"')
     if extra := [name for name in tensors if not name.startswith(_HEAD_PREFIX) and name != _CENTROIDS]:
         raise ModelError(f"the tensor {extra[0]!r} is not part of a head ({len(extra)} in all)")

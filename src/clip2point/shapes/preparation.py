@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +12,20 @@ from clip2point.shapes.normalise import to_unit_sphere
 from clip2point.shapes.orientation import to_y_up
 from clip2point.shapes.sampling import sample_points
 from clip2point.shapes.shape import Float32, Shape
-from clip2point.shapes.shape_files import load_shape, shape_from_points
+from clip2point.shapes.shape_files import load_shape
 
 if TYPE_CHECKING:
     from clip2point.shapes.orientation import Points
 
-#: Anything that can be recognised: a file, a Shape, or points [N, 3].
-ShapeLike = str | os.PathLike[str] | Shape | NDArray[np.floating]
+#: Anything that can be recognised: a file, a Shape, points [N, 3], or an object that ``shape_from_object`` takes.
+ShapeLike = str | os.PathLike[str] | Shape | NDArray[np.floating] | Any
 
 
 def as_shape(shape: ShapeLike, up: str = "auto") -> Shape:
-    """Return the Shape of a file, a Shape or points [N, 3].
+    """Return the Shape of a file, a Shape, points [N, 3], or a mesh, cloud or table of another library.
 
     Args:
-        shape: Path of a file, Shape, or array of points.
+        shape: Path of a file, Shape, array or tensor of points, or an object as ``shape_from_object`` takes it.
         up: Axis that points up; "auto" takes the one that the shape or its file format declares.
 
     Raises:
@@ -40,7 +40,9 @@ def as_shape(shape: ShapeLike, up: str = "auto") -> Shape:
         return shape if up == "auto" else shape.with_up(up)
     if isinstance(shape, str | os.PathLike):
         return load_shape(shape, up=up)
-    return shape_from_points(shape, up=up)
+    from clip2point.shapes.objects import shape_from_object
+
+    return shape_from_object(shape, up=up)
 
 
 def prepare_points(shape: Shape, count: int = 1024, seed: int = 0, up: str | None = None) -> Float32:

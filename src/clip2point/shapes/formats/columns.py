@@ -48,7 +48,7 @@ def choose_columns(dialect: Dialect, wanted: str = "") -> tuple[Columns, tuple[s
     """
     if wanted:
         return _parse_choice(wanted, dialect), ()
-    named = _find_named(dialect.header)
+    named = find_named_columns(dialect.header)
     columns = _find_by_content(dialect) if named is None else named
     if columns == (0, 1, 2):
         return columns, ()
@@ -62,7 +62,7 @@ def choose_columns(dialect: Dialect, wanted: str = "") -> tuple[Columns, tuple[s
 def names_coordinates(header: Sequence[str]) -> bool:
     """Tell whether names of columns say where x, y and z are, or could be."""
     try:
-        return _find_named(header) is not None
+        return find_named_columns(header) is not None
     except ShapeError:
         return True
 
@@ -97,7 +97,7 @@ def _parse_choice(text: str, dialect: Dialect) -> Columns:
     return found[0], found[1], found[2]
 
 
-def _find_named(header: Sequence[str]) -> Columns | None:
+def find_named_columns(header: Sequence[str]) -> Columns | None:
     """Return the columns whose names say x, y and z; None if no names do.
 
     Raises:

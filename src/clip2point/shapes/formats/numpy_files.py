@@ -18,6 +18,8 @@ from clip2point.shapes.guards import check_count, check_promise, expansion_limit
 from clip2point.shapes.parsed import Parsed
 
 _HEADER_BYTES = 16_384
+#: An array of so few rows and more columns is transposed.
+_MOST_COLUMNS = 9
 #: Names of fields and, in archives, of arrays that hold positions as a whole.
 _WHOLE_FIELDS = ("points", "xyz", "position", "positions", "coords", "vertices", "verts")
 
@@ -60,6 +62,13 @@ def _join_fields(array: NDArray[Any]) -> NDArray[Any]:
 def _check_layout(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     if dtype.kind not in "fiu":
         raise ShapeError(f"has an array of type {dtype}: expected floating-point numbers or integers")
+    if len(shape) == 3 and shape[1] == 3 < shape[2]:
+        raise ShapeError(
+            f"has an array {list(shape)} of several transposed clouds: expected points [N, 3]; take them one by "
+            "one from array.transpose(0, 2, 1)"
+        )
+    if len(shape) == 2 and 0 < shape[0] <= _MOST_COLUMNS < shape[1]:
+        raise ShapeError(f"has an array {list(shape)}, which looks transposed: expected points [N, 3]; give array.T")
     if not _is_cloud(shape):
         hint = " (a data set of many clouds? give it as npz:PATH)" if len(shape) == 3 else ""
         raise ShapeError(f"has an array {list(shape)}: expected points [N, 3 or more]{hint}")

@@ -130,7 +130,7 @@ def test_what_was_assumed_is_told(lay):
         "synsets of ShapeNet by their names: 03001627 is 'chair', ...",
         "one shape alone: chair",
         "1 shape file beside the class folders, passed over: loose.off",
-        "files of formats that are not read, passed over: 1 .blend",
+        "Passed over, of formats that are not read: 1 .blend. .blend: export it as GLB, for one with Blender.",
         "lists beside the folders that are not used: train.txt; use --manifest for a list",
     )
 

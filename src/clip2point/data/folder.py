@@ -15,6 +15,7 @@ from clip2point.data.folder_tree import Folder, Tree, read_tree
 from clip2point.data.manifest import read_beside
 from clip2point.data.splits import WHOLE
 from clip2point.shapes import format_up
+from clip2point.shapes.passed_over import describe_passed_over
 
 LAYOUT = "PATH/CLASS/*, PATH/{train,val,test}/CLASS/* or PATH/CLASS/{train,val,test}/* with shape files"
 _MANIFEST = "or say what the files are in PATH/labels.csv, with columns file,label and, if there are splits, split"
@@ -171,9 +172,8 @@ def _note_the_rest(tree: Tree, root: Path, loose: list[Path], classes: tuple[str
         notes.append(f"without shape files, so no examples and no class for these alone: {listed}")
     if alone := [parts[-1] for parts in empty if all(map(find_split, parts))]:
         notes.append(f"without shape files: {list_names(alone)}")
-    if tree.endings:
-        listed = ", ".join(f"{number:,} {ending}" for ending, number in tree.endings.most_common(6))
-        notes.append(f"files of formats that are not read, passed over: {listed}")
+    if said := describe_passed_over([root]):
+        notes.append(said)
     if tree.hidden:
         notes.append(f"{_count(tree.hidden, 'hidden file or folder', 'hidden files and folders')}, passed over")
     if tree.again:

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clip2point.core.errors import DataError
-from clip2point.shapes.format_registry import file_extension
 from clip2point.shapes.shape_files import pick_shapes
 
 #: Folders that archives, file managers and programs leave.
 _LEFT_OVER = frozenset(("__macosx", "__pycache__", "lost+found", "@eadir", "$recycle.bin"))
 #: Most folders in each other.
 _DEEPEST = 64
-#: Endings of what belongs to shapes or describes them, which nobody expects to be read as shapes.
-_BESIDE = frozenset(
-    (
-        *(".mtl", ".png", ".jpg", ".jpeg", ".tga", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".dds", ".hdr", ".bin"),
-        *(".txt", ".md", ".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".xml", ".html", ".pdf", ".db", ".ini"),
-        *(".log", ".py", ".sh", ".tmp"),
-    )
-)
 
 
 @dataclass
@@ -57,13 +48,11 @@ class Tree:
 
     Attributes:
         root: Uppermost folder.
-        endings: Number of files of formats that are not read, by ending.
         again: Links to folders that have been read already, such as one that leads back up.
         hidden: Number of hidden files and folders, and of those that programs leave.
     """
 
     root: Folder = field(default_factory=Folder)
-    endings: Counter[str] = field(default_factory=Counter)
     again: list[Path] = field(default_factory=list)
     hidden: int = 0
 
@@ -96,9 +85,6 @@ def read_tree(path: Path) -> Tree:
             elif _is_file(entry):
                 names.append(entry.name)
         node.files = pick_shapes(folder, names)
-        taken = {file.name for file in node.files}
-        endings = (file_extension(name) for name in names if name not in taken)
-        tree.endings.update(ending for ending in endings if ending and ending not in _BESIDE)
     _drop(tree.root, set(tree.again), path)
     return tree
 

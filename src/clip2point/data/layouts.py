@@ -65,7 +65,7 @@ def find_root(origin: Origin, root: Path | None, folders: Sequence[str], fits: C
         raise origin.missing("no such folder", root)
     if fits(root):
         return root
-    found = [root / folder for folder in folders if (root / folder).is_dir() and fits(root / folder)]
+    found = [path for path in _list_candidates(root, folders) if fits(path)]
     if len(found) > 1:
         both = ", ".join(path.name for path in found)
         raise DataError(f"{root}: holds {both}, several copies of {origin.name}: give one of these folders")
@@ -73,6 +73,36 @@ def find_root(origin: Origin, root: Path | None, folders: Sequence[str], fits: C
         tried = f" nor below it in {', '.join(folders)}" if folders else ""
         raise origin.missing(f"{origin.name} is neither here{tried}" if tried else f"{origin.name} is not here", root)
     return found[0]
+
+
+def _list_candidates(root: Path, folders: Sequence[str]) -> list[Path]:
+    """Return the folders below a root that are called so in any case, with or without underscores and hyphens."""
+    found = []
+    for folder in folders:
+        level = [root]
+        for part in folder.split("/"):
+            level = [
+                inner for path in level for inner in _list_folders(path) if fold_name(inner.name) == fold_name(part)
+            ]
+        found += level
+    return list(dict.fromkeys(found))
+
+
+def _list_folders(path: Path) -> list[Path]:
+    try:
+        return sorted(inner for inner in path.iterdir() if inner.is_dir())
+    except OSError:
+        return []
+
+
+def fold_name(name: str) -> str:
+    """Return what is the same for spellings of a folder's name.
+
+    Examples:
+        >>> fold_name("ModelNet40_manually_aligned") == fold_name("modelnet40-manually-aligned")
+        True
+    """
+    return re.sub(r"[\s_.-]+", "", name).casefold()
 
 
 def read_list(path: Path, origin: Origin) -> list[str]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import functools
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.core.class_names import MODELNET10, MODELNET40
+from clip2point.core.class_names import MODELNET10, MODELNET40, SCANOBJECTNN
 from clip2point.core.errors import DataError, OptionError, ShapeError
 from clip2point.core.labels import read_labels
 from clip2point.data.dataset import ArrayItems, Dataset, check_labels
+from clip2point.data.folder_names import find_split
 from clip2point.data.hdf5 import find_array, open_file
 from clip2point.data.layouts import fingerprint_file
 from clip2point.data.splits import WHOLE
@@ -32,14 +35,16 @@ def read_h5(path: Path) -> dict[str, Dataset]:
     Class names are an array "classes" of it, or a list beside it: classes.txt or shape_names.txt, one name a line.
 
     Args:
-        path: File to read.
+        path: File to read, or a folder of one for each split, such as train.h5 and test.h5.
 
     Returns:
-        One data set, "all".
+        One data set, "all", or of a folder those of its splits.
 
     Raises:
         DataError: If an array is missing or does not fit the others.
     """
+    if path.is_dir():
+        return _read_h5_folder(path)
     _check_file(path)
     with open_file(path) as file:
         place = _find_name(path, list(file), _POINTS, "clouds")
@@ -48,6 +53,25 @@ def read_h5(path: Path) -> dict[str, Dataset]:
         given = next((_as_texts(file[name][()]) for name in _CLASSES if name in file), None)
     load = functools.cache(functools.partial(_load_h5, path, place))
     return {WHOLE: _make(f"h5:{path}", path, shape, labels, given, load)}
+
+
+def _read_h5_folder(folder: Path) -> dict[str, Dataset]:
+    """Read the files of a folder, each of which is called by its split."""
+    found: dict[str, Path] = {}
+    for path in sorted(inner for inner in folder.iterdir() if inner.suffix.lower() in (".h5", ".hdf5")):
+        splits = {split for word in re.split(r"[\W_]+|(?<=\D)(?=\d)", path.stem) if (split := find_split(word))}
+        if len(splits) != 1:
+            raise DataError(f"{path}: is called by no split: expected names such as train.h5; name one, h5:{path}")
+        if (split := splits.pop()) in found:
+            raise DataError(f"{folder}: holds {found[split].name} and {path.name}, both {split}: name one, h5:{path}")
+        found[split] = path
+    if not found:
+        raise DataError(f"{folder}: has no .h5 files: expected one for each split, such as train.h5 and test.h5")
+    parts = {split: replace(read_h5(path)[WHOLE], name=f"h5:{folder}", split=split) for split, path in found.items()}
+    classes = {part.classes for part in parts.values()}
+    if len(classes) > 1:
+        raise DataError(f"{folder}: the files of its splits have different classes: expected the same in all")
+    return parts
 
 
 def _load_h5(path: Path, place: str) -> NDArray[Any]:
@@ -119,6 +143,10 @@ def _find_classes(path: Path, count: int) -> tuple[str, ...]:
                 raise DataError(str(error)) from None
             if len(classes) >= count:
                 return classes
+    if path.name.lower().startswith("ply_data_") and count <= len(MODELNET40):
+        return MODELNET40
+    if "objectdataset" in path.name.lower() and count <= len(SCANOBJECTNN):
+        return SCANOBJECTNN
     for official in (MODELNET40, MODELNET10):
         if f"modelnet{len(official)}" in path.name.lower() and count <= len(official):
             return official

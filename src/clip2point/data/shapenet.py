@@ -16,7 +16,7 @@ from clip2point.data.layouts import Origin, find_root, read_list
 #: Models in the train and test lists together once the ten that the public code leaves out are gone.
 SIZE = 52_460
 
-_LINE = re.compile(r"(?P<synset>\d{8})-(?P<model>\w[\w.-]*?)(\.npy)?")
+_LINE = re.compile(r"(?P<synset>\d{8})-(?P<model>[\w.-]*?)(\.npy)?")  # a few ids are empty or begin with a hyphen
 _ORIGIN = Origin(
     "ShapeNet-55",
     "shapenet_pc/SYNSET-MODEL.npy beside train.txt and test.txt (or these in ShapeNet-55/)",
@@ -84,7 +84,11 @@ def _read_excluded(path: Path, parts: dict[str, list[tuple[str, str]]]) -> set[s
     if not path.exists():
         return set()
     excluded = set(read_list(path, _ORIGIN))
-    unknown = sorted(excluded - {model for models in parts.values() for _, model in models})
+    models = {model: synset for part in parts.values() for synset, model in part}
+    # The public code writes SYNSET-MODEL and cuts the model off at its first hyphen.
+    short = {f"{synset}-{model.partition('-')[0]}": model for model, synset in models.items()}
+    excluded = {short.get(name, name) if name not in models else name for name in excluded}
+    unknown = sorted(excluded - set(models))
     if unknown:
         raise DataError(f"{path}: names {unknown[0]!r}: expected model ids of train.txt or test.txt, one per line")
     return excluded

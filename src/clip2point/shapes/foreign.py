@@ -9,11 +9,11 @@ _CLOUDS = "save it as PLY or LAS, for one with CloudCompare"
 
 #: Endings, and what to do with files of them.
 _REMEDIES = {
-    **dict.fromkeys((".fbx", ".blend", ".3ds", ".max", ".ma", ".mb", ".lwo", ".x3d", ".wrl", ".abc"), _BLENDER),
+    **dict.fromkeys((".blend", ".3ds", ".max", ".ma", ".mb", ".lwo", ".x3d", ".wrl", ".abc"), _BLENDER),
     **dict.fromkeys((".brep", ".fcstd", ".sldprt", ".ifc"), _CAD),
     **dict.fromkeys((".fls", ".rcp", ".rcs", ".zfs"), _CLOUDS),
     **dict.fromkeys((".vti", ".vtr", ".vts", ".vtm", ".pvtp", ".pvtu", ".pvd"), _VOLUMES),
-    **dict.fromkeys((".spz", ".splat", ".ksplat", ".sog"), "export it as PLY, for one with SuperSplat"),
+    **dict.fromkeys((".ksplat", ".sog"), "export it as PLY, for one with SuperSplat"),
     **dict.fromkeys(
         (".mat", ".pth", ".pt", ".parquet", ".feather"), "save its points with numpy.save, one cloud a file"
     ),

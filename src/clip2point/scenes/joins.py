@@ -23,6 +23,8 @@ _SAME_SPREAD = 2.0
 _HIDDEN, _EMPTY = 0.4, 0.1
 #: Round things: least spread of their upright normals, largest residual and largest distance of axes in radii.
 _SPREAD, _ROUND, _SAME_AXIS = 0.12, 0.2, 0.35
+#: Share of the columns of a thing that another must have to be one with it.
+_ABOVE = 0.6
 #: Share of a region's points that may stick out of the round wall that it lies in.
 _OUTSIDE = 0.1
 
@@ -89,6 +91,39 @@ def join_regions(surface: Surface, regions: Int, plane: Plane, image: DepthImage
     joined = regions.copy()
     for k, rows in members.items():
         joined[rows] = root(k)
+    return joined
+
+
+def join_columns(found: Int, flat: Float, size: float) -> Int:
+    """Join what stands above one another: leaves above their pot, the back of a chair above its legs.
+
+    Args:
+        found: Number of the thing of each point, [N], the largest first, -1 for none.
+        flat: Places of the points on the support, [N, 2].
+        size: Edge of a column of points.
+
+    Returns:
+        [N] numbers, those that were joined by the lowest of theirs.
+    """
+    columns = np.floor((flat - flat.min(axis=0)) / size).astype(np.int64) + 1
+    height = int(columns[:, 1].max()) + 2
+    keys = columns[:, 0] * height + columns[:, 1]
+    around = np.array([dx * height + dy for dx in (-1, 0, 1) for dy in (-1, 0, 1)])
+    footprints: list[tuple[int, set[int]]] = []
+    joined = found.copy()
+    for number in range(int(found.max(initial=-1)) + 1):
+        own = np.unique(keys[found == number])
+        best, share = number, _ABOVE
+        for other, wide in footprints:
+            covered = sum(key in wide for key in own.tolist()) / max(len(own), 1)
+            if covered > share:
+                best, share = other, covered
+        wide = set((own[:, None] + around).ravel().tolist())
+        if best == number:
+            footprints.append((number, wide))
+        else:
+            joined[found == number] = best
+            next(cells for other, cells in footprints if other == best).update(wide)
     return joined
 
 

@@ -17,7 +17,7 @@ _TOLERANCE, _LEAST_TOLERANCE = 1.0, 0.002
 #: Least noise, in spacings: samples of meshes have none.
 _LEAST_SIGMA = 0.1
 #: Least share of a scan's points that its support has, where the up-axis is declared and where it is not.
-_LEAST_SHARE, _LEAST_UNDECLARED = 0.25, 0.5
+_LEAST_SHARE, _LEAST_UNDECLARED = 0.15, 0.5
 #: Cosine between a declared up-axis and the normal of a support: tables may be tilted by 45 degrees.
 _TILT = 0.7
 #: Walls: most of them, least share of a scan's points, share of the points that may be beyond one, and largest cosine
@@ -67,7 +67,7 @@ def find_support(points: Float, spacing: float, up: Float | None = None, seed: i
         seed: Seed of the draws.
 
     Returns:
-        The plane with the most points, if it holds a quarter of them, or half where no direction is declared.
+        The plane with the most points, if it holds a seventh of them, or half where no direction is declared.
     """
     generator = np.random.default_rng(seed)
     sample = points if len(points) <= _SAMPLE else points[generator.choice(len(points), _SAMPLE, replace=False)]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2point.scenes.borders import refine_borders
-from clip2point.scenes.joins import join_regions
+from clip2point.scenes.joins import join_columns, join_regions
 from clip2point.scenes.neighbours import connect, find_neighbours, measure_spacing, sort_by_size, thin_out
 from clip2point.scenes.planes import Plane, cut_height, find_support, find_walls
 from clip2point.scenes.regions import find_regions
@@ -83,9 +83,9 @@ def split_cloud(points: NDArray[np.floating], up: Float | None = None, seed: int
 
 def _cell_size(points: Float, spacing: float) -> float:
     """Return a size of cells by which at most about _MANY points are left."""
-    size = spacing * float(np.sqrt(len(points) / _MANY))
+    size = 0.5 * spacing * float(np.sqrt(len(points) / _MANY))
     while len(thin_out(points, size)[0]) > _MANY:
-        size *= 1.3
+        size *= 1.2
     return size
 
 
@@ -125,13 +125,16 @@ def _split_things(
     camera = find_viewpoint(points, spacing, plane, center, seed)
     if camera is None:
         found = connect(find_neighbours(things, 2 * spacing, LINKS))
-        found[np.bincount(found)[found] < least] = -1
     else:
         surface = describe_surface(things, spacing, camera.position)
-        regions = absorb_crumbs(surface, find_regions(surface), least)
+        # Furniture is full of concave edges: in a room, what touches is one thing.
+        regions = connect(surface.links) if len(supports) > 1 else find_regions(surface)
+        regions = absorb_crumbs(surface, regions, least)
         regions = refine_borders(surface.points, regions, spacing)
         image = DepthImage(points, camera.position, center, 1.5 * spacing, 6 * plane.sigma + spacing)
         found = join_regions(surface, regions, plane, image, spacing, least)
+    if camera is None or len(supports) > 1:
+        found = join_columns(found, (things - plane.center) @ plane.axes[:2].T, 3 * spacing)
     instances = np.full(len(points), -1, dtype=np.int64)
     instances[left] = drop_small(found, plane.heights(things), least, 2 * cut)
     instances = sort_by_size(_refine_feet(points, instances, plane, spacing))

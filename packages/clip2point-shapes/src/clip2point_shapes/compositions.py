@@ -100,7 +100,8 @@ def compose(kind: Kind, seed: int = 0, *, count: int = 4, gap: float = 0.02, hel
 def _make_support(kind: Kind, width: float, depth: float) -> Mesh:
     solids = [box(width, 0.03, depth).move(y=-0.03)]
     if kind == "room":
-        solids += [box(width, 2.4, 0.05).move(z=-depth / 2 - 0.025), box(0.05, 2.4, depth).move(x=-width / 2 - 0.025)]
+        # Thin ones: cameras look down on them and would see their tops.
+        solids += [box(width, 2.4, 1e-3).move(z=-depth / 2), box(1e-3, 2.4, depth).move(x=-width / 2)]
     starts = np.cumsum([0, *(len(solid.vertices) for solid in solids)])
     faces = np.concatenate([solid.faces + start for solid, start in zip(solids, starts, strict=False)])
     return Mesh.plain(np.concatenate([solid.vertices for solid in solids]), faces)
@@ -167,7 +168,7 @@ def write_scenes(
         count: Number of scenes.
         seed: Seed of the first scene; the others follow.
         held_out: Draw from the part that nothing may be developed on.
-        views: Number of cameras, evenly around the scene.
+        views: Number of cameras, evenly around a table, and on the open side of a room.
 
     Returns:
         The files.
@@ -184,7 +185,8 @@ def write_scenes(
         rng = np.random.default_rng((number, 7))
         scene = compose(kind, number, count=int(rng.integers(2, 9)), held_out=held_out)
         first = float(rng.uniform(20, 70))  # the walls of a room are behind its things
-        azimuths = [first + turn * 360.0 / views for turn in range(views)]
+        around = 360.0 if kind == "table" else 90.0
+        azimuths = [(first + turn * around / views) % around for turn in range(views)]
         points, instances = scan_composition(
             scene, azimuths=azimuths, elevation=float(rng.uniform(30, 55)), seed=number
         )

@@ -23,6 +23,11 @@ _SAME_SPREAD = 2.0
 _HIDDEN, _EMPTY = 0.4, 0.1
 #: Round things: least spread of their upright normals, largest residual and largest distance of axes in radii.
 _SPREAD, _ROUND, _SAME_AXIS = 0.12, 0.2, 0.35
+#: Distance of the axes of round things that touch and are one, as body and neck of a bottle, in radii of the smaller.
+_STACKED_AXIS = 0.3
+#: What floats: least height of its lowest points in spacings, height of its contact with what holds it, in its own
+#: height, above which it does not stand on that, and its largest size compared with that.
+_FLOATING, _HELD, _ATTACHED = 3.0, 0.4, 0.35
 #: Share of the columns of a thing that another must have to be one with it.
 _ABOVE = 0.6
 #: Share of a region's points that may stick out of the round wall that it lies in.
@@ -91,6 +96,45 @@ def join_regions(surface: Surface, regions: Int, plane: Plane, image: DepthImage
     joined = regions.copy()
     for k, rows in members.items():
         joined[rows] = root(k)
+    return joined
+
+
+def join_floating(surface: Surface, found: Int, plane: Plane, image: DepthImage, spacing: float) -> Int:
+    """Join what floats to what it is attached to: handles, knobs and necks, which nothing holds from below.
+
+    Args:
+        surface: Points of all things.
+        found: Number of the thing of each point, [N], -1 for none.
+        plane: Support.
+        image: Image that the camera saw: what is hidden below a thing may hold it.
+        spacing: Distance between neighbouring points.
+
+    Returns:
+        [N] numbers, those that were joined by that of what holds them.
+    """
+    heights = plane.heights(surface.points)
+    joined = found.copy()
+    sizes = np.bincount(found[found >= 0], minlength=1)
+    for number in np.argsort(sizes, kind="stable"):
+        rows = np.flatnonzero(joined == number)
+        if not len(rows):
+            continue
+        low, high = np.percentile(heights[rows], (2, 98))
+        if low < _FLOATING * spacing:
+            continue
+        links = surface.links[rows]
+        others = np.where(links >= 0, joined[links], -1)
+        touching = (others >= 0) & (others != number)
+        if not touching.any():
+            continue
+        holder = int(np.argmax(np.bincount(others[touching])))
+        contact = rows[(others == holder).any(axis=1)]
+        below = surface.points[rows[heights[rows] < low + 2 * spacing]] - 3 * spacing * plane.normal
+        hidden, _ = image.compare(below)
+        held = np.percentile(heights[contact], 75) < low + _HELD * (high - low)
+        if sizes[number] < _ATTACHED * sizes[holder] and not held and hidden.mean() < 0.5:
+            joined[rows] = holder
+            sizes[holder] += len(rows)
     return joined
 
 
@@ -224,9 +268,17 @@ def _share_axis(
         apart = float(np.linalg.norm(one.axis - other.axis))
         if apart < _SAME_AXIS * smaller and smaller > 0.6 * larger and abs(one.top - other.top) < 0.3 * larger:
             return True
+        if apart < _STACKED_AXIS * smaller and _touch(surface, rows, others):
+            return True
     return (one is not None and _lies_in(one, surface.points[others], plane)) or (
         other is not None and _lies_in(other, surface.points[rows], plane)
     )
+
+
+def _touch(surface: Surface, rows: Int, others: Int) -> bool:
+    """Tell whether points of two regions are linked."""
+    links = surface.links[rows]
+    return bool(np.isin(links[links >= 0], others).any())
 
 
 def _lies_in(wall: _Round, points: Float, plane: Plane) -> bool:

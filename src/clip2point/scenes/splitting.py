@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2point.scenes.borders import refine_borders
-from clip2point.scenes.joins import join_columns, join_regions
+from clip2point.scenes.joins import join_columns, join_floating, join_regions
 from clip2point.scenes.neighbours import connect, find_neighbours, measure_spacing, sort_by_size, thin_out
 from clip2point.scenes.planes import Plane, cut_height, find_support, find_walls
 from clip2point.scenes.regions import find_regions
@@ -133,6 +133,7 @@ def _split_things(
         regions = refine_borders(surface.points, regions, spacing)
         image = DepthImage(points, camera.position, center, 1.5 * spacing, 6 * plane.sigma + spacing)
         found = join_regions(surface, regions, plane, image, spacing, least)
+        found = join_floating(surface, found, plane, image, spacing)
     if camera is None or len(supports) > 1:
         found = join_columns(found, (things - plane.center) @ plane.axes[:2].T, 3 * spacing)
     instances = np.full(len(points), -1, dtype=np.int64)

@@ -70,7 +70,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Split the files, and name what was found."""
-    from clip2point.scenes import find_parts, name_parts
+    from clip2point.scenes import find_parts, merge_by_names, name_parts
     from clip2point.shapes import expand_folders, load_shape
 
     files = expand_folders(arguments.files)
@@ -91,6 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
             failures.append((str(path), str(error)))
             continue
         if model is not None:
+            found = merge_by_names(model, shape, found, seed=arguments.seed)
             found = name_parts(
                 model,
                 shape,

@@ -16,7 +16,7 @@ from clip2point.core.progress import Progress
 from clip2point.core.version import software_versions
 from clip2point.evaluation.scene_files import TrueScene, read_scene
 from clip2point.model import Recogniser
-from clip2point.scenes import Part, SceneParts, find_parts, name_parts
+from clip2point.scenes import Part, SceneParts, find_parts, merge_by_names, name_parts
 
 Int = NDArray[np.int64]
 
@@ -54,7 +54,7 @@ class SceneMeasurement:
     Attributes:
         scores: Score of each scene.
         failures: Name and error of each scene that could not be read.
-        model: Name of the model, or "" if names were not measured.
+        model: Name of the model, or "" if the split alone was measured.
         command: Command line that repeats the measurement, or "".
     """
 
@@ -116,7 +116,7 @@ def evaluate_scenes(
 
     Args:
         paths: Scenes, see ``scene_files.read_scene``.
-        model: Recogniser, which chooses among all names of the scenes; None measures no names.
+        model: Recogniser, which joins pieces and chooses among all names of the scenes; None measures the split alone.
         up: Axis that points up, instead of the files'.
         seed: Seed of the draws.
         command: Command line for the record.
@@ -138,11 +138,17 @@ def evaluate_scenes(
     find_parts(scenes[0].shape, seed=seed)  # the time to compile kernels is no part of that of a scene
     asked = model if len(labels) > 1 else None
     walk = scenes if progress is None else progress(scenes, len(scenes))
-    scores = tuple(measure_scene(scene, asked, labels, seed) for scene in walk)
-    return SceneMeasurement(scores, tuple(failures), "" if asked is None else asked.name, command)
+    scores = tuple(measure_scene(scene, asked, labels, seed, model) for scene in walk)
+    return SceneMeasurement(scores, tuple(failures), "" if model is None else model.name, command)
 
 
-def measure_scene(scene: TrueScene, model: Recogniser | None, labels: Sequence[str], seed: int = 0) -> SceneScore:
+def measure_scene(
+    scene: TrueScene,
+    model: Recogniser | None,
+    labels: Sequence[str],
+    seed: int = 0,
+    merger: Recogniser | None = None,
+) -> SceneScore:
     """Split one scene and hold it against the truth.
 
     Args:
@@ -150,9 +156,12 @@ def measure_scene(scene: TrueScene, model: Recogniser | None, labels: Sequence[s
         model: Recogniser, or None.
         labels: Class names to choose from.
         seed: Seed of the draws.
+        merger: Recogniser that joins pieces, or None.
     """
     began = time.perf_counter()
     found = find_parts(scene.shape, seed=seed)
+    if merger is not None:
+        found = merge_by_names(merger, scene.shape, found, seed=seed)
     seconds = time.perf_counter() - began
     own = found.instances if scene.shape.kept is None else found.instances[scene.shape.kept]
     overlaps = measure_overlaps(scene.instances, own)

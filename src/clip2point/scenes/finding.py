@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -142,10 +143,6 @@ def _find_on_scan(shape: Shape, seed: int) -> SceneParts:
 
 def _describe_split(shape: Shape, split: Split, instances: Int, points: NDArray[np.float32]) -> SceneParts:
     """Return the things of a split, by the thing of each point or face."""
-    groups = _rows_of(instances, int(instances.max(initial=-1)) + 1)
-    parts = [
-        Part(number, "", (), number, len(rows), *_box(points[rows])) for number, rows in enumerate(groups) if len(rows)
-    ]
     supports = (
         ()
         if split.on_support is None
@@ -163,20 +160,33 @@ def _describe_split(shape: Shape, split: Split, instances: Int, points: NDArray[
     notes = [*shape.notes, *split.notes]
     if supports and shape.up == "auto":
         notes.append("the up-axis is not declared: the largest plane was taken as what things stand on")
-    if shape.kept is not None and len(shape.kept) != len(instances):
-        every = np.full(len(shape.kept), -1, dtype=np.int64)
-        every[shape.kept] = instances
-        instances = every
-    return SceneParts(
-        shape.source,
-        "scan",
-        tuple(parts),
-        instances.astype(np.int32),
-        supports,
-        _to_upright(split.supports[0]) if split.supports else None,
-        None if split.viewpoint is None else _triple(split.viewpoint.position),
-        notes=tuple(notes),
+    upright = _to_upright(split.supports[0]) if split.supports else None
+    viewpoint = None if split.viewpoint is None else _triple(split.viewpoint.position)
+    nothing = np.empty(0, dtype=np.int32)
+    found = SceneParts(shape.source, "scan", (), nothing, supports, upright, viewpoint, notes=tuple(notes))
+    return fill_things(found, instances, points, shape.kept)
+
+
+def fill_things(
+    found: SceneParts, instances: Int, points: NDArray[np.float32], kept: NDArray[np.bool_] | None = None
+) -> SceneParts:
+    """Return a split with other things.
+
+    Args:
+        found: Split whose parts are replaced.
+        instances: Number of the thing of each point or face, [N], -1 for none.
+        points: Point, or middle of the face, for each of them, [N, 3].
+        kept: Mask of these points among those of the file, or None.
+    """
+    groups = _rows_of(instances, int(instances.max(initial=-1)) + 1)
+    parts = tuple(
+        Part(number, "", (), number, len(rows), *_box(points[rows])) for number, rows in enumerate(groups) if len(rows)
     )
+    if kept is not None:
+        every = np.full(len(kept), -1, dtype=np.int64)
+        every[kept] = instances
+        instances = every
+    return replace(found, parts=parts, instances=instances.astype(np.int32))
 
 
 def find_up(shape: Shape) -> NDArray[np.float64] | None:

@@ -223,6 +223,10 @@ SOURCES: Registry[Entry] = Registry(
     "clip2point.sources",
     {
         "shapenetcore.v2:PATH": Entry(f"{_SOURCE_ROOM}:list_shapenet", "ShapeNetCore.v2, as it is unpacked"),
+        "shapenet55-rendered:PATH": Entry(
+            "clip2point.pretraining.pairs.rendered_source:list_rendered",
+            "ShapeNet-55's clouds with the pictures that the public code rendered",
+        ),
         "folder:PATH": Entry(f"{_SOURCE_ROOM}:list_meshes", "a folder of meshes, each named by the folder around it"),
         "samples:N": Entry(f"{_SOURCE_ROOM}:list_samples", "N shapes of each style of the package clip2point-shapes"),
     },

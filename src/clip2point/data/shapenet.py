@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,18 @@ def open_shapenet55(name: str, root: Path | None, split: str) -> Dataset:
     return Dataset(name, split, tuple(SHAPENET55.values()), "y", labels, names, items, _ORIGIN.note(odd))
 
 
+def list_models(folder: Path, splits: Sequence[str] = ("train", "test")) -> list[tuple[str, str]]:
+    """Return synset and id of the models in the lists of a folder of ShapeNet-55, without those of excluded.txt.
+
+    Raises:
+        DataError: If a list is missing or names something else.
+    """
+    lists = folder if (folder / f"{splits[0]}.txt").is_file() else folder / "ShapeNet-55"
+    parts = {part: _read_models(lists / f"{part}.txt") for part in splits}
+    excluded = _read_excluded(lists / "excluded.txt", parts, all_parts=len(splits) > 1)
+    return [found for models in parts.values() for found in models if found[1] not in excluded]
+
+
 def shapenet_mesh(root: Path, name: str) -> Path | None:
     """Find the mesh that a cloud of ShapeNet-55 was drawn from.
 
@@ -79,8 +92,8 @@ def _read_models(path: Path) -> list[tuple[str, str]]:
     return models
 
 
-def _read_excluded(path: Path, parts: dict[str, list[tuple[str, str]]]) -> set[str]:
-    """Return model ids to leave out; each must be in one of the lists."""
+def _read_excluded(path: Path, parts: dict[str, list[tuple[str, str]]], *, all_parts: bool = True) -> set[str]:
+    """Return model ids to leave out; each must be in one of the lists, if these are all."""
     if not path.exists():
         return set()
     excluded = set(read_list(path, _ORIGIN))
@@ -89,7 +102,7 @@ def _read_excluded(path: Path, parts: dict[str, list[tuple[str, str]]]) -> set[s
     short = {f"{synset}-{model.partition('-')[0]}": model for model, synset in models.items()}
     excluded = {short.get(name, name) if name not in models else name for name in excluded}
     unknown = sorted(excluded - set(models))
-    if unknown:
+    if unknown and all_parts:
         raise DataError(f"{path}: names {unknown[0]!r}: expected model ids of train.txt or test.txt, one per line")
     return excluded
 

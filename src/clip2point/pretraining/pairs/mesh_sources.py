@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from clip2point.core.errors import DataError, OptionError, ShapeError
 from clip2point.data.pairs import PairInfo, make_keys
 from clip2point.pretraining.pairs.source_model import SourceModel, SourceRequest, name_to_words
 from clip2point.shapes import Shape, find_shapes, load_shape
+from clip2point.shapes.format_registry import file_extension
 
 SHAPENET, FOLDER, SAMPLES = "shapenetcore.v2", "folder", "samples"
 
@@ -18,6 +20,10 @@ _SHAPENET_MESH = Path("models", "model_normalized.obj")
 _SHAPENET_LICENCE = "ShapeNet terms of use: non-commercial research and education"
 #: Seeds of generated models are this far apart for one seed of the user and the next.
 _MAX_PER_STYLE = 1_000_000
+#: Endings of files that hold clouds, never meshes.
+_CLOUDS = frozenset(
+    (".npy", ".xyz", ".pts", ".asc", ".ptx", ".txt", ".csv", ".pcd", ".las", ".laz", ".bin", ".dat", ".pkl", ".e57")
+)
 #: Folder names that say nothing about what is in them.
 _NO_CATEGORY = frozenset(("train", "test", "val", "validation", "all", "models", "meshes", "mesh"))
 
@@ -60,6 +66,14 @@ def list_meshes(request: SourceRequest) -> list[SourceModel]:
         paths = [path.relative_to(root) for path in find_shapes(root)]
     except ShapeError as error:
         raise DataError(str(error)) from None
+    clouds = [path for path in paths if file_extension(path) in _CLOUDS]
+    if clouds and len(clouds) == len(paths):
+        raise DataError(
+            f"{root}: has clouds alone, such as {clouds[0]}, which have no surface to be rendered: expected meshes"
+        )
+    if clouds:
+        warnings.warn(f"{root}: {len(clouds):,} clouds have no surface to be rendered: they are left out", stacklevel=2)
+    paths = [path for path in paths if file_extension(path) not in _CLOUDS]
     keys = make_keys([path.as_posix().removesuffix("".join(path.suffixes[-1:])) for path in paths])
     return [_describe_mesh(root, path, key, request.up) for path, key in zip(paths, keys, strict=True)]
 

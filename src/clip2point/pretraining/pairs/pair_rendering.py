@@ -65,10 +65,13 @@ def _render(model: SourceModel, seed: int) -> dict[str, bytes]:
     from clip2point.shapes import sample_points, to_unit_sphere
 
     shape = model.open()
-    if shape.mesh is None:
+    if shape.mesh is None and model.pictures is None:
         raise ShapeError(f"{shape.source}: has no surface, which pairs need for their images; expected a mesh")
     point_seed = int.from_bytes(hashlib.sha256(f"{seed}/{model.key}".encode()).digest()[:4], "big")
     drawn = sample_points(shape, POINTS, point_seed)
+    if model.pictures is not None:
+        return encode_pair(model.info, to_unit_sphere(drawn), model.pictures(), views=VIEWS, seed=seed)
+    assert shape.mesh is not None
     # The images get the frame of the points, so that both sides of a pair line up.
     center = drawn.mean(axis=0, dtype=np.float64)
     scale = float(np.linalg.norm(drawn - center, axis=1).max())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from clip2point.data.pairs import PairInfo
 from clip2point.shapes import Shape
@@ -18,10 +21,13 @@ class SourceModel:
         info: Description of the model, as it is stored beside its images.
         open: Reader of the model as a y-up Shape, its front towards -z; raises ShapeError. It can be pickled, so that
             another process may call it.
+        pictures: Reader of the images of its ten views, [224, 224, 3] uint8 each, if they are there already; a model
+            of which they are need not have a surface.
     """
 
     info: PairInfo
     open: Callable[[], Shape]
+    pictures: Callable[[], Iterable[NDArray[np.uint8]]] | None = None
 
     @property
     def key(self) -> str:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from clip2point.core.class_names import SHAPENET55
 from clip2point.core.errors import DataError, OptionError, PluginError
 from clip2point.core.registries import SOURCES
 from clip2point.data.pairs import is_key
 from clip2point.pretraining.pairs.mesh_sources import FOLDER, SAMPLES, SHAPENET, list_meshes, list_shapenet
+from clip2point.pretraining.pairs.rendered_source import RENDERED, find_clouds, list_rendered
 from clip2point.pretraining.pairs.source_model import SourceModel, SourceRequest
 from clip2point.shapes import check_up
 
@@ -79,7 +81,8 @@ def open_source(
             ``folder:PATH`` to have any folder read as such; ``samples:N``, N shapes of each style of clip2point-shapes;
             or ``KIND:TEXT`` for a kind that a package or program has added.
         up: Up-axis of a folder of meshes; the other sources know theirs.
-        excluded: Keys of models to leave out; of ShapeNetCore.v2 the model ids will do.
+        excluded: Keys of models to leave out; of ShapeNet the model ids will do, and
+            SYNSET-MODEL up to the next hyphen, as the public code writes them.
         seed: Seed of generated models.
         limit: Largest number of models, spread evenly over their order.
 
@@ -106,7 +109,7 @@ def open_source(
     if not models:
         raise DataError(f"{spec}: has no models: expected {_describe_choices()}")
     unwanted = set(excluded)
-    kept = [model for model in models if not unwanted & {model.key, model.key.partition("-")[2]}]
+    kept = [model for model in models if not unwanted & _list_ids(model.key)]
     if not kept:
         raise DataError(f"{spec}: all {len(models)} models are excluded; shorten the list")
     kept.sort(key=lambda model: model.key)
@@ -158,9 +161,17 @@ def _list_path(spec: str, request: SourceRequest) -> tuple[str, list[SourceModel
         )
     if models := list_shapenet(request):
         return SHAPENET, models
+    if find_clouds(path) is not None:
+        return RENDERED, list_rendered(request)
     if any(entry.suffix.lower() == ".sh3f" or entry.name.endswith(_CATALOGUE_TABLE) for entry in path.rglob("*")):
         _refuse_moved(spec, ".sh3f")
     return FOLDER, list_meshes(request)
+
+
+def _list_ids(key: str) -> set[str]:
+    """Return what a list may call a model by: its key, ShapeNet's id, and the key that the public code cuts off."""
+    synset, _, model = key.partition("-")
+    return {key, model, f"{synset}-{model.partition('-')[0]}" if synset in SHAPENET55 else key}
 
 
 def _refuse_moved(spec: str, ending: str) -> None:

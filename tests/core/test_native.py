@@ -29,6 +29,8 @@ def double(payload, times): return {"values": np.frombuffer(payload, "u1") * tim
 def chat(payload): os.write(1, b"hello"); print("hello"); return {"values": np.arange(3)}
 def refuse(payload): raise ShapeError("is not to my taste: send another")
 def crash(payload): os.abort()
+def several(payload):
+    return {"a": np.zeros((0, 3)), "b": np.asfortranarray(np.arange(6).reshape(2, 3)), "c": np.array(7.5)}
 def sleep(payload): time.sleep(60)
 def eat(payload): return {"values": np.ones(1 << 33)}
 def fail(payload): raise RuntimeError("secret")
@@ -97,5 +99,8 @@ def test_the_extra_is_named(monkeypatch):
         require_package("DracoPy", "reading Draco")
 
 
-def test_arrays_of_many_names_keep_them():
-    assert isinstance(run_native(f"{HERE}:double", b"\1", Limits(), times=1)["values"], np.ndarray)
+def test_arrays_keep_their_shapes_and_types():
+    found = run_native(f"{HERE}:several", b"", Limits())
+    assert {name: array.tolist() for name, array in found.items()} == {"a": [], "b": [[0, 1, 2], [3, 4, 5]], "c": 7.5}
+    assert [array.dtype for array in found.values()] == [np.float64, np.int64, np.float64]
+    assert found["a"].shape == (0, 3)

@@ -48,7 +48,7 @@ def test_promises_beyond_the_file_are_refused(tmp_path, name):
         load_shape(patch_bytes(write_sample(name, tmp_path), 107, "<I", 10**9))
     with pytest.raises(ShapeError, match="has a LAS header that contradicts itself"):
         load_shape(patch_bytes(write_sample(name, tmp_path), 96, "<I", 10**9))
-    with pytest.raises(ShapeError, match="declares|does not give"):
+    with pytest.raises(ShapeError, match="declares|does not give|cannot be decoded"):
         load_shape(patch_bytes(write(tmp_path / name, CLOUD, "1.4", 6), 247, "<Q", 41))
 
 
@@ -75,5 +75,7 @@ def test_a_decoder_that_ends_its_process_is_one_error(tmp_path):
     # Behind the place of the chunk table and the first point come the sizes of the layers that the decoder allocates.
     damaged = data[: start + 8 + 30] + b"\xff" * 60 + data[start + 8 + 90 :]
     path.write_bytes(damaged)
-    with pytest.raises(ShapeError, match="compressed data that does not give the 40 promised points"):
+    with pytest.raises(
+        ShapeError, match="cannot be decoded: the file is cut off or damaged|does not give the 40 promised points"
+    ):
         load_shape(path)

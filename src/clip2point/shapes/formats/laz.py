@@ -1,21 +1,18 @@
 """The compression of LAZ, undone in a process of its own.
 
 The native decoder allocates what the compressed data asks for and, where that fails, ends its process; no check from
-outside can tell such data from sound data. So it runs in a child process with bounded memory, and whatever
-happens there is one error here.
+outside can tell such data from sound data.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
+from clip2point.core.native import Arrays, Limits, run_native
 
 _CHUNK = 1_000_000
 _POINT_BYTES = 3 * 8
@@ -30,42 +27,25 @@ def decompress(data: bytes, count: int, size: int) -> NDArray[np.float64]:
     Raises:
         ShapeError: If the data is damaged, or there are more or fewer points than promised.
     """
-    memory = _BASE_BYTES + 3 * len(data) + min(count, 2 * _CHUNK) * (size + 4 * _POINT_BYTES)
-    try:
-        child = subprocess.run(
-            [sys.executable, "-c", f"from {__name__} import main; main()", str(memory)],
-            input=data,
-            capture_output=True,
-            timeout=_BASE_SECONDS + count / _POINTS_PER_SECOND,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ShapeError("takes too long to decompress: the file is damaged; download it again") from None
-    if child.returncode or len(child.stdout) != count * _POINT_BYTES:
+    memory = _BASE_BYTES + min(count, 2 * _CHUNK) * (size + 4 * _POINT_BYTES) + 3 * count * _POINT_BYTES
+    limits = Limits(_BASE_SECONDS + count / _POINTS_PER_SECOND, memory)
+    points = run_native(f"{__name__}:decompress_here", data, limits, count=count)["points"]
+    if len(points) != count:
         raise ShapeError(
             f"has compressed data that does not give the {count:,} promised points: the file is cut off or damaged; "
             "download it again"
         )
-    return np.frombuffer(child.stdout).reshape(count, 3)
+    return points
 
 
-def main() -> None:
-    """Read a LAZ file from standard input and write its coordinates as float64 to standard output."""
-    _limit_memory(int(sys.argv[1]))
+def decompress_here(payload: bytes, count: int) -> Arrays:
+    """Read the coordinates of a LAZ file; called in the child."""
     import laspy
 
-    with laspy.open(io.BytesIO(sys.stdin.buffer.read()), laz_backend=laspy.LazBackend.Lazrs) as reader:
+    points, place = np.empty((count, 3)), 0
+    with laspy.open(io.BytesIO(payload), laz_backend=laspy.LazBackend.Lazrs) as reader:
         for chunk in reader.chunk_iterator(_CHUNK):
-            sys.stdout.buffer.write(np.stack([chunk.x, chunk.y, chunk.z], axis=1).astype(np.float64).tobytes())
-
-
-def _limit_memory(limit: int) -> None:
-    if sys.platform != "win32":
-        import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        if hard != resource.RLIM_INFINITY:
-            limit = min(limit, hard)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            part = points[place : place + len(chunk)]
+            part[:, 0], part[:, 1], part[:, 2] = chunk.x, chunk.y, chunk.z
+            place += len(chunk)
+    return {"points": points[:place]}

@@ -111,3 +111,23 @@ def test_an_unfind_up_axis_is_said():
     points, _ = scan()
     assert any("up-axis" in note for note in find_parts(shape_from_points(points, up="auto")).notes)
     assert not any("up-axis" in note for note in find_parts(shape_from_points(points, up="y")).notes)
+
+
+def test_a_mesh_that_is_a_scan_has_a_number_for_each_face():
+    """The grid of a depth camera, with two boxes on a table."""
+    x, z = np.meshgrid(np.linspace(-0.6, 0.6, 160), np.linspace(-0.5, 0.5, 140))
+    height = np.where((abs(x + 0.25) < 0.12) & (abs(z) < 0.1), 0.15, 0.0)
+    height = np.where((abs(x - 0.25) < 0.1) & (abs(z - 0.1) < 0.1), 0.1, height)
+    height += np.random.default_rng(0).normal(0, 5e-4, height.shape)
+    points = np.column_stack([x.ravel(), height.ravel(), z.ravel()])
+    row = np.arange(139 * 160).reshape(139, 160)[:, :-1].ravel()
+    faces = np.concatenate(
+        [np.column_stack([row, row + 160, row + 1]), np.column_stack([row + 1, row + 160, row + 161])]
+    )
+    mesh = Mesh.plain(points, faces)
+    found = find_parts(Shape(mesh.vertices, mesh, up="y"))
+    assert found.split_by == "scan"
+    assert len(found.instances) == len(faces)
+    assert len(found.parts) == 2
+    left = found.instances[points[faces].mean(axis=1)[:, 0] < 0]
+    assert len(set(left[left >= 0])) == 1

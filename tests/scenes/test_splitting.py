@@ -99,3 +99,12 @@ def test_many_points_are_thinned_and_all_numbered(table):
     assert len(split.instances) == len(many)
     assert overlap(np.repeat(instances, 9), split.instances) > 0.9
     assert any(note.startswith("split by ") for note in split.notes)
+
+
+def test_a_thing_with_a_large_flat_side_is_one_part():
+    generator = np.random.default_rng(0)
+    top = generator.uniform(-1, 1, (4000, 3)) * [1, 0, 1]
+    ball = generator.normal(size=(2000, 3))
+    dome = ball / np.linalg.norm(ball, axis=1, keepdims=True)
+    dome[:, 1] = -np.abs(dome[:, 1])
+    assert split_cloud(np.concatenate([top, dome]), np.array([0.0, 1, 0])).instances.tolist() == [0] * 6000

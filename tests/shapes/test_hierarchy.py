@@ -108,3 +108,35 @@ def test_a_cloud_knows_which_points_were_left_out(tmp_path):
     points[3, 1] = np.nan
     np.save(tmp_path / "a.npy", points)
     assert np.flatnonzero(~load_shape(tmp_path / "a.npy").kept).tolist() == [3]
+
+
+def test_collada_has_its_nodes_and_those_above_them(tmp_path):
+    mesh = (
+        '<geometry id="g"><mesh><source id="p"><float_array id="a" count="9">0 0 0 1 0 0 0 1 0</float_array>'
+        '<technique_common><accessor source="#a" count="3" stride="3"/></technique_common></source>'
+        '<vertices id="v"><input semantic="POSITION" source="#p"/></vertices><triangles count="1">'
+        '<input semantic="VERTEX" source="#v" offset="0"/><p>0 1 2</p></triangles></mesh></geometry>'
+    )
+    leaf = '<node name="{}"><translate>{} 0 0</translate><instance_geometry url="#g"/></node>'
+    (tmp_path / "a.dae").write_text(
+        '<COLLADA xmlns="http://www.collada.org/2005/11/COLLADASchema" version="1.4.1"><library_geometries>'
+        f'{mesh}</library_geometries><library_visual_scenes><visual_scene id="s"><node name="bone"/><node name="pair">'
+        f"<translate>0 0 7</translate>{leaf.format('left', 1)}{leaf.format('right', 2)}</node></visual_scene>"
+        '</library_visual_scenes><scene><instance_visual_scene url="#s"/></scene></COLLADA>'
+    )
+    shape = load_shape(tmp_path / "a.dae")
+    assert describe(shape) == [("pair", -1, [0, 0, 7]), ("left", 0, [1, 0, 7]), ("right", 0, [2, 0, 7])]
+    assert shape.hierarchy.face_nodes.tolist() == [1, 2]
+
+
+def test_names_cannot_steer_a_terminal(tmp_path):
+    path = tmp_path / "a.obj"
+    path.write_text(CORNERS + "o li\x1b[31md\nf 1 2 3\no " + "x" * 500 + "\nf 1 2 4\n")
+    names = [node.name for node in load_shape(path).hierarchy.nodes]
+    assert names == ["li [31md", "x" * 200]
+
+
+def test_a_scaled_hierarchy_has_places_in_the_new_unit():
+    node = Node("a", transform=translation_matrix([1000, 0, 0]))
+    scaled = join_face_nodes([node], [0], [1]).scale(0.001)
+    np.testing.assert_allclose(scaled.nodes[0].transform, translation_matrix([1, 0, 0]))

@@ -35,7 +35,7 @@ def add_parser(commands: Subparsers) -> None:
         "the things on a table or floor that a scan shows.",
     )
     options.add_files(parser)
-    options.add_labels(parser, "class names to choose from (default: those that the model learned, or ModelNet40's)")
+    options.add_labels(parser, "class names to choose from (default: those that the model learned, or @everyday)")
     parser.add_argument(
         "--find", action="append", default=[], metavar="TEXT", help="show the parts that fit a phrase, best first"
     )
@@ -78,7 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
     labels = options.get_labels(arguments)
     model: Recogniser | None = None if arguments.no_names else options.load_model(arguments)
     if model is not None and labels is None and model.adapted is None:
-        output.remark("No --labels given: choosing among the 40 class names of ModelNet40.")
+        output.remark(
+            "No --labels given: choosing among the names of @everyday ('clip2point labels @everyday' lists them)."
+        )
     csv = streams.PrintedRecords(COLUMNS) if arguments.csv else None
     failures: list[tuple[str, str]] = []
     document: list[SceneParts] = []

@@ -24,6 +24,8 @@ Int = NDArray[np.int64]
 _CRUMB, _MOST_PIECES = 1e-4, 2000
 #: Points that are drawn on a mesh to see whether it is a scan, and the share of its largest piece from which it may be.
 _DRAWN, _SCAN_SHARE = 60_000, 0.5
+#: Share of supports and walls from which a mesh is a scan although nobody can have seen it from one place.
+_MOSTLY = 0.5
 
 
 def find_parts(shape: Shape, *, seed: int = 0) -> SceneParts:
@@ -127,7 +129,9 @@ def _find_on_mesh(shape: Shape, mesh: Mesh, seed: int) -> SceneParts | None:
     points, picked = draw_on_surface(mesh.vertices, mesh.faces, _DRAWN, np.random.default_rng(seed))
     split = split_cloud(points, find_up(shape), seed)
     count = int(split.instances.max(initial=-1)) + 1
-    if not split.supports or split.viewpoint is None or not count:
+    if split.on_support is None or not count:
+        return None
+    if split.viewpoint is None and np.mean(split.on_support >= 0) < _MOSTLY:
         return None
     votes = np.zeros((len(mesh.faces), count + 1), dtype=np.int32)
     np.add.at(votes, (picked, np.where(split.instances < 0, count, split.instances)), 1)

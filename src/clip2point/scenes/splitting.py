@@ -28,6 +28,8 @@ _FEET = 6.0
 _MANY = 250_000
 #: Share of the rim of a plane that things may cover, and what is near it as a share of the plane's extent.
 _COVERED, _RIM = 0.3, 0.03
+#: Share of the points from which a plane with nothing on it is a plane alone, and no thing with a flat side.
+_ALONE = 0.9
 #: Share of a scan's points that may lie below its support.
 _BELOW = 0.05
 #: Distance between parts of a cloud without support, as a share of its extent and in spacings.
@@ -106,8 +108,8 @@ def _split(points: Float, up: Float | None, seed: int) -> Split:
         left = left[on_support[left] < 0]
     supports = (plane, *walls)
     if len(left) < _LEAST or np.percentile(heights[left], 99) < 2 * cut:
-        if walls:
-            return _split_apart(points, spacing, "nothing but large planes was found")
+        if walls or np.count_nonzero(on_support == 0) < _ALONE * len(points):
+            return _split_apart(points, spacing, "nothing stands on the largest plane")
         note = "a plane with nothing on it"
         return Split(np.full(len(points), -1, dtype=np.int64), supports, on_support, None, (note,))
     if not walls and _covers_rim(plane, points, heights, left, spacing):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 _IDENTITY = np.eye(4)
+#: Letters of a name that are kept; what cannot be printed, such as codes that steer a terminal, becomes a blank.
+_LONGEST = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,13 @@ class Hierarchy:
     nodes: tuple[Node, ...]
     face_nodes: NDArray[np.int32]
 
+    def scale(self, factor: float) -> Hierarchy:
+        """Return the hierarchy of a file whose coordinates are multiplied by a factor."""
+        change = np.diag([factor, factor, factor, 1.0])
+        back = np.diag([1 / factor, 1 / factor, 1 / factor, 1.0])
+        nodes = tuple(replace(node, transform=change @ node.transform @ back) for node in self.nodes)
+        return Hierarchy(nodes, self.face_nodes)
+
 
 @dataclass
 class Nodes:
@@ -53,7 +62,8 @@ class Nodes:
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = len(self.entered)
-            self.entered.append(Node(name, parent, transform, kind))
+            shown = "".join(letter if letter.isprintable() else " " for letter in name[:_LONGEST])
+            self.entered.append(Node(shown.strip(), parent, transform, kind))
         return number
 
 

@@ -45,6 +45,8 @@ def _read(data: bytes, companions: Companions, kind: str, metres: float) -> Pars
         )
     parsed = gltf.read(model, companions)
     vertices = parsed.vertices if metres == 1 else parsed.vertices * metres
+    if metres != 1 and parsed.hierarchy is not None:
+        parsed.hierarchy = parsed.hierarchy.scale(metres)
     return replace(parsed, vertices=vertices, up="auto", notes=(*parsed.notes, note_size(vertices, 1.0)))
 
 

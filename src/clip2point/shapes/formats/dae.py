@@ -21,6 +21,8 @@ from clip2point.shapes.triangles import fan_triangles, find_used_vertices, split
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+#: Nodes above one another that are told apart.
+_DEEPEST = 32
 _UP_AXES = {"X_UP": "x", "Y_UP": "y", "Z_UP": "z"}
 _SHADERS = ("phong", "lambert", "blinn", "constant")
 
@@ -57,19 +59,33 @@ class _Reader:
         self._places: dict[str, NDArray[np.float64]] = {}
         self._collision: dict[Element, str] = {}
         self._notes: list[str] = []
+        # For each visit of a node, counted from 1: the visit of the node above it or 0, the node, and its place.
+        self._visits: dict[int, tuple[int, Element, NDArray[np.float64]]] = {}
 
     def read(self) -> Parsed:
         scene = Scene(self._notes)
         placed = 0
-        for instance, transform in self._without_collision(self._place_geometries()):
+        for instance, transform, visit in self._without_collision(self._place_geometries()):
             skinned = self._skin(str(instance.get("url"))) is not None  # joints place it, not its node
             parts = self._parts(instance)
             placed += len(parts)
             check_parts(placed)
+            node = self._enter_node(scene, visit)
             for part in parts:
-                scene.add(part, None if skinned else transform)
+                scene.add(part, None if skinned else transform, node)
         up = _text(self._root.find("{*}asset/{*}up_axis")) or "Y_UP"
         return scene.join(up=_UP_AXES.get(up, "auto"))
+
+    def _enter_node(self, scene: Scene, visit: int) -> int:
+        """Return the number of the node of a visit in the scene, entered with those above it."""
+        chain = [visit]
+        while (above := self._visits[chain[-1]][0]) and len(chain) < _DEEPEST:
+            chain.append(above)
+        number = -1
+        for each in reversed(chain):
+            _, node, transform = self._visits[each]
+            number = scene.nodes.enter(each, str(node.get("name") or node.get("id") or ""), number, transform)
+        return number
 
     def _parts(self, instance: Element) -> list[Parsed]:
         """Return the parts of a geometry with the materials that an instance of it binds."""
@@ -87,44 +103,45 @@ class _Reader:
     def _target(self, url: str) -> Element | None:
         return self._by_id.get(url.removeprefix("#"))
 
-    def _place_geometries(self) -> list[tuple[Element, NDArray[np.float64]]]:
-        """Walk the nodes of the scene; return every instance of a geometry or controller with its place."""
+    def _place_geometries(self) -> list[tuple[Element, NDArray[np.float64], int]]:
+        """Walk the nodes of the scene; return every instance of a geometry or controller, its place and its visit."""
         url = next((str(e.get("url")) for e in self._root.iterfind("{*}scene/{*}instance_visual_scene")), None)
         top = self._target(url) if url else self._root.find("{*}library_visual_scenes/{*}visual_scene")
         if top is None:
             raise ShapeError("has no visual scene: expected a COLLADA file with one; export it again")
         placed = []
-        stack = [(node, np.eye(4)) for node in reversed(top.findall("{*}node"))]
+        stack = [(node, np.eye(4), 0) for node in reversed(top.findall("{*}node"))]
         visits = 0
         while stack:
             visits += 1
             if visits > MAX_INSTANCES:
                 raise ShapeError(f"has more than {MAX_INSTANCES:,} nodes, or a circle of them; export it again")
-            node, above = stack.pop()
+            node, above, parent = stack.pop()
             transform = above @ _local_transform(node)
+            self._visits[visits] = parent, node, transform
             for key in ("sid", "id", "name"):
                 self._places.setdefault(str(node.get(key)), transform)
             below = []
             for child in node:
                 name = _name(child)
                 if name == "node":
-                    below.append((child, transform))
+                    below.append((child, transform, visits))
                 elif name == "instance_node" and (target := self._target(str(child.get("url")))) is not None:
-                    below.append((target, transform))
+                    below.append((target, transform, visits))
                 elif name in ("instance_geometry", "instance_controller"):
-                    placed.append((child, transform))
+                    placed.append((child, transform, visits))
                     if is_collision(node.get("name")) or is_collision(node.get("id")):
                         self._collision[child] = str(node.get("name") or node.get("id"))
             stack += reversed(below)
         return placed
 
     def _without_collision(
-        self, placed: list[tuple[Element, NDArray[np.float64]]]
-    ) -> list[tuple[Element, NDArray[np.float64]]]:
+        self, placed: list[tuple[Element, NDArray[np.float64], int]]
+    ) -> list[tuple[Element, NDArray[np.float64], int]]:
         drawn = [place for place in placed if place[0] not in self._collision]
         if not drawn or not self._collision:
             return placed
-        self._notes.append(note_collision([self._collision[e] for e, _ in placed if e in self._collision]))
+        self._notes.append(note_collision([self._collision[e] for e, _, _ in placed if e in self._collision]))
         return drawn
 
     def _skin(self, url: str) -> Element | None:

@@ -67,6 +67,7 @@ FORMATS: Registry[FormatEntry] = Registry(
             (".ac", "ac3d", "AC3D", "meshes", "y"),
             (".acc", "ac3d", "AC3D with TORCS's triangle strips", "meshes", "y"),
             (".fbx", "fbx", "FBX 7, with its textures", "meshes", "auto"),
+            (".3ds", "max3ds", "3DS, with its textures", "meshes", "z"),
             (".3mf", "threemf", "3MF", "meshes", "z"),
             (".urdf", "urdf", "URDF, with the meshes of its links", "meshes", "z"),
             (".step", "cad:read_step", "STEP", "meshes", "auto"),

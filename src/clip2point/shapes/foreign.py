@@ -9,7 +9,7 @@ _CLOUDS = "save it as PLY or LAS, for one with CloudCompare"
 
 #: Endings, and what to do with files of them.
 _REMEDIES = {
-    **dict.fromkeys((".blend", ".3ds", ".max", ".ma", ".mb", ".lwo", ".x3d", ".wrl", ".abc"), _BLENDER),
+    **dict.fromkeys((".blend", ".max", ".ma", ".mb", ".lwo", ".x3d", ".wrl", ".abc"), _BLENDER),
     **dict.fromkeys((".brep", ".fcstd", ".sldprt", ".ifc"), _CAD),
     **dict.fromkeys((".fls", ".rcp", ".rcs", ".zfs"), _CLOUDS),
     **dict.fromkeys((".vti", ".vtr", ".vts", ".vtm", ".pvtp", ".pvtu", ".pvd"), _VOLUMES),

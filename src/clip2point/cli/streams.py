@@ -168,7 +168,9 @@ def describe_model(model: Recogniser) -> dict[str, Any]:
         "version": __version__,
         "model": model.name,
         "towers": fingerprint_embedding(model),
-        "head": None if model.adapted is None else _hash_head(model.adapted),
+        "head": ("adapter" if model.adapter is not None else None)
+        if model.adapted is None
+        else _hash_head(model.adapted),
         "dtype": str(model.backbone.dtype),
         "settings": model.settings.to_dict(),
     }

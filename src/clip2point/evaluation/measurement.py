@@ -40,7 +40,7 @@ class Measurement:
     @property
     def protocol(self) -> str:
         """Protocol: "zero-shot", or "learned head" for a model that learned from examples."""
-        return PROTOCOL if self.model.adapted is None else LEARNED
+        return PROTOCOL if self.model.adapted is None and self.model.adapter is None else LEARNED
 
     @property
     def seeds(self) -> list[int]:

@@ -15,6 +15,7 @@ from clip2point.core.progress import Progress
 from clip2point.data import Dataset, SampledDataset
 from clip2point.features.view_features import extract_features
 from clip2point.model import Recogniser, view_cosines
+from clip2point.model.adapter_answers import check_adapter, score_by_adapter
 
 _CHUNK = 4096  # shapes whose cosines are held at once
 
@@ -53,6 +54,8 @@ def run_zero_shot(model: Recogniser, dataset: Dataset, seed: int, progress: Prog
         found = extract_features(model, dataset, seed=seed, progress=progress)
         answers = model.adapted.scores(to_array(found.examples.unaugmented), dataset.classes, model.class_features)
         return Run(seed, found.sampled, model.adapted.confidences(answers))
+    if model.adapter is not None:
+        return _run_adapter(model, dataset, seed, progress)
     found = extract_features(model, dataset, seed=seed, paths=("depth",), progress=progress)
     features = found.of_path("depth")
     text = model.class_features(dataset.classes)
@@ -61,3 +64,15 @@ def run_zero_shot(model: Recogniser, dataset: Dataset, seed: int, progress: Prog
         scores = view_cosines(np.asarray(features[start : start + _CHUNK]), text).mean(1)
         blocks.append(softmax(scores.astype(np.float64) * model.backbone.logit_scale))
     return Run(seed, found.sampled, np.concatenate(blocks))
+
+
+def _run_adapter(model: Recogniser, dataset: Dataset, seed: int, progress: Progress | None) -> Run:
+    """Classify by the adapter of a converted checkpoint."""
+    check_adapter(model)
+    found = extract_features(model, dataset, seed=seed, progress=progress)
+    paths, text = to_array(found.examples.unaugmented), model.class_features(dataset.classes)
+    blocks = [
+        score_by_adapter(model, paths[start : start + _CHUNK], text).astype(np.float64)
+        for start in range(0, len(paths), _CHUNK)
+    ]
+    return Run(seed, found.sampled, softmax(np.concatenate(blocks) * model.backbone.logit_scale))

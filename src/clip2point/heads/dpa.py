@@ -31,6 +31,9 @@ class DPA(nn.Module):
         views: Number of views V.
         dim: Feature width D.
 
+    Attributes:
+        view_set: Name of the views that it was trained on; None if that is not known.
+
     Examples:
         >>> import torch
         >>> adapter = DPA(views=6, dim=8).eval()
@@ -43,6 +46,7 @@ class DPA(nn.Module):
         super().__init__()
         self.depth = GlobalView(views, dim)
         self.clip = GlobalView(views, dim)
+        self.view_set: str | None = None
 
     def forward(self, depth_features: Tensor, clip_features: Tensor) -> Tensor:
         """Return the features of shapes; the public code compares them with unit text features, without a logit scale.

@@ -28,6 +28,7 @@ from clip2point.model.checkpoint import (
 from clip2point.model.folders import HUB_PREFIX, fetch_model, model_folder
 from clip2point.model.recogniser import Recogniser
 from clip2point.model.settings import Settings
+from clip2point.rendering import view_set
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -200,7 +201,22 @@ def _load_clip(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Re
         device=device,
         dtype=dtype,
     )
-    return Recogniser(backbone, Settings.from_dict(config), name, adapter=adapter and adapter.to(backbone.device))
+    settings = Settings.from_dict(config)
+    if adapter is not None:
+        adapter.view_set = _read_view_set(config, adapter.depth.views)
+    return Recogniser(backbone, settings, name, adapter=adapter and adapter.to(backbone.device))
+
+
+def _read_view_set(config: Mapping[str, Any], views: int) -> str | None:
+    """Return the view set of an adapter; folders of 0.1 have it among their settings, if its cameras were known."""
+    section = config["adapter"]
+    if "view_set" in section:
+        return section["view_set"] if isinstance(section["view_set"], str) else None
+    named = str(Settings.from_dict(config).views)
+    try:
+        return named if len(view_set(named)) == views else None
+    except OptionError:
+        return None
 
 
 def _take_prefixed(left: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

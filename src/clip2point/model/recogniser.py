@@ -18,6 +18,7 @@ from clip2point.core.everyday import EVERYDAY
 from clip2point.core.labels import check_labels, name_label
 from clip2point.core.read_ahead import read_ahead, take_batches
 from clip2point.model.adapted_head import AdaptedHead
+from clip2point.model.adapter_answers import NOTE, check_adapter, score_by_adapter
 from clip2point.model.kept_samples import Sampled, sample_kept
 from clip2point.model.kept_texts import encode_labels
 from clip2point.model.kept_views import KeptViews
@@ -66,7 +67,7 @@ class _Scores(NamedTuple):
     Attributes:
         scores: [B, C] float32.
         confidences: [B, C] float64, each row sums to 1.
-        cosines: [B, V, C] cosines of the views; V is 0 where a head answers.
+        cosines: [B, V, C] cosines of the views; V is 0 where a head or adapter answers.
         vectors: [B, D] unit vectors, as of ``Recogniser.embed``.
     """
 
@@ -84,7 +85,8 @@ class Recogniser:
         settings: Rendering and prompt settings.
         name: Name of the model, for reports.
         adapter: Adapter that came with the model, or None: from the features [B, V, D] of the depth tower and of the
-            image tower for the same depth maps to features [B, D] of shapes. Recognition does not use it.
+            image tower for the same depth maps to features [B, D] of shapes, which are compared with class names where
+            no head answers.
         adapted: Head that learned from examples and gives the answers, or None for zero-shot recognition.
 
     Examples:
@@ -119,8 +121,10 @@ class Recogniser:
         """Return the same model under other settings.
 
         Raises:
-            OptionError: If the model has a head, which was fitted on other views.
+            OptionError: If the model has a head or an adapter, which was fitted on other views.
         """
+        if self.adapted is None and self.adapter is not None and settings.views != self.settings.views:
+            check_adapter(Recogniser(self.backbone, settings, self.name, self.adapter))
         if self.adapted is not None and settings.views != self.settings.views:
             raise OptionError(
                 f"views {settings.views}: the head of {self.name} was fitted on {self.settings.views}; leave the views "
@@ -133,10 +137,11 @@ class Recogniser:
         return Recogniser(self.backbone, self.settings, self.name, self.adapter, adapted)
 
     def without_head(self) -> Recogniser:
-        """Return the zero-shot model that the head was fitted on, under the head's settings; itself without a head."""
-        if self.adapted is None:
+        """Return the zero-shot model under the same settings, without head or adapter; itself if it has neither."""
+        if self.adapted is None and self.adapter is None:
             return self
-        return Recogniser(self.backbone, self.settings, self.adapted.base, self.adapter)
+        name = self.name if self.adapted is None else self.adapted.base
+        return Recogniser(self.backbone, self.settings, name)
 
     def classify(
         self,
@@ -311,6 +316,9 @@ class Recogniser:
         if self.adapted is not None:
             names = [self.adapted.find_class(name) for name in names]
             self.adapted.check_labels(names)
+        elif self.adapter is not None:
+            check_adapter(self)
+            notes = (NOTE, *(() if labels is None else self.note_labels(names)))
         elif labels is not None:
             notes = self.note_labels(names)
         if unknown_below is not None:
@@ -355,6 +363,12 @@ class Recogniser:
             no_cosines = np.empty((len(scores), 0, len(labels)), np.float32)
             vectors = mean_unit_features(paths[:, PATHS.index("depth")])
             return _Scores(scores, self.adapted.confidences(scores), no_cosines, vectors)
+        if self.adapter is not None:
+            paths = kept.encode(clouds, PATHS)
+            scores = score_by_adapter(self, paths, self.class_features(labels))
+            confidences = softmax(scores.astype(np.float64) * self.backbone.logit_scale)
+            no_cosines = np.empty((len(scores), 0, len(labels)), np.float32)
+            return _Scores(scores, confidences, no_cosines, mean_unit_features(paths[:, PATHS.index("depth")]))
         features = kept.encode(clouds)[:, 0]
         cosines = view_cosines(features, self.class_features(labels))
         scores = cosines.mean(1)

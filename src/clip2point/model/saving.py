@@ -51,7 +51,7 @@ def save_model(
     kind = {}
     if adapter is not None:
         tensors |= {ADAPTER_PREFIX + name: tensor for name, tensor in adapter.state_dict().items()}
-        kind = {"adapter": {"kind": "dpa", "views": adapter.depth.views}}
+        kind = {"adapter": {"kind": "dpa", "views": adapter.depth.views, "view_set": adapter.view_set}}
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise ModelError(

@@ -137,6 +137,8 @@ def convert(
     adapter = _build_adapter(source, backbone.dim)
     views = _find_views(source.parts, adapter)
     settings = replace(Settings(), views=views or Settings.views)
+    if adapter is not None:
+        adapter.view_set = views
     save_model(out, backbone, settings, {"converted_from": _describe_source(source)}, adapter=adapter)
     return Conversion(
         source=str(path),

@@ -33,6 +33,11 @@ def several(payload):
     return {"a": np.zeros((0, 3)), "b": np.asfortranarray(np.arange(6).reshape(2, 3)), "c": np.array(7.5)}
 def sleep(payload): time.sleep(60)
 def eat(payload): return {"values": np.ones(1 << 33)}
+def count(payload):
+    import resource
+    now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    left = resource.getrlimit(resource.RLIMIT_AS)[0] - now
+    return {"left": np.array(left), "threads": np.array(os.environ["OMP_NUM_THREADS"])}
 def fail(payload): raise RuntimeError("secret")
 def pickled(payload): return {"values": np.array([print], dtype=object)}
 def trap(payload): import colorsys; return {"values": np.array(colorsys.__file__)}
@@ -85,6 +90,13 @@ def test_whatever_goes_wrong_is_one_error(name, limits, message):
     with pytest.raises(ShapeError, match=message):
         run_native(f"{HERE}:{name}", b"", limits)
     assert time.monotonic() - begin < 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded by Linux alone")
+def test_memory_is_counted_from_what_the_interpreter_has():
+    found = run_native(f"{HERE}:count", b"", Limits(memory=1024**3))
+    assert 0.9 * 1024**3 < found["left"] < 1.1 * 1024**3
+    assert found["threads"] == "1"
 
 
 def test_a_package_that_is_missing_is_named():

@@ -30,13 +30,20 @@ _USER_ERROR, _TOO_MUCH = 3, 4
 _START = "import sys; sys.path[:0] = {paths!r}; from clip2point.core.native import main; main()"
 
 
+#: A thread reserves megabytes of address space, and machines have many cores.
+_ONE_THREAD = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "PXR_WORK_THREAD_LIMIT"), "1"
+)
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a child may use.
 
     Attributes:
         seconds: Time by the clock.
-        memory: Bytes of address space, most of which are libraries, reserved and never touched.
+        memory: Bytes of address space beyond those of the interpreter and NumPy; a library reserves far more than it
+            touches.
     """
 
     seconds: float = 60.0
@@ -76,6 +83,7 @@ def run_native(target: str, payload: bytes, limits: Limits, **options: Any) -> A
             input=payload,
             capture_output=True,
             timeout=limits.seconds,
+            env=os.environ | _ONE_THREAD,
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -140,10 +148,13 @@ def _unpack(packed: bytes) -> Arrays:
 
 
 def limit_memory(limit: int) -> None:
-    """Bound the address space of this process, where the system can."""
+    """Bound the address space of this process to so many bytes more than it has, where the system can."""
     if sys.platform != "win32":
         import resource
 
+        statistics = Path("/proc/self/statm")
+        if statistics.exists():
+            limit += int(statistics.read_text().split()[0]) * resource.getpagesize()
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         if hard != resource.RLIM_INFINITY:
             limit = min(limit, hard)

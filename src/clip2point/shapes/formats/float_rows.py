@@ -17,8 +17,8 @@ from clip2point.shapes.parsed import Parsed
 _OBJECT_COLUMNS, _INSTANCE, _CLASS = 11, 9, 10
 #: Classes that are no object: nothing, wall, floor.
 _SURROUNDINGS = (0, 1, 2)
-#: Rows from which columns are told apart, and how far a scanner reaches in metres.
-_ROWS, _LEAST_ROWS, _REACH = 20_000, 50, 1000.0
+#: Fewest rows and most numbers from which columns are told apart, and how far a scanner reaches in metres.
+_LEAST_ROWS, _MOST_NUMBERS, _REACH = 50, 60_000, 1000.0
 _WIDTHS = (3, 4, 5)
 _MOST_COLUMNS = 12
 #: How the names of nuScenes' scans end.
@@ -93,12 +93,14 @@ def find_width(numbers: NDArray[np.float32], count: int) -> int | None:
     fitting = [width for width in _WIDTHS if count % width == 0 and _fits(numbers, width)]
     if not fitting:
         return None
-    explained = {width: _explain(numbers[: _ROWS * width], width) for width in range(3, _MOST_COLUMNS + 1)}
+    first = numbers[:_MOST_NUMBERS].astype(np.float64)
+    looks = (first, np.log(np.abs(first) + 1e-3))
+    explained = {width: sum(_explain(look, width) for look in looks) for width in range(3, _MOST_COLUMNS + 1)}
     most = max(explained.values())
     width = min(width for width in explained if explained[width] >= 0.9 * most)
     rows = len(numbers) // width
-    # Of numbers without any columns, w would explain 2 w / N by chance.
-    sure = rows >= _LEAST_ROWS and most > 8 * _MOST_COLUMNS / min(len(numbers), _ROWS * width)
+    # Of N numbers without any columns, a width w would explain 2 w / N by chance.
+    sure = rows >= _LEAST_ROWS and most > 8 * _MOST_COLUMNS / len(first)
     return width if sure and width in fitting else None
 
 
@@ -114,11 +116,10 @@ def _fits(numbers: NDArray[np.float32], width: int) -> bool:
     return bool(((ring >= 0) & (ring < 256) & (ring == np.rint(ring))).all())
 
 
-def _explain(numbers: NDArray[np.float32], width: int) -> float:
-    """Return which part of the differences in size and value of numbers is that between columns."""
-    rows = numbers[: len(numbers) // width * width].reshape(-1, width).astype(np.float64)
-    parts = []
-    for values in (rows, np.log(np.abs(rows) + 1e-3)):
-        whole = values.var()
-        parts.append(float(values.mean(axis=0).var() / whole) if whole > 0 else 0.0)
-    return sum(parts)
+def _explain(numbers: NDArray[np.float64], width: int) -> float:
+    """Return which part of the variance of numbers is that between columns."""
+    rows = numbers[: len(numbers) // width * width].reshape(-1, width)
+    means = rows.mean(axis=0)
+    between = float(means.var())
+    whole = float((rows * rows).mean() - means.mean() ** 2)
+    return between / whole if whole > 1e-12 * float(np.abs(means).max()) ** 2 else 0.0

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 import trimesh
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from trimesh.transformations import euler_matrix, translation_matrix
 
 from clip2point.scenes import cut_part, find_parts
@@ -131,3 +133,28 @@ def test_a_mesh_that_is_a_scan_has_a_number_for_each_face():
     assert len(found.parts) == 2
     left = found.instances[points[faces].mean(axis=1)[:, 0] < 0]
     assert len(set(left[left >= 0])) == 1
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(2, 700),
+    st.sampled_from(["ball", "plane", "line", "steps", "far"]),
+    st.floats(-12, 12),
+)
+@settings(max_examples=40, deadline=None)
+def test_no_cloud_is_too_wild(seed, count, form, power):
+    generator = np.random.default_rng(seed)
+    points = generator.normal(size=(count, 3))
+    if form == "plane":
+        points[:, 1] = 0
+    elif form == "line":
+        points[:, 1:] = 0
+    elif form == "steps":
+        points = np.round(points)
+    elif form == "far":
+        points[0] = 1e6
+    points[-1] = points[0] + 1
+    found = find_parts(shape_from_points(points * 10.0**power, up="auto"))
+    assert len(found.instances) == count
+    assert sum(part.elements for part in found.parts) == np.count_nonzero(found.instances >= 0)
+    json.dumps(found.to_dict(), allow_nan=False)

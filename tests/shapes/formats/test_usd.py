@@ -134,3 +134,15 @@ def test_damaged_files_are_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(native, "find_spec", lambda module: None)
     with pytest.raises(ShapeError, match=r"reading USD needs pxr: run pip install 'clip2point\[formats\]'"):
         load_shape(tmp_path / "a.usdc")
+
+
+def test_prims_are_nodes_in_their_places(tmp_path):
+    stage = make_stage(tmp_path / "a.usda")
+    UsdGeom.Xform.Define(stage, "/world").AddTranslateOp().Set(Gf.Vec3d(0, 0, 7))
+    add_box(stage, "/world/left", (10, 0, 0))
+    add_box(stage, "/world/right", (20, 0, 0))
+    stage.GetRootLayer().Save()
+    hierarchy = load_shape(tmp_path / "a.usda").hierarchy
+    found = [(node.name, node.parent, node.transform[:3, 3].tolist()) for node in hierarchy.nodes]
+    assert found == [("world", -1, [0, 0, 7]), ("left", 0, [10, 0, 7]), ("right", 0, [20, 0, 7])]
+    assert np.bincount(hierarchy.face_nodes).tolist() == [0, len(FACES), len(FACES)]

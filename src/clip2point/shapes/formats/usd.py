@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ _AXES = {
     "Z": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
 }
 _UPS = ("y", "z", "x")
+#: Prims above one another that are told apart.
+_DEEPEST = 32
 
 
 def read(data: bytes, companions: Companions) -> Parsed:
@@ -55,6 +57,7 @@ def _assemble(found: Arrays) -> Parsed:
     check_parts(len(kinds))
     check_count("points", len(found["points"]))
     scene = Scene()
+    nodes = _enter_nodes(scene, found)
     starts = np.cumsum(counts, axis=0) - counts
     for i, kind in enumerate(kinds.tolist()):
         (p, c, s), (points, corners, sizes) = starts[i].tolist(), counts[i].tolist()
@@ -68,17 +71,31 @@ def _assemble(found: Arrays) -> Parsed:
             if int(size.sum()) != len(cell) or size.min(initial=0) < 0:
                 raise ShapeError("has faces whose sizes do not fit their corners: the file is damaged; export it again")
             positions, _ = cut_polygons(values, cell, size)
-            scene.add(Parsed(values, cell[positions], **look), places[i])
+            scene.add(Parsed(values, cell[positions], **look), places[i], nodes[i])
         elif kind == _CLOUD:
-            scene.add(Parsed(values), places[i])
+            scene.add(Parsed(values), places[i], nodes[i])
         else:
             solid = _make_solid(kind, values.ravel())
-            scene.add(Parsed(solid.vertices, solid.faces, **look), places[i])
+            scene.add(Parsed(solid.vertices, solid.faces, **look), places[i], nodes[i])
     scene.notes += ["positions vary with time: read at the first moment"] * bool(found["moving"])
     metres, up = float(found["metres"]), _UPS[int(found["up"])]
     parsed = scene.join(up=up)
     parsed.notes = (*parsed.notes, note_size(parsed.vertices, metres))
     return parsed
+
+
+def _enter_nodes(scene: Scene, found: Arrays) -> list[int]:
+    """Return the number of the node of each part, entered with the prims above it."""
+    paths, above = (found[name].tobytes().decode("utf-8", "replace").split("\n") for name in ("paths", "above"))
+    places = dict(zip(above, found["above_places"], strict=False))
+    numbers: list[int] = []
+    for i, path in enumerate(paths):
+        words, number = path.strip("/").split("/"), -1
+        for depth in range(max(len(words) - _DEEPEST, 1), len(words)):
+            prefix = "/" + "/".join(words[:depth])
+            number = scene.nodes.enter(prefix, words[depth - 1], number, places.get(prefix, np.eye(4)))
+        numbers.append(scene.nodes.enter((path, i), words[-1], number, found["places"][i]))
+    return numbers
 
 
 def _make_solid(kind: int, sizes: NDArray[Any]) -> Parsed:
@@ -132,6 +149,10 @@ def _walk(stage: Any) -> Iterator[Any]:
         yield prim
 
 
+def _pack_lines(lines: Iterable[str]) -> NDArray[np.uint8]:
+    return np.frombuffer("\n".join(lines).encode(), np.uint8)
+
+
 class _Collector:
     """Parts as flat arrays."""
 
@@ -147,6 +168,8 @@ class _Collector:
         self._places: list[NDArray[np.float64]] = []
         self._colors: list[tuple[float, ...]] = []
         self._moving = False
+        self._paths: list[str] = []
+        self._above: dict[str, NDArray[np.float64]] = {}
 
     def add(self, prim: Any, above: NDArray[np.float64] | None = None) -> None:
         """Add a prim if it is a shape; ``above`` is its place if a point instancer put it there."""
@@ -204,11 +227,20 @@ class _Collector:
             return
         self._kinds.append(kind)
         self._places.append(place)
+        self._note_path(prim)
         self._colors.append(self._color(prim))
         self._counts.append((len(points), len(corners), len(sizes)))
         self._arrays["points"].append(np.asarray(points, np.float64).reshape(-1, 3))
         self._arrays["corners"].append(np.asarray(corners, np.int32).ravel())
         self._arrays["sizes"].append(np.asarray(sizes, np.int32).ravel())
+
+    def _note_path(self, prim: Any) -> None:
+        """Keep the path of a prim, and the places of those above it."""
+        self._paths.append(str(prim.GetPath()))
+        above = prim.GetParent()
+        while above and not above.IsPseudoRoot() and str(above.GetPath()) not in self._above:
+            self._above[str(above.GetPath())] = np.array(self._cache.GetLocalToWorldTransform(above)).T
+            above = above.GetParent()
 
     def _get(self, attribute: Any) -> NDArray[Any]:
         value = attribute.Get(self._moment)
@@ -238,5 +270,8 @@ class _Collector:
             "places": np.array(self._places),
             "colors": np.array(self._colors),
             "moving": np.array(self._moving),
+            "paths": _pack_lines(self._paths),
+            "above": _pack_lines(self._above),
+            "above_places": np.array(list(self._above.values())).reshape(-1, 4, 4),
             **{name: np.concatenate(arrays) for name, arrays in self._arrays.items()},
         }

@@ -45,6 +45,11 @@ def test_one_label_is_no_choice():
     assert note.endswith("; a list of labels is ['sofa', 'bed']")
 
 
+def test_lists_within_a_label_are_pointed_out():
+    (note,) = note_labels(SimpleNamespace(), ["sofa,bed", "lamp", "tub;bath"], np.eye(3, dtype=np.float32))
+    assert note.startswith("labels with commas or semicolons in them: 'sofa,bed', 'tub;bath'; each is one label")
+
+
 def test_answers_carry_the_remarks_and_the_first_of_synonyms(pocket):
     chair = demo_files(["chair"])["chair"]
     answer = pocket.classify(chair, ["Stuhl|chair", "table|desk", "lamp"])

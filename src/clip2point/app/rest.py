@@ -14,6 +14,7 @@ from clip2point.app.service import Service
 from clip2point.app.uploads import PHOTOS, Upload, store_uploads
 from clip2point.app.viewer import to_glb
 from clip2point.core.errors import OptionError
+from clip2point.core.labels import split_labels
 from clip2point.model import Classification, Failure
 
 _MOST_HITS = 1000
@@ -77,7 +78,11 @@ def classify(
 
     The answer has ``results`` and ``failures``, as ``clip2point classify --json`` prints them.
     """
-    names = [name for field in labels for name in field.split(",")] if any(map(str.strip, labels)) else None
+    names = (
+        [name for field in labels if field.strip() for name in split_labels(field)]
+        if any(map(str.strip, labels))
+        else None
+    )
     with _store(files) as uploads:
         answers = service.classify(uploads, names, up=up, top=top, unknown_below=unknown_below, keep_views=views)
     numbers = {upload.name: number for number, upload in enumerate(uploads)}

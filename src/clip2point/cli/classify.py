@@ -71,15 +71,16 @@ def run(arguments: argparse.Namespace) -> int:
         output.remark(
             "No --labels given: choosing among the names of @everyday ('clip2point labels @everyday' lists them)."
         )
+    told = frozenset(options.tell_labels(model, labels))
     document: list[Classification | Failure] = []
     with ExitStack() as stack:
         stack.enter_context(streams.end_on_sigterm())
         if arguments.json:
-            failures = _answer(arguments, files, labels, model, lambda answer, content: document.append(answer), folder)
+            failures = _answer(arguments, files, labels, model, lambda answer, _: document.append(answer), folder, told)
             _print_document(document)
         else:
             files, show = _open_output(arguments, stack, files, labels, model)
-            failures = _answer(arguments, files, labels, model, show, folder)
+            failures = _answer(arguments, files, labels, model, show, folder, told)
             if arguments.out is not None:
                 output.remark(f"{arguments.out}: {len(files):,} rows written, {failures:,} of them errors.")
     output.tell_passed_over(arguments.files)
@@ -123,8 +124,9 @@ def _answer(
     model: Recogniser,
     show: Show,
     folder: ViewFolder | None,
+    told: frozenset[str],
 ) -> int:
-    """Classify files and show each answer at once; return the number of those that cannot be read."""
+    """Classify files and show each answer at once, with the notes not told before; return the number of failures."""
     from clip2point.model import Failure
     from clip2point.shapes.contents import hash_content
 
@@ -159,7 +161,7 @@ def _answer(
             if not isinstance(answer, Failure):
                 # A guessed up-axis has its mark in the table.
                 own = answer.notes[:-1] if answer.up_from == "guessed" else answer.notes
-                notes += [(answer.source, note) for note in own]
+                notes += [(answer.source, note) for note in own if note not in told]
     finally:
         if folder is not None and saved:
             output.remark(f"Depth maps: {folder.finish()}")

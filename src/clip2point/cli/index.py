@@ -29,7 +29,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     options.add_up(parser)
     options.add_seed(parser, "the point sampling")
-    options.add_labels(parser, "vocabulary of the labels of a new library (default: the class names of ModelNet40)")
+    options.add_labels(parser, "vocabulary of the labels of a new library (default: @everyday)")
     parser.add_argument("--retry-failed", action="store_true", help="try files again that could not be read before")
     parser.add_argument(
         "--workers",
@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_folder(folder)
     labels = options.get_labels(arguments)
     model = options.load_model(arguments)
+    options.tell_labels(model, labels)
     library = Library.open_or_create(arguments.db, model)
     report = index_shapes(
         library,

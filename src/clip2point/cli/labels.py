@@ -18,7 +18,7 @@ def add_parser(commands: Subparsers) -> None:
         "labels",
         help="list presets of class names, and check lists of your own",
         description="Without LIST, list the presets that --labels takes. With LIST, print its class names one a line, "
-        "and with --check say which of them the model cannot tell apart or may not know.",
+        "and with --check or --model say which of them the model cannot tell apart or may not know.",
     )
     parser.add_argument("list", nargs="?", metavar="LIST", help="@PRESET, names parted by commas, or a file of names")
     parser.add_argument(
@@ -26,12 +26,12 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     options.add_model(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, model=None)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """List presets, or the names of a list."""
-    from clip2point.core.labels import PRESETS, check_labels, read_labels
+    from clip2point.core.labels import ENDINGS, PRESETS, check_labels, read_labels, split_labels
 
     if arguments.list is None:
         rows = [(f"@{name}", f"{len(names):,}", summary) for name, (names, summary) in PRESETS.items()]
@@ -43,9 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
             output.print_table(("labels", "names", "what they are"), rows, right=("names",))
         return 0
     path = Path(arguments.list)
-    labels = check_labels(read_labels(path) if path.is_file() else arguments.list.split(","))
+    named = path.is_file() or (path.suffix.lower() in ENDINGS and "," not in arguments.list)
+    labels = check_labels(read_labels(path) if named else split_labels(arguments.list))
     notes: tuple[str, ...] = ()
-    if arguments.check:
+    if arguments.check or arguments.model is not None:
+        arguments.model = arguments.model or "pocket"
         notes = options.load_model(arguments).note_labels(labels)
     if arguments.json:
         output.print_json({"labels": labels, "notes": list(notes)})

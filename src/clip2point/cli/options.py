@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,7 @@ def add_labels(parser: argparse.ArgumentParser, text: str) -> None:
     """Add class names, from the command line or a file."""
     labels = parser.add_mutually_exclusive_group()
     labels.add_argument("--labels", metavar="A,B,C", help=text)
-    labels.add_argument("--labels-file", type=Path, metavar="FILE", help="text file with one class name per line")
+    labels.add_argument("--labels-file", type=Path, metavar="FILE", help="file of class names: one a line, JSON or CSV")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -113,11 +114,19 @@ def change_settings(settings: Settings, arguments: argparse.Namespace) -> Settin
 
 def get_labels(arguments: argparse.Namespace) -> list[str] | None:
     """Return the class names of ``--labels`` or ``--labels-file``, or None if neither is given."""
-    from clip2point.core.labels import check_labels, read_labels
+    from clip2point.core.labels import check_labels, read_labels, split_labels
 
     if arguments.labels_file is not None:
         return check_labels(read_labels(arguments.labels_file))
-    return None if arguments.labels is None else check_labels(arguments.labels.split(","))
+    return None if arguments.labels is None else check_labels(split_labels(arguments.labels))
+
+
+def tell_labels(model: Recogniser, labels: Sequence[str] | None) -> tuple[str, ...]:
+    """Print on stderr what the model cannot make of labels, once and before work begins; return these notes."""
+    notes = () if labels is None or model.adapted is not None else model.note_labels(labels)
+    for note in notes:
+        output.remark(f"note: {note}")
+    return notes
 
 
 def add_former_name(group: argparse._ActionsContainer, former: str, present: str, **keywords: Any) -> None:

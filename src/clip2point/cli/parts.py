@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         output.remark(
             "No --labels given: choosing among the names of @everyday ('clip2point labels @everyday' lists them)."
         )
+    told = () if model is None else options.tell_labels(model, labels)
     csv = streams.PrintedRecords(COLUMNS) if arguments.csv else None
     failures: list[tuple[str, str]] = []
     document: list[SceneParts] = []
@@ -107,6 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         _write(arguments, shape, found)
         notes += [(found.source, note) for note in found.notes]
+        found = replace(found, notes=(*told, *found.notes))
         if csv is not None:
             for part in found.parts:
                 csv.write(_to_row(found.source, part))

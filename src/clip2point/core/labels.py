@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,12 @@ PRESETS: dict[str, tuple[tuple[str, ...], str]] = {
 _COLUMNS = ("label", "labels", "class", "class_name", "name", "category", "noun", "word")
 #: Most bytes of a file of labels.
 _MAX_BYTES = 16 * 1024**2
+#: Blanks without width, which editors and joined files leave around names.
+_INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
+#: A line of a numbered list: "0 chair", "1. chair", "2: chair", "3,chair".
+_NUMBERED = re.compile(r"(\d{1,6})(?:\s+|\s*[.:,;)]\s*)(\D.*)$")
+#: Endings of files of labels; no name of a class has one.
+ENDINGS = (".txt", ".csv", ".tsv", ".json", ".lst", ".names")
 #: Most repeated labels that a message lists.
 _LISTED = 10
 
@@ -33,7 +41,8 @@ def read_labels(path: Path) -> list[str]:
     """Read class names from a file.
 
     That is text with one name a line (or one line of names parted by commas), a JSON list of names or of lists of
-    synonyms, or a table (CSV, TSV) with a column of names. Empty lines and those that begin with # are skipped.
+    synonyms, or a table (CSV, TSV) with a column of names. Empty lines and those that begin with # are skipped, quotes
+    around lines and the numbers of numbered lines are no part of the names.
 
     Raises:
         OptionError: If the file cannot be read, is none of these, or repeats names: all of them are told, with their
@@ -46,13 +55,8 @@ def read_labels(path: Path) -> list[str]:
     elif path.suffix.lower() in (".csv", ".tsv"):
         entries = _parse_table(path, text)
     else:
-        lines = [(i, line.strip()) for i, line in enumerate(text.splitlines(), 1)]
-        entries = [(i, line) for i, line in lines if line and not line.startswith("#")]
-        if len(entries) == 1 and "," in entries[0][1]:
-            entries = [(None, label) for label in entries[0][1].split(",")]
-        elif len(entries) > 1 and all(line.endswith(",") for _, line in entries[:-1]):
-            entries = [(i, line.rstrip(",")) for i, line in entries]
-    entries = [(line, label.strip()) for line, label in entries if label.strip()]
+        entries = _parse_lines(text)
+    entries = [(line, _strip(label)) for line, label in entries if _strip(label)]
     if repeated := _find_repeated([label for _, label in entries]):
         if None not in (lines_of := [line for line, _ in entries]):
             told = [f"{name} (lines {', '.join(str(lines_of[i]) for i in places)})" for name, places in repeated]
@@ -68,7 +72,7 @@ def _read_text(path: Path) -> str:
         if path.stat().st_size > _MAX_BYTES:
             raise OptionError(f"{path}: cannot read labels (more than {_MAX_BYTES:,} bytes); {expected}")
         data = path.read_bytes()
-        codec = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        codec = _find_codec(data)
         text = data.decode(codec)
         if "\0" in text:
             raise UnicodeDecodeError(codec, data[:1], 0, 1, "a null character")
@@ -79,7 +83,49 @@ def _read_text(path: Path) -> str:
     return text
 
 
-def _parse_json(path: Path, text: str) -> list[str]:
+def _find_codec(data: bytes) -> str:
+    """Return the encoding of a text: UTF-16 with its mark or, by the zeros of plain letters, without; else UTF-8."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    even, odd = data[:1024:2], data[1:1024:2]
+    if len(data) % 2 == 0 and data and (even.count(0) == 0) != (odd.count(0) == 0):
+        zeros, codec = (odd, "utf-16-le") if odd.count(0) else (even, "utf-16-be")
+        if zeros.count(0) > len(zeros) // 2:
+            return codec
+    return "utf-8-sig"
+
+
+def _parse_lines(text: str) -> list[tuple[int | None, str]]:
+    """Return the names of a plain text with the numbers of their lines."""
+    lines = [(i, _strip(line)) for i, line in enumerate(re.split(r"\r\n|\r|\n", text), 1)]
+    entries: list[tuple[int | None, str]] = [(i, line) for i, line in lines if line and not line.startswith("#")]
+    if len(entries) == 1 and "," in entries[0][1]:
+        return [(None, label) for label in split_labels(entries[0][1])]
+    if len(entries) > 1 and all(line.endswith(",") for _, line in entries[:-1]):
+        entries = [(i, line.rstrip(",")) for i, line in entries]
+    if all(len(line) > 2 and line[0] == line[-1] and line[0] in "\"'" for _, line in entries):
+        entries = [(i, line[1:-1]) for i, line in entries]
+    return _strip_numbers(entries)
+
+
+def _strip_numbers(entries: list[tuple[int | None, str]]) -> list[tuple[int | None, str]]:
+    """Return the lines of a list without their numbers, if they count from 0 or 1 and the names differ without them."""
+    matches = [_NUMBERED.match(line) for _, line in entries]
+    found = [match for match in matches if match]
+    numbers = [int(match[1]) for match in found]
+    names = [match[2] for match in found]
+    counted = numbers in (list(range(len(entries))), list(range(1, len(entries) + 1)))
+    if len(entries) < 2 or not counted or len(set(names)) < len(names):
+        return entries
+    return [(i, name) for (i, _), name in zip(entries, names, strict=True)]
+
+
+def _strip(text: str) -> str:
+    """Return a text without the blanks and invisible marks around it."""
+    return text.strip().strip(_INVISIBLE).strip()
+
+
+def _parse_json(path: Path | str, text: str) -> list[str]:
     problem = f"{path}: expected a JSON list of names, or of lists of synonyms"
     try:
         found = json.loads(text)
@@ -102,10 +148,15 @@ def _parse_table(path: Path, text: str) -> list[tuple[int | None, str]]:
     rows = [(i, row) for i, row in enumerate(csv.reader(text.splitlines(), delimiter=delimiter), 1) if any(row)]
     if not rows:
         return []
-    header = [cell.strip().lower() for cell in rows[0][1]]
+    header = [_strip(cell).lower() for cell in rows[0][1]]
     column = next((header.index(name) for name in _COLUMNS if name in header), None)
     if column is not None:
-        return [(i, row[column]) for i, row in rows[1:] if len(row) > column]
+        if bare := [i for i, row in rows[1:] if len(row) <= column or not _strip(row[column])]:
+            raise OptionError(
+                f"{path}: no name in the column {header[column]!r} of line {', '.join(map(str, bare[:_LISTED]))}: fill "
+                "it in, or delete the line"
+            )
+        return [(i, row[column]) for i, row in rows[1:]]
     if len(rows) == 1:
         return [(None, cell) for cell in rows[0][1]]
     filled = [[cell for cell in row if cell.strip()] for _, row in rows]
@@ -117,11 +168,32 @@ def _parse_table(path: Path, text: str) -> list[tuple[int | None, str]]:
     )
 
 
-def check_labels(labels: Sequence[str]) -> list[str]:
+def split_labels(text: str) -> list[str]:
+    """Return the labels of one text: names parted by commas or line breaks, in quotes where they have commas; or JSON.
+
+    Raises:
+        OptionError: If the text begins like a JSON list and is none, or is the name of a file.
+
+    Examples:
+        >>> split_labels('chair, "lamp, red",mug|cup')
+        ['chair', 'lamp, red', 'mug|cup']
+        >>> split_labels('["chair", ["mug", "cup"]]')
+        ['chair', 'mug|cup']
+    """
+    if text.lstrip().startswith("["):
+        return _parse_json(text.strip()[:40], text)
+    if text.strip().lower().endswith(ENDINGS) and "," not in text:
+        raise OptionError(f"{text.strip()}: a file of labels? Give it as --labels-file; --labels takes the names")
+    rows = csv.reader(text.strip().splitlines(), skipinitialspace=True)
+    return [name for row in rows for name in row]
+
+
+def check_labels(labels: Sequence[str] | os.PathLike[str]) -> list[str]:
     """Return labels without surrounding blanks, presets unfolded; a text is one label.
 
     Args:
-        labels: Class names; "mug|cup" are synonyms, of one class called "mug"; "@everyday" stands for a preset.
+        labels: Class names; "mug|cup" are synonyms, of one class called "mug"; "@everyday" stands for a preset, less
+            what is named already. A Path is a file of them.
 
     Raises:
         OptionError: If there is no label, one is empty or no text, or some are repeated.
@@ -132,11 +204,29 @@ def check_labels(labels: Sequence[str]) -> list[str]:
         >>> check_labels("night stand")
         ['night stand']
     """
+    if isinstance(labels, os.PathLike):
+        return check_labels(read_labels(Path(labels)))
+    if isinstance(labels, bytes) or not hasattr(labels, "__iter__"):
+        raise OptionError(f"labels {labels!r}: expected a list of class names")
     given = [labels] if isinstance(labels, str) else list(labels)
     for label in given:
         if not isinstance(label, str):
             raise OptionError(f"the label {label!r} is no text: expected class names")
-    return check_names([name for label in given for name in _unfold(label.strip())])
+    given = [_strip(label) for label in given]
+    known = {_fold(name) for label in given if not label.startswith("@") for name in split_synonyms(label)}
+    names: list[str] = []
+    for label in given:
+        if not label.startswith("@"):
+            names.append(label)
+            continue
+        preset = [name for name in _unfold(label) if known.isdisjoint(map(_fold, split_synonyms(name)))]
+        known.update(_fold(word) for name in preset for word in split_synonyms(name))
+        names += preset
+    return check_names(names)
+
+
+def _fold(name: str) -> str:
+    return name.replace("_", " ").lower()
 
 
 def check_names(names: Sequence[str]) -> list[str]:
@@ -145,7 +235,7 @@ def check_names(names: Sequence[str]) -> list[str]:
     Raises:
         OptionError: If there is no name, one is empty, or some are repeated.
     """
-    cleaned = [name.strip() for name in names]
+    cleaned = [_strip(name) for name in names]
     if not cleaned:
         raise OptionError("no labels: expected at least one class name")
     if any("" in split_synonyms(label) for label in cleaned):
@@ -156,8 +246,6 @@ def check_names(names: Sequence[str]) -> list[str]:
 
 
 def _unfold(label: str) -> Sequence[str]:
-    if not label.startswith("@"):
-        return [label]
     name = label[1:].strip().lower()
     if name not in PRESETS:
         raise OptionError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from clip2point.core.labels import name_label, split_synonyms
 
 #: Cosine of two names from which their answers differ by chance alone.
 _SAME = 0.9995
+#: Signs that people write between the names of a list.
+_SEPARATORS = "[,;\t]"
 #: Most names that a note lists, and most labels that are compared with one another.
 _LISTED, _COMPARED = 6, 5_000
 
@@ -26,8 +29,14 @@ def note_labels(backbone: Backbone, labels: Sequence[str], features: Float32) ->
     """
     notes = []
     if len(labels) == 1:
-        hint = f"; a list of labels is {labels[0].split(',')}" if "," in labels[0] else ""
+        parts = [part.strip() for part in re.split(_SEPARATORS, labels[0])]
+        hint = f"; a list of labels is {parts}" if len(parts) > 1 else ""
         notes.append(f"one label is no choice: whatever the shape, it is {name_label(labels[0])!r} with 100 %{hint}")
+    elif joined := [name for name in labels if re.search(_SEPARATORS, name)]:
+        notes.append(
+            f"labels with commas or semicolons in them: {_list_names(joined)}; each is one label: several are a list, "
+            "or a line each, and synonyms stand with | between them"
+        )
     for group in _find_equal(features)[:_LISTED]:
         names = _list_names([name_label(labels[place]) for place in group])
         notes.append(f"the text tower cannot tell these labels apart: {names}; which of them is named means nothing")

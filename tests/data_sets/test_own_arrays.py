@@ -55,6 +55,7 @@ def test_mistakes_are_told(tmp_path):
         ({"data": POINTS, "label": LABELS}, "labels from 0 to 1 and no names for them: expected .*classes.txt"),
         ({"data": POINTS}, "has no labels but data"),
         ({"a": POINTS, "label": LABELS}, "has no clouds but a, label"),
+        ({"data": POINTS.transpose(0, 2, 1), "label": LABELS}, r"has clouds \[4, 6, 16\], which look transposed"),
         ({"data": POINTS[0], "label": LABELS}, r"has clouds \[16, 6\]"),
         ({"data": POINTS, "label": LABELS[1:]}, "has 4 clouds and 3 labels"),
     ):

@@ -9,7 +9,16 @@ from clip2point.shapes.foreign import find_remedy
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("a.blend", "GLB"), ("a.IFC", "STL"), ("a.rcp", "PLY"), ("000.mat", "numpy.save")],
+    [
+        ("a.blend", "GLB"),
+        ("a.IFC", "STL"),
+        ("a.sldprt", "STEP"),
+        ("a.zip", "unpack it"),
+        ("a.nii.gz", "3D Slicer"),
+        ("a.tar.gz", "unpack"),
+        ("a.rcp", "PLY"),
+        ("000.mat", "numpy.save"),
+    ],
 )
 def test_known_formats_are_refused_with_what_converts_them(tmp_path, name, remedy):
     (tmp_path / name).write_bytes(b"something")

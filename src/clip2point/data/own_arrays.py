@@ -22,6 +22,8 @@ from clip2point.data.splits import WHOLE
 from clip2point.shapes.formats.pickles import read_arrays
 from clip2point.shapes.guards import read_file
 
+#: Arrays of so few points and more columns are transposed.
+_MOST_COLUMNS = 9
 _POINTS = ("points", "data", "xyz", "pc", "point_cloud", "pointcloud")
 _LABELS = ("label", "labels", "y", "class", "cls")
 _CLASSES = ("classes", "class_names", "label_names", "names_of_classes")
@@ -121,6 +123,8 @@ def _as_texts(array: Any) -> tuple[str, ...]:
 def _make(
     name: str, path: Path, shape: tuple[int, ...], labels: NDArray[Any], given: tuple[str, ...] | None, load: Any
 ) -> Dataset:
+    if len(shape) == 3 and shape[1] <= _MOST_COLUMNS < shape[2]:
+        raise DataError(f"{path}: has clouds {list(shape)}, which look transposed: expected [N, P, 3 or more]")
     if len(shape) != 3 or shape[2] < 3 or not shape[1]:
         raise DataError(f"{path}: has clouds {list(shape)}: expected [N, P, 3 or more], as many points in all")
     if np.size(labels) != shape[0]:

@@ -47,6 +47,12 @@ def test_several_clouds_are_a_data_set(tmp_path):
         load(tmp_path, data=np.stack([CLOUD, CLOUD]), label=[0, 1])
 
 
+def test_transposed_arrays_are_refused(tmp_path):
+    for cloud in (CLOUD.T, CLOUD.T[None]):
+        with pytest.raises(ShapeError, match=r"has an array \[3, 40\], which looks transposed"):
+            load(tmp_path, points=cloud)
+
+
 def test_arrays_that_could_all_be_points_are_refused(tmp_path):
     with pytest.raises(ShapeError, match=r"has 2 arrays that could be points \(a \[40, 3\], b \[40, 3\]\)"):
         load(tmp_path, a=CLOUD, b=CLOUD)

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
-from clip2point.shapes.parsed import Parsed
 
 #: Names of arrays of positions, likeliest first, and of arrays beside them that are none.
 POSITIONS = (
@@ -78,13 +76,3 @@ def _may_be_points(layout: Layout) -> bool:
 
 def _may_be_faces(layout: Layout) -> bool:
     return len(layout.shape) == 2 and layout.shape[1] == 3 and layout.dtype.kind in "iu"
-
-
-def to_parsed(arrays: Mapping[str, NDArray[Any]]) -> Parsed:
-    """Return the arrays "points" [N, 3 or more], or "x", "y" and "z", and "faces" if it is there, as a shape."""
-    points = np.stack([arrays[axis].ravel() for axis in "xyz"], axis=1) if "x" in arrays else arrays["points"]
-    if points.ndim == 3:
-        points = points[0]
-    points = points[:, :3]
-    points = points if points.dtype.itemsize in (4, 8) else points.astype(np.float64)
-    return Parsed(points, arrays.get("faces"))

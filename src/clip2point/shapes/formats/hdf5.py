@@ -10,7 +10,8 @@ import numpy as np
 from clip2point.core.errors import ShapeError
 from clip2point.core.native import Arrays, Limits, require_package, run_native
 from clip2point.shapes.companions import Companions
-from clip2point.shapes.formats.array_choice import choose_arrays, to_parsed
+from clip2point.shapes.formats.array_choice import choose_arrays
+from clip2point.shapes.formats.numpy_files import to_parsed
 from clip2point.shapes.guards import check_count, expansion_limit
 from clip2point.shapes.parsed import Parsed
 

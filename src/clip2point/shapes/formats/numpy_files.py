@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,12 @@ def to_points(array: NDArray[Any]) -> NDArray[Any]:
     points = array[:, :3]
     # float32, float64 and their integer counterparts stay; others (half, long double) have no use for their type.
     return points if points.dtype.itemsize in (4, 8) else points.astype(np.float64)
+
+
+def to_parsed(arrays: Mapping[str, NDArray[Any]]) -> Parsed:
+    """Return the arrays "points" [N, >=3] or [1, N, >=3], or "x", "y" and "z", and "faces" if it is there, as one."""
+    points = np.stack([arrays[axis].ravel() for axis in "xyz"], axis=1) if "x" in arrays else arrays["points"]
+    return Parsed(to_points(points[0] if points.ndim == 3 else points), arrays.get("faces"))
 
 
 def _position_fields(dtype: np.dtype[Any]) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from clip2point.core.errors import ShapeError
 from clip2point.core.native import Arrays, Limits, run_native
 from clip2point.shapes.companions import Companions
-from clip2point.shapes.formats.array_choice import choose_arrays, to_parsed
+from clip2point.shapes.formats.array_choice import choose_arrays
+from clip2point.shapes.formats.numpy_files import to_parsed
 from clip2point.shapes.parsed import Parsed
 
 _REMEDY = "evaluate them as a data set, pickle:FILE, or save each with numpy.save"

@@ -28,7 +28,7 @@ SURFACE = {
     "ViewSet": "(name, angles, distances=(), axes=())",
     "__version__": None,
     "adapt": "(dataset, model='pocket', settings=None, *, run=None, progress=None)",
-    "convert": "(path, out, *, clip=None, activation=None, tokenizer=None)",
+    "convert": "(path, out, *, clip=None, activation=None, tokenizer=None, reference=None)",
     "find_shapes": "(path)",
     "list_models": "(folder=None)",
     "load": "(model='pocket', *, device='cpu', dtype='auto')",

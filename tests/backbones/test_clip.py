@@ -1,4 +1,5 @@
 import copy
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -155,10 +156,11 @@ def test_texts_need_the_tokenizer_of_the_model(folder, tokenizer, tmp_path, tiny
 
 def test_a_tokenizer_that_cannot_be_had(tokenizer, tmp_path):
     (tmp_path / "empty").mkdir()
-    clip2point.convert(DATA / "openai_clip_tiny.pth", tmp_path / "out", tokenizer=tmp_path / "empty")
-    with pytest.raises(
-        ModelError, match=r"texts need the tokenizer '.*empty', which cannot be loaded .* or use encode_tok"
-    ):
+    with pytest.raises(OptionError, match="holds no files of a tokenizer"):
+        clip2point.convert(DATA / "openai_clip_tiny.pth", tmp_path / "out", tokenizer=tmp_path / "empty")
+    clip2point.convert(DATA / "openai_clip_tiny.pth", tmp_path / "out", tokenizer=tokenizer)
+    shutil.rmtree(tmp_path / "out" / "tokenizer")
+    with pytest.raises(ModelError, match=r"texts need the tokenizer .*, which cannot be loaded .* or use encode_tok"):
         clip2point.load(tmp_path / "out").backbone.encode_text(["lamp"])
 
 

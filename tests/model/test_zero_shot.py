@@ -210,15 +210,14 @@ def test_the_authors_numbers_tell_every_change_of_a_convention(authors, golden, 
         monkeypatch.setattr(zero_shot, "view_cosines", change.pop("cosines"))
     backbone = authors
     if change.keys() & {"mean", "std", "activation"}:
-        for name in ("mean", "std"):
-            monkeypatch.setattr(clip, name.upper(), change.pop(name, getattr(clip, name.upper())))
-        backbone = with_activation(authors, change.pop("activation", "quick_gelu"))
+        normalisation = change.pop("mean", clip.MEAN), change.pop("std", clip.STD)
+        backbone = change_towers(authors, change.pop("activation", "quick_gelu"), normalisation)
     wrong = logits(backbone, golden, **change)
     assert (wrong - golden["logits_6views_rotated"]).abs().max() > 1e-3
 
 
-def with_activation(backbone, activation):
-    """The same tensors behind another activation, with the normalisation in force."""
+def change_towers(backbone, activation, normalisation):
+    """The same tensors behind another activation and normalisation."""
     states = {"depth": "depth.vision.", "text": "text."}
     tensors = backbone.state_dict()
     return clip.ClipBackbone(
@@ -229,6 +228,7 @@ def with_activation(backbone, activation):
         activation=activation,
         heads=backbone.heads,
         logit_scale=1.0,
+        normalisation=normalisation,
         name="changed",
         dtype="fp32",
     )

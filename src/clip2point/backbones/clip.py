@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
+#: Mean and deviation of each channel.
+Normalisation: TypeAlias = tuple[Sequence[float], Sequence[float]]
+CLIP_NORMALISATION: Normalisation = (MEAN, STD)
+
 #: An image with a value outside has been normalised before: resizing, sharpening and noise carry images in [0, 1] less
 #: than a whole range beyond their ends, while normalising spreads them over -1.79 to 2.15.
 _RANGE = (-1.0, 2.0)
@@ -43,14 +47,15 @@ class ClipDepthTower(VisionTower):
 
     Args:
         tower: Tower for images of three channels, whose weights it takes.
+        normalisation: Mean and deviation with which its images are normalised.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, tower: VisionTower) -> None:
+    def __init__(self, tower: VisionTower, normalisation: Normalisation = CLIP_NORMALISATION) -> None:
         super().__init__(tower.vision, tower.projection)
-        for name, values in (("mean", MEAN), ("std", STD)):
+        for name, values in zip(("mean", "std"), normalisation, strict=True):
             self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -93,6 +98,7 @@ class ClipBackbone:
     Attributes:
         name: Name for reports and messages.
         activation: Activation of all towers.
+        normalisation: Mean and deviation with which images are normalised.
         tokenizer: Folder or name on the hub of the tokenizer for texts; None if none is known, and then texts go in as
             the numbers of their tokens (``encode_tokens``).
         dim: D, width of the embedding space.
@@ -108,6 +114,7 @@ class ClipBackbone:
         logit_scale: Factor on cosines before a softmax.
         name: Name for reports.
         tokenizer: Folder or name on the hub of the tokenizer for texts, if known.
+        normalisation: Mean and deviation with which images are normalised.
         device: Name of a torch device.
         dtype: "auto", "fp32" or "bf16", for the vision towers. The text tower computes in fp32.
 
@@ -124,10 +131,12 @@ class ClipBackbone:
         logit_scale: float,
         name: str,
         tokenizer: str | None = None,
+        normalisation: Normalisation = CLIP_NORMALISATION,
         device: str = "cpu",
         dtype: str = "auto",
     ) -> None:
         self.name, self.activation, self.logit_scale, self.tokenizer = name, activation, logit_scale, tokenizer
+        self.normalisation = normalisation
         self.device = choose_device(device)
         self.dtype = choose_dtype(dtype, self.device)
         self._format: torch.dtype = getattr(torch, self.dtype)
@@ -247,7 +256,7 @@ class ClipBackbone:
 
     def depth_tower(self, path: DepthPath = "depth") -> ClipDepthTower:
         """Copy the tower of a path to be trained, for depth maps of the model's own size."""
-        tower = ClipDepthTower(copy.deepcopy(self._path(path).stored))
+        tower = ClipDepthTower(copy.deepcopy(self._path(path).stored), self.normalisation)
         return tower.to(self.device).eval().requires_grad_(True)
 
     def with_depth_tower(
@@ -279,6 +288,8 @@ class ClipBackbone:
         """Return what a checkpoint has to say besides: what the tensors do not tell, and for people what they do."""
         trained = {"depth_tower": {"image_size": self.image_size}} if self._trained else {}
         tokenizer = {"tokenizer": self.tokenizer} if self.tokenizer else {}
+        mean, std = map(list, self.normalisation)
+        other = {} if (mean, std) == (list(MEAN), list(STD)) else {"mean": mean, "std": std}
         return {
             "backbone": "clip",
             "towers": list(self.towers),
@@ -288,6 +299,7 @@ class ClipBackbone:
             "logit_scale": self.logit_scale,
             **trained,
             **tokenizer,
+            **other,
         }
 
     @property
@@ -298,7 +310,7 @@ class ClipBackbone:
     def _make_path(self, stored: VisionTower) -> _VisionPath:
         """Make the forms of a tower."""
         # Folded before the cast, so that it is rounded once.
-        grayscale = stored.grayscale(MEAN, STD)
+        grayscale = stored.grayscale(*self.normalisation)
         if self.device == "cpu" and self._format == torch.float32:
             return _VisionPath(stored, stored, grayscale)
         color, grayscale = copy.deepcopy((stored, grayscale))  # at once, so that they go on sharing their weights
@@ -336,7 +348,7 @@ class ClipBackbone:
         check_pixels(images)
         photos = to_tensor(images).to(self.device, torch.float32)
         done = _are_normalized(photos) if normalized is None else torch.full((len(photos),), normalized)
-        pixels = _prepare(photos, size, done.to(self.device)[:, None, None, None])
+        pixels = _prepare(photos, size, done.to(self.device)[:, None, None, None], self.normalisation)
         return give_back(self.encode_pixels(pixels, path), images)
 
     def _load_tokenizer(self, vocabulary: int) -> Any:
@@ -377,10 +389,10 @@ def _are_normalized(images: Tensor) -> Tensor:
     return ((images < _RANGE[0]) | (images > _RANGE[1])).flatten(1).any(dim=1)
 
 
-def _prepare(images: Tensor, size: int, normalized: Tensor) -> Tensor:
+def _prepare(images: Tensor, size: int, normalized: Tensor, normalisation: Normalisation) -> Tensor:
     """Resize images [N, 3, H, W], and normalise them unless [N, 1, 1, 1] says that they are."""
     if images.shape[-2:] != (size, size):
         resized = nn.functional.interpolate(images, (size, size), mode="bicubic", antialias=True)
         images = torch.where(normalized, resized, resized.clamp(0, 1))
-    mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in (MEAN, STD))
+    mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in normalisation)
     return torch.where(normalized, images, (images - mean) / std)

@@ -39,6 +39,12 @@ def add_parser(commands: Subparsers) -> None:
         metavar="DIR",
         help="folder of a tokenizer in transformers format, or its name on the hub (default: CLIP's)",
     )
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        metavar="FILE",
+        help="NPZ with images, image_features, tokens, text_features of the original, which the result has to give too",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.set_defaults(run=run)
 
@@ -53,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         clip=arguments.clip,
         activation=arguments.activation,
         tokenizer=arguments.tokenizer,
+        reference=arguments.reference,
     )
     if arguments.json:
         output.print_json(conversion.to_dict())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -198,6 +198,7 @@ def _load_clip(checkpoint: Checkpoint, name: str, device: str, dtype: str) -> Re
         logit_scale=_read_logit_scale(checkpoint),
         name=name,
         tokenizer=_find_tokenizer(checkpoint),
+        normalisation=_read_normalisation(checkpoint),
         device=device,
         dtype=dtype,
     )
@@ -244,6 +245,22 @@ def _find_tokenizer(checkpoint: Checkpoint) -> str | None:
     if tokenizer and (checkpoint.folder / tokenizer).is_dir():
         return str(checkpoint.folder / tokenizer)
     return tokenizer
+
+
+def _read_normalisation(checkpoint: Checkpoint) -> tuple[Sequence[float], Sequence[float]]:
+    """Return mean and deviation of a converted model's images: CLIP's, unless its config has others."""
+    from clip2point.backbones.clip import CLIP_NORMALISATION
+
+    if "mean" not in checkpoint.config and "std" not in checkpoint.config:
+        return CLIP_NORMALISATION
+    found = []
+    for name in ("mean", "std"):
+        values = checkpoint.config.get(name)
+        numbers = isinstance(values, list) and len(values) == 3 and all(type(value) is float for value in values)
+        if not isinstance(values, list) or not numbers or (name == "std" and min(values) <= 0):
+            raise ModelError(f'{checkpoint.folder}: config.json should have three numbers each as "mean" and "std"')
+        found.append(values)
+    return found[0], found[1]
 
 
 def _read_dpa(section: Any, state: Mapping[str, NDArray[Any]], folder: Path) -> DPA:

@@ -11,6 +11,7 @@ from clip2point.core.errors import ModelError
 from clip2point.model.checkpoint import ADAPTER_PREFIX, DEPTH_PREFIX, write_checkpoint
 from clip2point.model.folders import relative_to_folder
 from clip2point.model.settings import Settings
+from clip2point.model.tokenizers import FOLDER, store_tokenizer
 
 if TYPE_CHECKING:
     from clip2point.heads import DPA
@@ -58,6 +59,9 @@ def save_model(
                 f"{folder}: not written, because {name!r} has values that are not finite in {tensor.dtype}"
             )
     own = backbone.config()
-    for entry in {"base", "tokenizer"} & own.keys():
-        own[entry] = relative_to_folder(folder, own[entry])
+    if "base" in own:
+        own["base"] = relative_to_folder(folder, own["base"])
+    if Path(own.get("tokenizer", "")).is_dir() and "tokenizer" in own:
+        store_tokenizer(own["tokenizer"], folder)
+        own["tokenizer"] = FOLDER
     write_checkpoint(folder, tensors, {**config, **settings.to_dict(), **own, **kind})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,15 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from clip2point.backbones.clip import ClipBackbone
+from clip2point.backbones.clip import CLIP_NORMALISATION, ClipBackbone
 from clip2point.backbones.clip_towers import ACTIVATIONS, HEAD_WIDTH, Activation
 from clip2point.core.errors import ModelError, OptionError
 from clip2point.core.files import sha256
 from clip2point.model.checkpoint import is_checkpoint
+from clip2point.model.conversion.openclip_config import OpenClipConfig, read_openclip_config
 from clip2point.model.conversion.reading import read_foreign
+from clip2point.model.conversion.reference import compare_with_reference
 from clip2point.model.conversion.source_formats import SortedTensors, sort_tensors
 from clip2point.model.saving import save_model
 from clip2point.model.settings import Settings
+from clip2point.model.tokenizers import store_tokenizer
 from clip2point.rendering import view_set
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ class _Source(NamedTuple):
         kind: Kind of the checkpoint, see ``Conversion``.
         activation: Activation of its towers.
         assumed: True if the file does not tell the activation.
+        config: Description by OpenCLIP that lies beside it, or None.
     """
 
     path: Path
@@ -87,6 +90,7 @@ class _Source(NamedTuple):
     kind: str
     activation: Activation
     assumed: bool
+    config: OpenClipConfig | None = None
 
 
 def convert(
@@ -96,6 +100,7 @@ def convert(
     clip: str | Path | None = None,
     activation: str | None = None,
     tokenizer: str | Path | None = None,
+    reference: str | Path | None = None,
 ) -> Conversion:
     """Convert a checkpoint of OpenAI's CLIP, OpenCLIP or the authors of CLIP2Point for ``clip2point.load``.
 
@@ -108,7 +113,10 @@ def convert(
             hold. Without it the result reads images and depth maps only.
         activation: "quick_gelu" or "gelu", which no tensor tells. By default QuickGELU for OpenAI and the authors, and
             for OpenCLIP the one of ``open_clip_config.json`` beside the file or of the training run's name, else GELU.
-        tokenizer: Folder or name on the hub; by default that of CLIP on the hub for models with its vocabulary.
+        tokenizer: Folder or name on the hub, whose files are copied into ``out``; by default that of CLIP on the hub
+            for models with its vocabulary.
+        reference: NPZ with inputs and features of the original ("images" and "image_features", "tokens" and
+            "text_features"), which the result has to give too.
 
     Returns:
         Record of the conversion.
@@ -131,9 +139,14 @@ def convert(
         activation=chosen,
         logit_scale=_find_logit_scale(source.parts),
         name=str(path),
-        tokenizer=_choose_tokenizer(tokenizer, source.parts),
+        heads=source.config.heads if source.config else None,
+        normalisation=source.config.normalisation if source.config else CLIP_NORMALISATION,
         dtype="fp32",
     )
+    if source.config:
+        source.config.check(_list_sizes(backbone))
+    cosines = compare_with_reference(backbone, Path(reference)) if reference is not None else {}
+    backbone.tokenizer, fetched = store_tokenizer(_choose_tokenizer(tokenizer, source.parts), out)
     adapter = _build_adapter(source, backbone.dim)
     views = _find_views(source.parts, adapter)
     settings = replace(Settings(), views=views or Settings.views)
@@ -151,8 +164,13 @@ def convert(
         image_size=backbone.image_size,
         views=str(settings.views),
         remarks=_collect_remarks(
-            backbone, assumed=source.assumed and activation is None, cameras_known=views is not None
-        ),
+            backbone,
+            assumed=source.assumed and activation is None,
+            cameras_known=views is not None,
+            heads_known=bool(source.config and source.config.heads),
+            fetched=fetched,
+        )
+        + tuple(f"Features of the {tower} tower: least cosine {value:.6f}." for tower, value in cosines.items()),
     )
 
 
@@ -166,29 +184,15 @@ def _read_source(path: Path) -> _Source:
         raise ModelError(f"{path}: {error}") from error
     if parts.kind != "clip" or foreign.torchscript:
         return _Source(path, parts, "openai-clip" if foreign.torchscript else parts.kind, "quick_gelu", assumed=False)
-    config = _read_openclip_config(path)
+    config = read_openclip_config(path)
     named = path.name.startswith("open_clip")
     if not (parts.openclip or named or config is not None or foreign.experiment is not None):
         return _Source(path, parts, "openai-clip", "quick_gelu", assumed=True)
     if config is not None:
-        return _Source(path, parts, "openclip", "quick_gelu" if config.get("quick_gelu") else "gelu", assumed=False)
+        return _Source(path, parts, "openclip", config.activation, assumed=False, config=config)
     if "quickgelu" in (foreign.experiment or "").lower():
         return _Source(path, parts, "openclip", "quick_gelu", assumed=False)
     return _Source(path, parts, "openclip", "gelu", assumed=True)
-
-
-def _read_openclip_config(path: Path) -> dict[str, Any] | None:
-    """Return the architecture that OpenCLIP wrote beside a file, if it did."""
-    beside = path.with_name("open_clip_config.json")
-    if not beside.is_file():
-        return None
-    try:
-        config = json.loads(beside.read_text(encoding="utf-8"))["model_cfg"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{beside}: not a configuration of OpenCLIP; correct it or move it away") from error
-    if not isinstance(config, dict):
-        raise ModelError(f"{beside}: not a configuration of OpenCLIP; correct it or move it away")
-    return config
 
 
 def _check_numbers(parts: SortedTensors) -> None:
@@ -298,7 +302,30 @@ def _describe_source(source: _Source) -> dict[str, Any]:
     return record
 
 
-def _collect_remarks(backbone: ClipBackbone, *, assumed: bool, cameras_known: bool) -> tuple[str, ...]:
+def _list_sizes(backbone: ClipBackbone) -> dict[str, int]:
+    """Return the sizes of towers by the names that OpenCLIP has for them."""
+    vision, text = backbone.configs["vision"], backbone.configs.get("text")
+    sizes = {
+        "embed_dim": backbone.dim,
+        "image_size": backbone.image_size,
+        "vision_cfg.width": vision.hidden_size,
+        "vision_cfg.layers": vision.num_hidden_layers,
+        "vision_cfg.patch_size": vision.patch_size,
+    }
+    if text is None:
+        return sizes
+    return {
+        **sizes,
+        "text_cfg.width": text.hidden_size,
+        "text_cfg.layers": text.num_hidden_layers,
+        "text_cfg.context_length": text.max_position_embeddings,
+        "text_cfg.vocab_size": text.vocab_size,
+    }
+
+
+def _collect_remarks(
+    backbone: ClipBackbone, *, assumed: bool, cameras_known: bool, heads_known: bool, fetched: bool
+) -> tuple[str, ...]:
     """Return what the user should know, in sentences."""
     remarks = []
     if assumed:
@@ -309,7 +336,7 @@ def _collect_remarks(backbone: ClipBackbone, *, assumed: bool, cameras_known: bo
             f"The file does not say which activation it was trained with; {backbone.activation} is assumed. "
             f"If it is {other} models, convert again with --activation."
         )
-    if heads := _describe_guessed_heads(backbone):
+    if not heads_known and (heads := _describe_guessed_heads(backbone)):
         remarks.append(
             "No published model has towers as narrow as these, and the file does not say how many attention heads they "
             f'have; {heads} are assumed. If that is wrong, correct "heads" in config.json.'
@@ -322,6 +349,11 @@ def _collect_remarks(backbone: ClipBackbone, *, assumed: bool, cameras_known: bo
         )
     elif backbone.tokenizer is None:
         remarks.append("No tokenizer is known for this vocabulary: give its folder (--tokenizer DIR) to read texts.")
+    elif not fetched:
+        remarks.append(
+            f"The tokenizer {backbone.tokenizer} could not be fetched, so the first text needs the hub: convert again "
+            "with --tokenizer DIR to have it in the folder."
+        )
     if not cameras_known:
         remarks.append("The cameras of the adapter are none of the known view sets: it cannot be used on shapes yet.")
     return tuple(remarks)

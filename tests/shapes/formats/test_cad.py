@@ -11,6 +11,8 @@ from clip2point.shapes.triangles import triangle_areas
 
 pytest.importorskip("cascadio")
 
+pytestmark = pytest.mark.slow
+
 
 def load(folder, text, name="part.step"):
     (folder / name).write_text(text)

@@ -14,6 +14,8 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, UsdUtils
 
 AREA = 2 * (1 * 2.25 + 1 * 3.5 + 2.25 * 3.5)
 
+pytestmark = pytest.mark.slow
+
 
 def area(shape):
     return triangle_areas(shape.mesh.vertices, shape.mesh.faces).sum()

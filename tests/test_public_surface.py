@@ -48,11 +48,13 @@ MODEL = {
     "backbone": None,
     "class_features": "(labels)",
     "note_labels": "(labels)",
-    "classify": "(shape, labels=None, *, up='auto', top=5, seed=0, unknown_below=None, keep_views=True)",
-    "classify_many": "(shapes, labels=None, *, up='auto', top=5, seed=0, unknown_below=None, keep_views=False)",
+    "classify": "(shape, labels=None, *, up='auto', prepare='auto', top=5, seed=0, unknown_below=None, "
+    "keep_views=True)",
+    "classify_many": "(shapes, labels=None, *, up='auto', prepare='auto', top=5, seed=0, unknown_below=None, "
+    "keep_views=False)",
     "depth_maps": "(points, distances=None)",
-    "embed": "(shapes, *, up='auto', seed=0)",
-    "embed_many": "(shapes, *, up='auto', seed=0)",
+    "embed": "(shapes, *, up='auto', prepare='auto', seed=0)",
+    "embed_many": "(shapes, *, up='auto', prepare='auto', seed=0)",
     "name": None,
     "settings": None,
     "views": None,

@@ -32,6 +32,7 @@ def add_parser(commands: Subparsers) -> None:
         description="Classify shapes: print the class names that fit each file best.",
     )
     options.add_files(parser)
+    options.add_prepare(parser)
     options.add_labels(parser, "class names to choose from (default: those that the model learned, or @everyday)")
     options.add_prompts(parser)
     parser.add_argument(
@@ -145,6 +146,7 @@ def _answer(
         note_contents(),
         labels,
         up=arguments.up,
+        prepare=arguments.prepare,
         top=arguments.top,
         seed=arguments.seed,
         unknown_below=arguments.unknown_below,
@@ -178,6 +180,7 @@ def _describe_question(arguments: argparse.Namespace, labels: list[str] | None, 
         **streams.describe_model(model),
         "labels": labels,
         "up": arguments.up,
+        "prepare": arguments.prepare,
         "columns": arguments.columns,
         "seed": arguments.seed,
         "top": arguments.top,

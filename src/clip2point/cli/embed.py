@@ -29,6 +29,7 @@ def add_parser(commands: Subparsers) -> None:
         "declares the up-axis, y is assumed.",
     )
     options.add_files(parser)
+    options.add_prepare(parser)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="file to write: .jsonl, .npz, or .parquet"
     )
@@ -53,7 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise OptionError(f"{out}: exists: expected a new file; delete it, or give another --out")
     files = expand_folders(arguments.files)
     model = options.load_model(arguments).without_head()
-    question = {"command": "embed", **streams.describe_model(model), "up": arguments.up, "seed": arguments.seed}
+    given = {name: getattr(arguments, name) for name in ("up", "prepare", "seed")}
+    question = {"command": "embed", **streams.describe_model(model), **given}
     question["columns"] = arguments.columns
     growing = out if lines else out.with_name(out.name + ".part" + _LINES)
     # Of an interrupted run, the vectors of a file that cannot grow are found beside it.
@@ -89,7 +91,7 @@ def _embed(model: Recogniser, files: Sequence[Path], arguments: argparse.Namespa
             contents.append(hash_content(str(path)))
             yield path
 
-    answers = model.embed_many(note_contents(), up=arguments.up, seed=arguments.seed)
+    answers = model.embed_many(note_contents(), up=arguments.up, prepare=arguments.prepare, seed=arguments.seed)
     for number, answer in enumerate(output.progress(answers, "Embedding", len(files))):
         record = {**answer.to_dict(), "content": contents[number]}
         record.setdefault("error", None)

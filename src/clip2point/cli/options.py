@@ -32,6 +32,17 @@ def add_files(parser: argparse.ArgumentParser) -> None:
     add_seed(parser, "the point sampling")
 
 
+def add_prepare(parser: argparse.ArgumentParser) -> None:
+    """Add what is done about points that are not the object."""
+    parser.add_argument(
+        "--prepare",
+        choices=("auto", "scan", "none"),
+        default="auto",
+        help="what is not the object, such as strays, small things far away and a floor below it: auto (default) sets "
+        "apart what is clear, scan what is likely, none nothing; what was done is said",
+    )
+
+
 def add_up(parser: argparse.ArgumentParser, text: str = _UP) -> None:
     """Add the up-axis."""
     parser.add_argument("--up", choices=UP_CHOICES, default="auto", help=text)

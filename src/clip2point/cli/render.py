@@ -20,6 +20,7 @@ def add_parser(commands: Subparsers) -> None:
         description="Write the depth maps of each file, the colour images of meshes, and a contact sheet of all.",
     )
     options.add_files(parser)
+    options.add_prepare(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the images")
     parser.add_argument(
         "--image-size", type=int, default=224, metavar="S", help="width and height of the images (default 224)"
@@ -44,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         folder,
         settings,
         up=arguments.up,
+        prepare=arguments.prepare,
         seed=arguments.seed,
         image_size=arguments.image_size,
         progress=output.progress_of("Rendering"),

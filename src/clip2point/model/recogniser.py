@@ -28,6 +28,7 @@ from clip2point.model.settings import Settings
 from clip2point.model.zero_shot import view_cosines
 from clip2point.rendering import render_depth, view_set
 from clip2point.shapes import Shape, ShapeLike, as_shape, check_up, prepare_points, to_y_up
+from clip2point.shapes.isolation import isolate_object
 
 if TYPE_CHECKING:
     from clip2point.core.arrays import Array
@@ -149,6 +150,7 @@ class Recogniser:
         labels: Sequence[str] | None = None,
         *,
         up: str = "auto",
+        prepare: str = "auto",
         top: int = 5,
         seed: int = 0,
         unknown_below: float | None = None,
@@ -162,6 +164,8 @@ class Recogniser:
                 the model's head learned, or "@everyday".
             up: Axis that points up; "auto" takes the one that the shape or its file format declares, and where they do
                 not, tries y and z and keeps the more confident.
+            prepare: Treatment of what is not the object (strays, small things far away, a floor below it): "auto" sets
+                apart what is clear, "scan" what is likely as well, "none" nothing. Notes say what was done.
             top: Largest number of names in the answer.
             seed: Seed of the point sampling.
             unknown_below: Confidence in [0, 1] below which a shape counts as unknown. By default the confidence and OOD
@@ -176,7 +180,7 @@ class Recogniser:
             OptionError: If an argument makes no sense, or the model's head knows no classes but its own.
         """
         question = self._ask(labels, unknown_below, top, seed, keep_views)
-        return self._classify_batch([self._sample(shape, up, seed)], question, KeptViews(self))[0]
+        return self._classify_batch([self._sample(shape, up, seed, prepare)], question, KeptViews(self))[0]
 
     def classify_many(
         self,
@@ -184,6 +188,7 @@ class Recogniser:
         labels: Sequence[str] | None = None,
         *,
         up: str = "auto",
+        prepare: str = "auto",
         top: int = 5,
         seed: int = 0,
         unknown_below: float | None = None,
@@ -196,6 +201,7 @@ class Recogniser:
                 through.
             labels: Class names, see ``classify``.
             up: Axis that points up, see ``classify``.
+            prepare: Treatment of what is not the object, see ``classify``.
             top: Largest number of names in an answer.
             seed: Seed of the point sampling, the same for every shape.
             unknown_below: Confidence threshold, see ``classify``.
@@ -207,14 +213,16 @@ class Recogniser:
         question = self._ask(labels, unknown_below, top, seed, keep_views)
         check_up(up, auto=True)
         size, kept = shapes_per_batch(len(self.views)), KeptViews(self)
-        outcomes = read_ahead(lambda shape: self._try_sample(shape, up, seed), shapes, size * 2)
+        outcomes = read_ahead(lambda shape: self._try_sample(shape, up, seed, prepare), shapes, size * 2)
         for batch in take_batches(outcomes, size):
             sampled = [item for item in batch if isinstance(item, Sampled)]
             answers = iter(self._classify_batch(sampled, question, kept))
             for item in batch:
                 yield item if isinstance(item, Failure) else next(answers)
 
-    def embed(self, shapes: Iterable[ShapeLike], *, up: str = "auto", seed: int = 0) -> NDArray[np.float32]:
+    def embed(
+        self, shapes: Iterable[ShapeLike], *, up: str = "auto", prepare: str = "auto", seed: int = 0
+    ) -> NDArray[np.float32]:
         """Embed shapes: one unit vector each, the mean of the unit features of its views, made unit again.
 
         A head has no part in it.
@@ -222,6 +230,7 @@ class Recogniser:
         Args:
             shapes: Paths of files, Shapes or point arrays.
             up: Axis that points up; "auto" takes the declared one, and y where none is declared.
+            prepare: Treatment of what is not the object, see ``classify``.
             seed: Seed of the point sampling.
 
         Returns:
@@ -231,14 +240,14 @@ class Recogniser:
             ShapeError: If a shape cannot be read.
         """
         rows = []
-        for item in self.embed_many(shapes, up=up, seed=seed):
+        for item in self.embed_many(shapes, up=up, prepare=prepare, seed=seed):
             if isinstance(item, Failure):
                 raise ShapeError(item.error)
             rows.append(item.vector)
         return np.stack(rows) if rows else np.empty((0, self.backbone.dim), dtype=np.float32)
 
     def embed_many(
-        self, shapes: Iterable[ShapeLike], *, up: str = "auto", seed: int = 0
+        self, shapes: Iterable[ShapeLike], *, up: str = "auto", prepare: str = "auto", seed: int = 0
     ) -> Iterator[Embedding | Failure]:
         """Embed any number of shapes as ``embed`` does, in order and as a stream.
 
@@ -246,6 +255,7 @@ class Recogniser:
             shapes: Paths of files, Shapes or point arrays. One that cannot be read gives a Failure; the others go
                 through.
             up: Axis that points up, see ``embed``.
+            prepare: Treatment of what is not the object, see ``classify``.
             seed: Seed of the point sampling, the same for every shape.
 
         Yields:
@@ -253,7 +263,7 @@ class Recogniser:
         """
         check_up(up, auto=True)
         size, kept = shapes_per_batch(len(self.views)), KeptViews(self)
-        outcomes = read_ahead(lambda shape: self._try_sample(shape, up, seed), shapes, size * 2)
+        outcomes = read_ahead(lambda shape: self._try_sample(shape, up, seed, prepare), shapes, size * 2)
         for batch in take_batches(outcomes, size):
             sampled = [item for item in batch if isinstance(item, Sampled)]
             clouds = [to_y_up(item.points, item.ups[0]) for item in sampled]
@@ -329,27 +339,27 @@ class Recogniser:
             return _Question(names, notes, 0.0, None, top, seed, keep_views)
         return _Question(names, notes, self.adapted.threshold or 0.0, self.adapted.ood, top, seed, keep_views)
 
-    def _sample(self, shape: ShapeLike, up: str, seed: int) -> Sampled:
+    def _sample(self, shape: ShapeLike, up: str, seed: int, prepare: str) -> Sampled:
         """Read a shape and draw its points, or find those of a file that was read before."""
         if not isinstance(shape, str | os.PathLike):
-            return self._draw(shape, up, seed)
+            return self._draw(shape, up, seed, prepare)
         check_up(up, auto=True)
-        settings = {"up": up, "points": self.settings.points, "seed": seed}
-        return sample_kept(shape, settings, lambda: self._draw(shape, up, seed))
+        settings = {"up": up, "points": self.settings.points, "seed": seed, "prepare": prepare}
+        return sample_kept(shape, settings, lambda: self._draw(shape, up, seed, prepare))
 
-    def _draw(self, shape: ShapeLike, up: str, seed: int) -> Sampled:
+    def _draw(self, shape: ShapeLike, up: str, seed: int, prepare: str) -> Sampled:
         """Read a shape and draw its points."""
         up_from = "format" if up == "auto" and isinstance(shape, str | os.PathLike) else "declared"
-        shape = as_shape(shape, up)
+        shape = isolate_object(as_shape(shape, up), prepare)
         ups = (shape.up,) if shape.up != "auto" else GUESSED_UP
         # Rotated later, for each axis that is tried.
         points = prepare_points(shape, self.settings.points, seed, up="y")
         return Sampled(shape.source, points, ups, up_from if len(ups) == 1 else "guessed", shape.notes)
 
-    def _try_sample(self, shape: ShapeLike, up: str, seed: int) -> Sampled | Failure:
+    def _try_sample(self, shape: ShapeLike, up: str, seed: int, prepare: str) -> Sampled | Failure:
         """Read a shape and draw its points, or return a Failure if it cannot be read."""
         try:
-            return self._sample(shape, up, seed)
+            return self._sample(shape, up, seed, prepare)
         except ShapeError as error:
             if isinstance(shape, Shape):
                 return Failure(shape.source, str(error))

@@ -12,7 +12,8 @@ from clip2point.model.settings import Settings
 from clip2point.rendering import render_depth
 from clip2point.rendering.shaded import render_color
 from clip2point.report.view_folder import ViewFolder
-from clip2point.shapes import load_shape, prepare_points
+from clip2point.shapes import Shape, load_shape, prepare_points
+from clip2point.shapes.isolation import isolate_object
 
 
 def render_files(
@@ -21,6 +22,7 @@ def render_files(
     settings: Settings,
     *,
     up: str = "auto",
+    prepare: str = "auto",
     seed: int = 0,
     image_size: int = 224,
     progress: Progress | None = None,
@@ -33,6 +35,7 @@ def render_files(
         settings: Number of points, radius and style of the depth maps.
         up: Up-axis, as for ``load_shape``; where neither it nor the format names one, y is assumed, and the contact
             sheet says so.
+        prepare: Treatment of what is not the object, as for ``Recogniser.classify``.
         seed: Seed of the point sampling.
         image_size: Width and height of the images in pixels.
         progress: Progress callback.
@@ -46,16 +49,15 @@ def render_files(
     failures = []
     for path in files if progress is None else progress(files, len(files)):
         try:
-            _render(path, folder, settings, up, seed, image_size)
+            _render(path, folder, settings, isolate_object(load_shape(path, up=up), prepare), seed, image_size)
         except ShapeError as error:
             failures.append(Failure(str(path), str(error)))
     return failures
 
 
-def _render(path: Path, folder: ViewFolder, settings: Settings, up: str, seed: int, size: int) -> None:
+def _render(path: Path, folder: ViewFolder, settings: Settings, shape: Shape, seed: int, size: int) -> None:
     """Write the images of one file."""
-    shape = load_shape(path, up=up)
-    assumed = shape.up == "auto"
+    up, assumed = shape.up, shape.up == "auto"
     shape = shape.with_up("y" if assumed else shape.up).upright()
     points = prepare_points(shape, settings.points, seed)
     depth = render_depth(points[None], folder.views, image_size=size, radius=settings.radius, style=settings.style)

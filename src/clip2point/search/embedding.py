@@ -19,6 +19,7 @@ from clip2point.core.workers import map_in_order
 from clip2point.search.entry import Entry, Float32
 from clip2point.shapes import Shape, load_shape, prepare_points
 from clip2point.shapes.contents import hash_content
+from clip2point.shapes.isolation import isolate_object
 
 if TYPE_CHECKING:
     from clip2point.model import Classification, Recogniser
@@ -134,7 +135,9 @@ def embed_sampled(
     while batch := list(islice(remaining, size)):
         sampled = [outcome for outcome in batch if isinstance(outcome, Sampled)]
         shapes = [Shape(each.cloud, source=each.job.path, up=each.up) for each in sampled]
-        answers = zip(sampled, model.classify_many(shapes, labels, top=TOP, keep_views=True), strict=True)
+        answers = zip(
+            sampled, model.classify_many(shapes, labels, prepare="none", top=TOP, keep_views=True), strict=True
+        )
         for outcome in batch:
             if isinstance(outcome, Unreadable):
                 yield outcome
@@ -166,7 +169,7 @@ def encode_thumbnail(depth: Float32) -> bytes:
 
 
 def _read(job: Job, points: int) -> Sampled:
-    shape = load_shape(job.path, up=job.up)
+    shape = isolate_object(load_shape(job.path, up=job.up))
     cloud = prepare_points(shape, points, job.seed, up="y")  # turned later, once for each up-axis that is tried
     mesh = shape.mesh
     extent = np.ptp(shape.points, axis=0).tolist()

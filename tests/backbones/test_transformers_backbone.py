@@ -151,7 +151,14 @@ def test_missing_weights_are_named(tiny_clip, tmp_path):
 
 def test_other_families_are_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(ModelError, match="a model of type 'bert'; expected one of clip, siglip"):
+    with pytest.raises(ModelError, match="a model of type 'bert'; expected one of type clip or siglip"):
+        load_transformers_backbone(tmp_path)
+
+
+@pytest.mark.parametrize("family", ["siglip2", "chinese_clip", "metaclip_2", "altclip"])
+def test_families_that_are_near_are_refused_by_name(family, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
+    with pytest.raises(ModelError, match=f"a model of type '{family}'.*; expected one of type clip or siglip"):
         load_transformers_backbone(tmp_path)
 
 

@@ -135,6 +135,15 @@ def test_what_was_assumed_is_told(lay):
     )
 
 
+def test_folders_that_stand_for_a_split_are_told(lay):
+    root = lay("train0/chair/a.off", "train_1/chair/b.off", "Testing/chair/c.off", "val/chair/d.off", "val/table/e.off")
+    assert open_dataset(f"folder:{root}").notes[:3] == (
+        "one shape alone: table",
+        "taken for the train split: train0, train_1",
+        "taken for the test split: Testing",
+    )
+
+
 def test_left_overs_of_programs_and_links_that_lead_back(lay, write):
     root = lay("chair/a.off", "chair/b.off", "table/c.off", "table/d.off")
     write.off(root / "__MACOSX" / "chair" / "._a.off")

@@ -36,7 +36,11 @@ ALIASES = {name: entry.repository for name, entry in BACKBONES.built_in.items() 
 _NORMALIZATION = {
     "clip": (MEAN, STD),
     "siglip": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "siglip2": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+#: Families that are near these and are not implemented, with what can be used instead.
+_NOT_IMPLEMENTED = {
+    "siglip2": "the NaFlex form of SigLIP 2, for images of any shape, which is not implemented; expected one of fixed "
+    "size, such as google/siglip2-base-patch16-224",
 }
 
 
@@ -247,8 +251,10 @@ def _load(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
 
     config = AutoConfig.from_pretrained(folder)
     if config.model_type not in _NORMALIZATION:
+        known = _NOT_IMPLEMENTED.get(config.model_type)
         raise ModelError(
-            f"{folder}: a model of type {config.model_type!r}; expected one of {', '.join(_NORMALIZATION)}"
+            f"{folder}: a model of type {config.model_type!r}{f', {known}' if known else ''}; expected one of type "
+            f"{' or '.join(_NORMALIZATION)}"
         )
     with _hide_progress_bars():
         # Where there are only pickles, they are read as tensors and plain values (weights_only) and run nothing.

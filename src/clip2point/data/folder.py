@@ -61,6 +61,7 @@ def read_folder(root: Path) -> dict[str, Dataset]:
     classes, notes = find_classes(root, found)
     notes += _note_the_rest(tree, root, loose, classes.names, classes.depth)
     if splits != {""}:
+        notes += _note_spellings(found)
         notes += _note_lacking(found, classes.labels, classes.names)
     order = sorted(range(len(found)), key=lambda row: (classes.labels[row], found[row].path))
     return {
@@ -181,6 +182,19 @@ def _note_the_rest(tree: Tree, root: Path, loose: list[Path], classes: tuple[str
     if lists := _find_lists(root):
         notes.append(f"lists beside the folders that are not used: {list_names(lists)}; use --manifest for a list")
     return notes
+
+
+def _note_spellings(found: list[Labelled]) -> list[str]:
+    """Return notes on folders that stand for splits without being called just so."""
+    names: dict[str, set[str]] = {}
+    for item in found:
+        above = [name for name in item.folders if find_split(name) == item.split]
+        names.setdefault(item.split, set()).update(name for name in above if item.names.count(name) < above.count(name))
+    return [
+        f"taken for the {split} split: {list_names(sorted(names[split]))}"
+        for split in (TRAIN, VALIDATION, TEST)
+        if split in names and (len(names[split]) > 1 or names[split].isdisjoint((split, "val")))
+    ]
 
 
 def _note_lacking(found: list[Labelled], labels: list[int], classes: tuple[str, ...]) -> list[str]:

@@ -14,7 +14,7 @@ from clip2point.backbones.clip_towers import HEAD_WIDTH, Activation
 from clip2point.core.errors import ModelError
 
 _NAME = "open_clip_config.json"
-_INSTEAD = "get the model in transformers format and give that folder to --model"
+_INSTEAD = "if the model exists in transformers format as type clip or siglip, give that folder to --model"
 #: Keys of which a tensor or the training alone depends, so that any value will do.
 _FREE = {
     "": ("custom_text", "init_logit_scale", "cast_dtype", "embed_dim", "quick_gelu", "vision_cfg", "text_cfg"),

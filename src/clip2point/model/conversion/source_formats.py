@@ -71,10 +71,15 @@ def sort_tensors(tensors: Mapping[str, Tensor]) -> SortedTensors:
 
 def _sort_clip(left: dict[str, Tensor]) -> SortedTensors:
     """Sort OpenAI's names, or OpenCLIP's, some of which have the text tower under "text."."""
-    if _has_prefix(left, ("visual.trunk.", "visual.head.", "text.transformer.encoder.", "logit_bias")):
+    if "logit_bias" in left:
         raise ModelError(
-            "holds a model of OpenCLIP with towers of other libraries (timm, transformers) or of SigLIP: get it in "
-            "transformers format and give that folder to --model"
+            "holds a SigLIP model of OpenCLIP: expected it in transformers format (type siglip), such as "
+            "google/siglip-base-patch16-224; give that folder or name to --model"
+        )
+    if _has_prefix(left, ("visual.trunk.", "visual.head.", "text.transformer.encoder.")):
+        raise ModelError(
+            "holds a model of OpenCLIP with towers of other libraries (timm, transformers), such as EVA-02, MobileCLIP "
+            "or multilingual texts, which are not implemented: expected towers of OpenAI's kind (ViT)"
         )
     own = _has_prefix(left, ("text.",))
     masks = _take_masks(left)

@@ -97,6 +97,14 @@ def test_kinds_know_size_but_not_pose():
     assert group_kinds(np.array(measures)).tolist() == [0, 0, 1]
 
 
+def test_many_parts_of_different_shapes_are_told_apart_in_time():
+    generator = np.random.default_rng(0)
+    vertices = generator.normal(size=(9000, 3)).astype(np.float32)
+    faces = np.arange(9000).reshape(-1, 3)
+    kinds = group_kinds(np.array([measure_shape(vertices, faces[row : row + 1]) for row in range(3000)]))
+    assert kinds.max() > 2980
+
+
 def test_a_scan_has_a_number_for_each_point_of_the_file_in_its_order():
     points, instances = scan()
     points[7] = np.nan

@@ -21,8 +21,8 @@ def measure_shape(vertices: NDArray[np.floating], faces: NDArray[np.integer]) ->
         faces: Corners of each triangle, [F, 3].
 
     Returns:
-        [K] lengths: root of the area, spreads along the main axes, and distances from the middle within which shares
-        of the area lie.
+        [K] lengths: root of the area, spreads along the main axes, farthest and mean distances of corners from the
+        middle, and distances from it within which shares of the area lie.
     """
     corners = np.asarray(vertices, dtype=np.float64)[faces]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -30,7 +30,8 @@ def measure_shape(vertices: NDArray[np.floating], faces: NDArray[np.integer]) ->
     total = float(areas.sum())
     if total <= 0:
         local = corners.reshape(-1, 3) - corners.reshape(-1, 3).mean(axis=0)
-        return np.concatenate([[0.0], np.sqrt(np.linalg.eigvalsh(local.T @ local / len(local)).clip(0)), 0 * _SHARES])
+        spreads = np.sqrt(np.linalg.eigvalsh(local.T @ local / len(local)).clip(0))
+        return np.concatenate([[0.0], spreads, np.zeros(6 + len(_SHARES))])
     middles = corners.mean(axis=1)
     center = (middles * areas[:, None]).sum(axis=0) / total
     # Exact moments of triangles, so that another way to cut the same faces gives the same numbers.
@@ -43,7 +44,10 @@ def measure_shape(vertices: NDArray[np.floating], faces: NDArray[np.integer]) ->
     reached = np.cumsum(areas[order]) / total
     # Looked up a little beyond each share: rounding must not move a whole face across it.
     places = np.searchsorted(reached, _SHARES + 1e-6).clip(max=len(order) - 1)
-    return np.concatenate([[np.sqrt(total)], spreads, distances[order[places]]])
+    corner_distances = np.sort(np.linalg.norm(local, axis=2), axis=1)
+    farthest = corner_distances.max(axis=0)
+    mean = (corner_distances * areas[:, None]).sum(axis=0) / total
+    return np.concatenate([[np.sqrt(total)], spreads, farthest, mean, distances[order[places]]])
 
 
 def group_kinds(measures: Float) -> NDArray[np.int64]:
@@ -59,16 +63,19 @@ def group_kinds(measures: Float) -> NDArray[np.int64]:
         >>> group_kinds(np.array([[1.0, 2.0], [3.0, 1.0], [1.0, 2.001]])).tolist()
         [0, 1, 0]
     """
-    first: list[int] = []
-    known = np.empty_like(measures)
+    # Only shapes of about the same size are compared: files may have a hundred thousand parts.
+    scale = measures.max(axis=1)
+    sizes = np.stack([np.log(np.maximum(scale, 1e-300)), measures.sum(axis=1) / np.maximum(scale, 1e-300)], axis=1)
+    cells = np.floor(sizes / np.array([2 * _SAME, 2 * _SAME * measures.shape[1]])).astype(np.int64)
+    known: dict[tuple[int, int], list[tuple[int, Float]]] = {}
     kinds = np.empty(len(measures), dtype=np.int64)
-    for row, measure in enumerate(measures):
-        away = np.abs(known[: len(first)] - measure).max(axis=1)
-        same = np.flatnonzero(away <= _SAME * measure.max())
-        if len(same):
-            kinds[row] = same[0]
-        else:
-            known[len(first)] = measure
-            kinds[row] = len(first)
-            first.append(row)
+    count = 0
+    for row, ((x, y), measure) in enumerate(zip(cells.tolist(), measures, strict=True)):
+        around = [(x + dx, y + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
+        near = [entry for cell in around for entry in known.get(cell, ())]
+        same = [kind for kind, other in near if np.abs(other - measure).max() <= _SAME * scale[row]]
+        kinds[row] = min(same, default=count)
+        if not same:
+            known.setdefault((x, y), []).append((count, measure))
+            count += 1
     return kinds

@@ -12,9 +12,8 @@ from clip2point.data.class_level import Labelled, find_classes
 from clip2point.data.dataset import Dataset, FileItems
 from clip2point.data.folder_names import TEST, TRAIN, VALIDATION, find_split, list_names, printable
 from clip2point.data.folder_tree import Folder, Tree, read_tree
-from clip2point.data.manifest import read_beside
+from clip2point.data.manifest import find_ups, read_beside
 from clip2point.data.splits import WHOLE
-from clip2point.shapes import format_up
 from clip2point.shapes.passed_over import describe_passed_over
 
 LAYOUT = "PATH/CLASS/*, PATH/{train,val,test}/CLASS/* or PATH/CLASS/{train,val,test}/* with shape files"
@@ -88,7 +87,7 @@ def make_dataset(
 ) -> Dataset:
     """Make the data set of files with the numbers of their classes; a file is named by its path from a folder on."""
     paths = [path for _, path in found]
-    ups = {format_up(path) for path in paths}
+    ups = find_ups(paths)
     return Dataset(
         name=printable(name),
         split=split,
@@ -102,8 +101,7 @@ def make_dataset(
 
 
 def _name(path: Path, root: Path) -> str:
-    inside = path.relative_to(root) if path.is_relative_to(root) else path
-    return printable(inside.as_posix())
+    return printable(path.relative_to(root).as_posix())
 
 
 def _assign_splits(
@@ -187,7 +185,7 @@ def _note_the_rest(tree: Tree, root: Path, loose: list[Path], classes: tuple[str
 def _note_spellings(found: list[Labelled]) -> list[str]:
     """Return notes on folders that stand for splits without being called just so."""
     names: dict[str, set[str]] = {}
-    for item in found:
+    for item in {(item.split, item.folders): item for item in found}.values():
         above = [name for name in item.folders if find_split(name) == item.split]
         names.setdefault(item.split, set()).update(name for name in above if item.names.count(name) < above.count(name))
     return [

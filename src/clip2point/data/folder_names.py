@@ -132,6 +132,8 @@ def printable(name: str) -> str:
         >>> printable("a\x1b.off")
         'a\\x1b.off'
     """
+    if name.isascii() and name.isprintable():
+        return name
     text = name if is_text(name) else os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(
         letter.encode("unicode_escape").decode() if unicodedata.category(letter) == "Cc" else letter for letter in text

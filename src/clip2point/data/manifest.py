@@ -244,7 +244,7 @@ def _make(
         if len(several) > 1
     ]
     classes = tuple(sorted(chosen.values()))
-    ups = {format_up(file) for file in files}
+    ups = find_ups(files)
     whole = Dataset(
         name=printable(name),
         split=WHOLE,
@@ -263,6 +263,12 @@ def _make(
         for split in (TRAIN, VALIDATION, TEST)
         if (splits == split).any()
     }
+
+
+def find_ups(files: Iterable[Path]) -> set[str]:
+    """Return the up-axes that the formats of files declare; of files with one ending, one is looked at."""
+    endings = {file.name if file.suffix.lower() == ".gz" else file.suffix: file for file in files}
+    return {format_up(file) for file in endings.values()}
 
 
 def _drop_doubles(path: Path, rows: list[Row], files: list[Path], notes: list[str]) -> list[int]:

@@ -4,7 +4,15 @@ import pytest
 
 from clip2point.core.errors import OptionError
 from clip2point.core.everyday import EVERYDAY
-from clip2point.core.labels import PRESETS, check_labels, name_label, read_labels, split_labels, split_synonyms
+from clip2point.core.labels import (
+    PRESETS,
+    check_labels,
+    match_classes,
+    name_label,
+    read_labels,
+    split_labels,
+    split_synonyms,
+)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +141,17 @@ def test_what_is_no_list_of_names_is_refused():
         split_labels("[chair, bed]")
     with pytest.raises(OptionError, match=r"own\.txt: a file of labels\? Give it as --labels-file"):
         split_labels("own.txt")
+
+
+def test_words_for_classes_are_found_by_their_names():
+    labels = ["couch|sofa", "Night Stand|bedside table", "bed"]
+    assert match_classes(labels, ["bed", "night_stand", "sofa"]) == ("bed", "Night Stand|bedside table", "couch|sofa")
+    with pytest.raises(OptionError, match="no label for the classes lamp: expected each among the synonyms"):
+        match_classes(labels, ["bed", "night_stand", "sofa", "lamp"])
+    with pytest.raises(OptionError, match=r"labels of no class .* bed; expected one of night_stand, sofa"):
+        match_classes(labels, ["night_stand", "sofa"])
+    with pytest.raises(OptionError, match=r"labels of no class of the data set, or of several: couch\|sofa"):
+        match_classes(["couch|sofa"], ["couch", "sofa"])
 
 
 def test_presets_have_no_repeats():

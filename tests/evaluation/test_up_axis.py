@@ -23,12 +23,15 @@ def doubt(tmp_path, monkeypatch):
         shapes = dataset(tmp_path, len(confidences[up]), up)
         seen = []
 
-        def run(model, some, seed, progress=None):
+        def run(model, some, seed, progress=None, labels=None):
             rows = [shapes.names.index(name) for name in some.names]
             seen.append((some.up, rows))
             first = np.asarray(confidences[some.up])[rows]
             return SimpleNamespace(
-                seed=seed, sampled=SimpleNamespace(names=some.names), probabilities=np.stack([first, 1 - first], 1)
+                seed=seed,
+                sampled=SimpleNamespace(names=some.names),
+                probabilities=np.stack([first, 1 - first], 1),
+                labels=("a", "b"),
             )
 
         whole = run(None, shapes, 3)
@@ -68,10 +71,10 @@ def test_of_few_shapes_nothing_is_said(doubt):
 def test_shapes_that_could_not_be_read_are_left_out(tmp_path, monkeypatch):
     shapes = dataset(tmp_path, 14)
     readable = shapes.take(np.flatnonzero(np.arange(14) != 5))
-    run = SimpleNamespace(seed=0, sampled=readable, probabilities=np.full((13, 2), 0.5))
+    run = SimpleNamespace(seed=0, sampled=readable, probabilities=np.full((13, 2), 0.5), labels=("a", "b"))
     names = []
 
-    def looked_at(model, some, seed, progress):
+    def looked_at(model, some, seed, progress, labels):
         names.extend(some.names)
         return SimpleNamespace(probabilities=np.full((len(some), 2), 0.5))
 

@@ -5,6 +5,7 @@ import torch
 from clip2point.backbones.transformers_backbone import load_transformers_backbone
 from clip2point.core.errors import DataError, OptionError
 from clip2point.data import open_dataset
+from clip2point.evaluation.measurement import evaluate
 from clip2point.evaluation.zero_shot_run import run_zero_shot
 from clip2point.model import Recogniser, kept_views
 from clip2point.model.settings import Settings
@@ -112,3 +113,19 @@ def test_a_set_of_broken_files_only(backbone, tmp_path):
     dataset = open_dataset(f"folder:{tmp_path / 'set'}", split="all", up="y")
     with pytest.raises(DataError, match="none of its 1 shapes can be read; the first: .*a.off"):
         run_zero_shot(recogniser(backbone), dataset, 0)
+
+
+def test_other_words_for_the_classes_are_offered(backbone, npz):
+    model, dataset = recogniser(backbone), open_dataset(f"npz:{npz}", split="all")
+    words = ("seat|chair", "desk|table", "lamp")
+    run = run_zero_shot(model, dataset, seed=0, labels=("lamp", "seat|chair", "desk|table"))
+    assert run.labels == words
+    for index in (0, 4, 8):
+        answer = model.classify(Shape(run.sampled.points[index], up="y"), words)
+        assert answer.label == words[run.probabilities[index].argmax()].split("|")[0]
+    assert not np.array_equal(run.probabilities, run_zero_shot(model, dataset, seed=0).probabilities)
+    with pytest.raises(OptionError, match="no label for the classes table"):
+        run_zero_shot(model, dataset, seed=0, labels=["chair", "lamp"])
+    measured = evaluate(model, dataset, labels=words)
+    assert measured.to_dict()["labels"] == list(words)
+    assert list(measured.metrics[0].per_class) == list(CLASSES)

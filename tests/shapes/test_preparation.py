@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from clip2point.shapes import (
     to_unit_sphere,
     to_y_up,
 )
+from clip2point.shapes.preparation import check_list
 
 
 @pytest.fixture
@@ -62,3 +65,27 @@ def test_files_shapes_and_arrays_become_shapes(tower, tmp_path):
         assert shape.up == "z"
     with pytest.raises(ShapeError, match="no such file"):
         as_shape(tmp_path / "nowhere.off")
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ("chair.off", "chair.off: expected a list of shapes"),
+        (np.zeros((8, 3)), r"shapes \[8, 3\]: one cloud\? Expected a list of them: give \[points\]"),
+        (torch.zeros(8, 3), r"give \[points\]"),
+        (np.zeros((2, 3, 8)), r"give shapes.transpose\(0, 2, 1\)"),
+        (
+            SimpleNamespace(vertices=[], faces=[]),
+            r"SimpleNamespace: one shape\? .* give \[shape\]",
+        ),
+        (3, "int: one shape"),
+    ],
+)
+def test_one_shape_is_not_several(shapes, message):
+    with pytest.raises(OptionError, match=message):
+        check_list(shapes)
+
+
+def test_lists_arrays_and_streams_of_shapes_stay_as_they_are():
+    for shapes in ([np.zeros((8, 3))], np.zeros((2, 8, 3)), np.zeros((2, 3, 3)), iter(["a.off"]), ()):
+        assert check_list(shapes) is shapes

@@ -21,7 +21,7 @@ from clip2point.core.errors import ModelError, OptionError, ShapeError
 from clip2point.core.labels import check_names
 from clip2point.core.strict_config import rename_keys
 from clip2point.data import Dataset
-from clip2point.data.given_shapes import WHOLE_NUMBERS, check_list, kind_of_labels, label_shapes, read_labels
+from clip2point.data.given_shapes import WHOLE_NUMBERS, kind_of_labels, label_shapes, read_labels
 from clip2point.features.augmented_views import AugmentedViewSettings
 from clip2point.features.view_features import extract_features
 from clip2point.heads.examples import Examples
@@ -31,6 +31,7 @@ from clip2point.model.loading import load
 from clip2point.model.recogniser import Recogniser
 from clip2point.model.results import Classification, Failure
 from clip2point.shapes import ShapeLike
+from clip2point.shapes.preparation import check_list
 from clip2point.training.training_settings import Precision
 
 #: Parameters that model folders of older versions know by other names.

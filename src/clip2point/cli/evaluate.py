@@ -26,6 +26,7 @@ _PROTOCOLS = ("zero-shot", "few-shot", "supervised", "scene")
 _FITTING = {
     "split": ("zero-shot",),  # the others learn from train and measure on test
     "sweep": ("zero-shot",),
+    "labels_file": ("zero-shot",),
     "shots": ("few-shot",),
     "validation_shots": ("few-shot",),
     "heads": ("few-shot", "supervised"),
@@ -79,6 +80,12 @@ def add_parser(commands: Subparsers) -> None:
         default=[],
         metavar="KEY=A,B,C",
         help=f"measure each value, and of several --sweep each combination; keys: {', '.join(_SWEPT)}",
+    )
+    parser.add_argument(
+        "--labels-file",
+        type=Path,
+        metavar="FILE",
+        help="file of other words for the classes, one class a line with its name among them: sofa|couch",
     )
     compare.add_arguments(parser)
     options.add_prompts(parser)
@@ -138,6 +145,7 @@ def _run_scenes(arguments: argparse.Namespace) -> int:
 
 def _run_zero_shot(arguments: argparse.Namespace) -> int:
     """Measure by the class names alone."""
+    from clip2point.core.labels import check_labels, read_labels
     from clip2point.data import open_dataset
     from clip2point.evaluation.measurement import evaluate
 
@@ -147,15 +155,19 @@ def _run_zero_shot(arguments: argparse.Namespace) -> int:
     name, root = data_sets.find_name(arguments)
     dataset = open_dataset(name, root=root, split=arguments.split, up=arguments.up, limit=arguments.limit)
     data_sets.announce(dataset)
+    labels = None if arguments.labels_file is None else check_labels(read_labels(arguments.labels_file))
     if grid:
-        return _sweep(arguments, dataset, grid)
+        return _sweep(arguments, dataset, grid, labels)
     measured = evaluate(
         options.load_model(arguments),
         dataset,
         arguments.seeds or 1,
+        labels=labels,
         command=command_line(arguments),
         progress=output.progress_of(dataset.name),
     )
+    for note in measured.label_notes:
+        output.remark(f"note: {note}")
     _remark_on_up(measured)
     if arguments.report:
         from clip2point.report.evaluation_page import describe_measurement, write_evaluation_page
@@ -220,7 +232,9 @@ def _figures(summary: Summary) -> dict[str, str]:
     }
 
 
-def _sweep(arguments: argparse.Namespace, dataset: Dataset, grid: dict[str, list[Any]]) -> int:
+def _sweep(
+    arguments: argparse.Namespace, dataset: Dataset, grid: dict[str, list[Any]], labels: list[str] | None
+) -> int:
     """Measure each combination of values; print one table."""
     from clip2point.evaluation.sweep import sweep
 
@@ -230,7 +244,7 @@ def _sweep(arguments: argparse.Namespace, dataset: Dataset, grid: dict[str, list
 
     if dataset.split == "test":
         output.remark("Settings chosen by this table are tuned on the test split: use --split validation to choose.")
-    rows = sweep(dataset, grid, load_model, arguments.seeds or 1, output.progress_of(dataset.name))
+    rows = sweep(dataset, grid, load_model, arguments.seeds or 1, output.progress_of(dataset.name), labels)
     if arguments.json:
         records = [row.to_dict() for row in rows]
         output.print_json(

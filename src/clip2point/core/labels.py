@@ -278,6 +278,28 @@ def split_synonyms(label: str) -> list[str]:
     return [name.strip() for name in label.split("|")]
 
 
+def match_classes(labels: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
+    """Return for each class the label that has its name among the synonyms, whatever the case; "_" counts as a blank.
+
+    Raises:
+        OptionError: If a class has no label, a label no class, or several.
+
+    Examples:
+        >>> match_classes(["sofa|couch", "bed"], ["bed", "couch"])
+        ('bed', 'sofa|couch')
+    """
+    label_of = {_fold(name): label for label in labels for name in split_synonyms(label)}
+    found = tuple(label_of.get(_fold(name), "") for name in classes)
+    if missing := [name for name, label in zip(classes, found, strict=True) if not label]:
+        raise OptionError(f"no label for the classes {', '.join(missing[:_LISTED])}: expected each among the synonyms")
+    if odd := [label for label in labels if found.count(label) != 1]:
+        raise OptionError(
+            f"labels of no class of the data set, or of several: {', '.join(odd[:_LISTED])}; expected one of "
+            f"{', '.join(classes[:_LISTED])}"
+        )
+    return found
+
+
 def name_label(label: str) -> str:
     """Return the name of a class: the first of its synonyms."""
     return split_synonyms(label)[0]

@@ -18,6 +18,7 @@ from clip2point.data.dataset import Dataset, FileItems
 from clip2point.data.folder_names import find_split, printable
 from clip2point.data.splits import WHOLE
 from clip2point.shapes import Shape, ShapeLike, as_shape, format_up
+from clip2point.shapes.preparation import check_list
 
 #: Kinds of labels; model folders hold these words, so they stay as they are.
 WHOLE_NUMBERS, STRINGS = "whole numbers", "strings"
@@ -119,20 +120,6 @@ def read_labels(labels: ArrayLike, shapes: Sequence[ShapeLike] | None) -> NDArra
     if not len(given):
         raise OptionError("no labels: expected at least one example")
     return given
-
-
-def check_list(shapes: Sequence[ShapeLike]) -> Sequence[ShapeLike]:
-    """Return shapes, once it is known that they are several and not one.
-
-    Raises:
-        OptionError: If it is one file or Shape, or an array of clouds is transposed.
-    """
-    if isinstance(shapes, str | os.PathLike | Shape):
-        raise OptionError(f"{shapes if not isinstance(shapes, Shape) else shapes.source}: expected a list of shapes")
-    size: tuple[int, ...] = tuple(getattr(shapes, "shape", ()))
-    if len(size) == 3 and size[1] == 3 < size[2]:
-        raise OptionError(f"shapes {list(size)}: expected clouds [B, N, 3]; give shapes.transpose(0, 2, 1)")
-    return shapes
 
 
 def kind_of_labels(labels: NDArray[Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,11 @@ class Measurement:
         return PROTOCOL if self.model.adapted is None and self.model.adapter is None else LEARNED
 
     @property
+    def label_notes(self) -> tuple[str, ...]:
+        """Remarks on class names that the model cannot tell apart or may not know."""
+        return self.model.note_labels(self.runs[0].labels) if self.model.adapted is None else ()
+
+    @property
     def seeds(self) -> list[int]:
         """Seeds of the point sampling."""
         return [run.seed for run in self.runs]
@@ -78,7 +84,8 @@ class Measurement:
             "dataset": self.dataset.name,
             "split": self.dataset.split,
             "note": self.dataset.note,
-            "notes": list(self.dataset.notes),
+            "notes": [*self.dataset.notes, *self.label_notes],
+            "labels": list(self.runs[0].labels),
             "protocol": self.protocol,
             "seeds": self.seeds,
             "over_seeds": self.summary.to_dict(),
@@ -91,7 +98,13 @@ class Measurement:
 
 
 def evaluate(
-    model: Recogniser, dataset: Dataset, seeds: int = 1, *, command: str = "", progress: Progress | None = None
+    model: Recogniser,
+    dataset: Dataset,
+    seeds: int = 1,
+    *,
+    labels: Sequence[str] | None = None,
+    command: str = "",
+    progress: Progress | None = None,
 ) -> Measurement:
     """Measure a model by the zero-shot protocol.
 
@@ -99,13 +112,14 @@ def evaluate(
         model: Model with the settings to measure.
         dataset: Split with a declared up-axis.
         seeds: Number of samplings, with seeds 0, 1, ...
+        labels: Other words for the classes, each with the name of one among its synonyms.
         command: Command line for the record.
         progress: Wrapper of an iterable of a given length that shows its progress.
 
     Raises:
-        OptionError: The data set declares no up-axis.
+        OptionError: The data set declares no up-axis, or the labels are not those of its classes.
         DataError: No shape of it can be read.
     """
-    runs = tuple(run_zero_shot(model, dataset, seed, progress) for seed in range(seeds))
+    runs = tuple(run_zero_shot(model, dataset, seed, progress, labels) for seed in range(seeds))
     metrics = tuple(measure_predictions(run.probabilities, run.sampled.labels, dataset.classes) for run in runs)
     return Measurement(model, dataset, runs, metrics, summarise(metrics), command)

@@ -37,6 +37,7 @@ def sweep(
     load_model: Callable[[str | None], Recogniser],
     seeds: int = 1,
     progress: Progress | None = None,
+    labels: Sequence[str] | None = None,
 ) -> list[SweepRow]:
     """Measure every combination of settings by the zero-shot protocol.
 
@@ -46,6 +47,7 @@ def sweep(
         load_model: Loader of the model of a name, or of the usual one for None.
         seeds: Number of point samplings, with seeds 0, 1, ...
         progress: Progress callback.
+        labels: Other words for the classes, as for ``evaluate``.
 
     Raises:
         OptionError: A value makes no sense, or the data set does not say which way is up.
@@ -60,5 +62,5 @@ def sweep(
             changes["templates"] = (chosen["prompts"],)
         model = base or load_model(chosen["model"])
         varied = model.with_settings(replace(model.settings, **changes))
-        rows.append(SweepRow(chosen, evaluate(varied, dataset, seeds, progress=progress).summary))
+        rows.append(SweepRow(chosen, evaluate(varied, dataset, seeds, labels=labels, progress=progress).summary))
     return rows

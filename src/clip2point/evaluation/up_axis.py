@@ -58,8 +58,9 @@ def doubt_up(model: Recogniser, dataset: Dataset, run: Run, progress: Progress |
     rows = {name: row for row, name in enumerate(dataset.names)}
     some = dataset.take([rows[run.sampled.names[row]] for row in chosen])
     declared = run.probabilities[chosen].max(1)
+    labels = None if run.labels == tuple(dataset.classes) else run.labels
     tried = {
-        up: run_zero_shot(model, replace(some, up=up), run.seed, progress).probabilities.max(1)
+        up: run_zero_shot(model, replace(some, up=up), run.seed, progress, labels).probabilities.max(1)
         for up in GUESSED_UP
         if up != dataset.up
     }

@@ -29,6 +29,7 @@ from clip2point.model.zero_shot import view_cosines
 from clip2point.rendering import render_depth, view_set
 from clip2point.shapes import Shape, ShapeLike, as_shape, check_up, prepare_points, to_y_up
 from clip2point.shapes.isolation import isolate_object
+from clip2point.shapes.preparation import check_list
 
 if TYPE_CHECKING:
     from clip2point.core.arrays import Array
@@ -213,7 +214,7 @@ class Recogniser:
         question = self._ask(labels, unknown_below, top, seed, keep_views)
         check_up(up, auto=True)
         size, kept = shapes_per_batch(len(self.views)), KeptViews(self)
-        outcomes = read_ahead(lambda shape: self._try_sample(shape, up, seed, prepare), shapes, size * 2)
+        outcomes = read_ahead(lambda shape: self._try_sample(shape, up, seed, prepare), check_list(shapes), size * 2)
         for batch in take_batches(outcomes, size):
             sampled = [item for item in batch if isinstance(item, Sampled)]
             answers = iter(self._classify_batch(sampled, question, kept))
@@ -263,7 +264,7 @@ class Recogniser:
         """
         check_up(up, auto=True)
         size, kept = shapes_per_batch(len(self.views)), KeptViews(self)
-        outcomes = read_ahead(lambda shape: self._try_sample(shape, up, seed, prepare), shapes, size * 2)
+        outcomes = read_ahead(lambda shape: self._try_sample(shape, up, seed, prepare), check_list(shapes), size * 2)
         for batch in take_batches(outcomes, size):
             sampled = [item for item in batch if isinstance(item, Sampled)]
             clouds = [to_y_up(item.points, item.ups[0]) for item in sampled]

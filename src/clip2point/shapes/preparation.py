@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2point.core.errors import OptionError
 from clip2point.shapes.normalise import to_unit_sphere
 from clip2point.shapes.orientation import to_y_up
 from clip2point.shapes.sampling import sample_points
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 #: Anything that can be recognised: a file, a Shape, points [N, 3], or an object that ``shape_from_object`` takes.
 ShapeLike = str | os.PathLike[str] | Shape | NDArray[np.floating] | Any
+
+#: Several shapes, in the container that they are given in.
+Several = TypeVar("Several", bound=Iterable[ShapeLike])
 
 
 def as_shape(shape: ShapeLike, up: str = "auto") -> Shape:
@@ -43,6 +48,24 @@ def as_shape(shape: ShapeLike, up: str = "auto") -> Shape:
     from clip2point.shapes.objects import shape_from_object
 
     return shape_from_object(shape, up=up)
+
+
+def check_list(shapes: Several) -> Several:
+    """Return shapes, once it is known that they are several and not one.
+
+    Raises:
+        OptionError: If it is one file, Shape, cloud or object, or an array of clouds is transposed.
+    """
+    if isinstance(shapes, str | os.PathLike | Shape):
+        raise OptionError(f"{shapes if not isinstance(shapes, Shape) else shapes.source}: expected a list of shapes")
+    size: tuple[int, ...] = tuple(getattr(shapes, "shape", ()))
+    if len(size) == 3 and size[1] == 3 < size[2]:
+        raise OptionError(f"shapes {list(size)}: expected clouds [B, N, 3]; give shapes.transpose(0, 2, 1)")
+    if len(size) == 2 and 3 in size and not hasattr(shapes, "columns"):
+        raise OptionError(f"shapes {list(size)}: one cloud? Expected a list of them: give [points]")
+    if not hasattr(shapes, "__iter__") or any(hasattr(shapes, name) for name in ("columns", "points", "vertices")):
+        raise OptionError(f"{type(shapes).__name__}: one shape? Expected a list of them: give [shape]")
+    return shapes
 
 
 def prepare_points(shape: Shape, count: int = 1024, seed: int = 0, up: str | None = None) -> Float32:

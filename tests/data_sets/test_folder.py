@@ -76,7 +76,7 @@ def test_the_order_does_not_depend_on_that_of_creation(tmp_path, write):
     names = [f"{index:02d}" for index in range(20)]
     for folder, order in (("a", names), ("b", names[::-1])):
         for name in order:
-            write.off(tmp_path / folder / f"class {name[0]}" / f"{name}.off", int(name))
+            write.off(tmp_path / folder / f"class {'ab'[int(name[0])]}" / f"{name}.off", int(name))
     one, two = (open_dataset(f"folder:{tmp_path / folder}") for folder in "ab")
     assert one.names == two.names
     assert np.array_equal(one.labels, two.labels)

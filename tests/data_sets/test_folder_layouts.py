@@ -94,6 +94,7 @@ def test_classes_are_found_whatever_lies_above_them(lay, paths, classes):
     [
         (("glbs/000-000/a.off", "glbs/000-001/b.off"), "000-000, 000-001, which are numbers"),
         (("0/a.off", "1/b.off"), "lie directly in 0, 1, which are numbers"),
+        (("class_0/a.off", "class_1/b.off"), "lie directly in class_0, class_1, which are numbers"),
         (("train/a.off", "test/b.off"), "has no class folders in test, train, only files"),
         (("train/0/a.off", "test/0/b.off"), "which are numbers"),
         (("chair/a.off", "12/b.off"), "numbers"),
@@ -110,6 +111,12 @@ def test_classes_are_found_whatever_lies_above_them(lay, paths, classes):
         (
             ("scans/chair/a.off", "scans/table/b.off", "cad/chair/c.off", "cad/table/d.off"),
             "cannot tell whether the classes are cad, scans, or chair, table in each of them",
+        ),
+        (("chair_train/a.off", "chair_test/b.off"), "has chair_test, chair_train, of which the splits are part of the"),
+        (("my_set_train/chair/a.off", "my_set_test/chair/b.off"), "of which the splits are part of the names"),
+        (
+            ("seen/chair/a.off", "seen/bed/b.off", "unseen/chair/c.off"),
+            "cannot tell whether the classes are seen, unse",
         ),
         (("things/chair/a.off",), "cannot tell whether its only folder 'things' is a class"),
     ],

@@ -11,7 +11,7 @@ from clip2point.data import open_dataset, sample_dataset, sampled
 @pytest.fixture
 def root(tmp_path, write):
     for seed in range(10):
-        write.off(tmp_path / "set" / f"class {seed % 2}" / f"{seed}.off", seed)
+        write.off(tmp_path / "set" / f"class {'ab'[seed % 2]}" / f"{seed}.off", seed)
     return tmp_path / "set"
 
 
@@ -74,18 +74,18 @@ def test_other_points_or_another_seed_are_drawn_anew(root, draws, points, seed):
 
 def test_a_changed_file_is_read_anew(root, write, draws):
     before = sample(root, 16)
-    file = root / "class 0" / "4.off"
+    file = root / "class a" / "4.off"
     write.off(file, seed=99)
     after = sample(root, 16)
     assert len(draws) == 20
-    row = before.names.index("class 0/4.off")
+    row = before.names.index("class a/4.off")
     same = [np.array_equal(before.points[index], after.points[index]) for index in range(10)]
     assert same == [index != row for index in range(10)]
 
 
 def test_files_of_equal_size_and_date_that_change_places_are_read_anew(root, draws):
     before = sample(root, 16)
-    one, other = root / "class 0" / "4.off", root / "class 1" / "3.off"
+    one, other = root / "class a" / "4.off", root / "class b" / "3.off"
     length = max(len(one.read_bytes()), len(other.read_bytes()))
     contents = [path.read_bytes().ljust(length, b"\n") for path in (one, other)]
     for path, content in zip((one, other), contents, strict=True):
@@ -104,10 +104,10 @@ def test_files_of_equal_size_and_date_that_change_places_are_read_anew(root, dra
 
 def test_shapes_in_another_class_have_its_label_and_their_points(root, draws):
     before = sample(root, 16)
-    (root / "class 0" / "4.off").rename(root / "class 1" / "moved.off")
+    (root / "class a" / "4.off").rename(root / "class b" / "moved.off")
     after = sample(root, 16)
     assert len(after) == len(before)
-    assert after.labels[after.names.index("class 1/moved.off")] == 1
+    assert after.labels[after.names.index("class b/moved.off")] == 1
 
 
 def test_a_file_that_changes_while_it_is_read_is_an_error_and_nothing_is_kept(root, write, monkeypatch, cache):
@@ -115,12 +115,12 @@ def test_a_file_that_changes_while_it_is_read_is_an_error_and_nothing_is_kept(ro
 
     def change(*arguments):
         drawn = draw(*arguments)
-        write.off(root / "class 0" / "2.off", seed=99)
+        write.off(root / "class a" / "2.off", seed=99)
         return drawn
 
     with monkeypatch.context() as patch:
         patch.setattr(sampled, "_draw_all", change)
-        with pytest.raises(DataError, match=r"class 0/2\.off: changed while the data set was read"):
+        with pytest.raises(DataError, match=r"class a/2\.off: changed while the data set was read"):
             sample(root, 16)
     assert not list(cache.glob("points/*/points.npy"))
     assert len(sample(root, 16)) == 10
@@ -135,7 +135,7 @@ def test_another_version_of_the_sampling_is_drawn_anew(root, draws, monkeypatch)
 
 @pytest.mark.slow
 def test_files_give_the_same_points_with_one_and_two_processes(root, cache, monkeypatch):
-    (root / "class 1" / "3.off").write_text("OFF\nbroken\n")
+    (root / "class b" / "3.off").write_text("OFF\nbroken\n")
     one = sample(root, 16, workers=1)
     monkeypatch.setenv("CLIP2POINT_CACHE", str(cache / "other"))
     two = sample(root, 16, workers=2)
@@ -154,12 +154,12 @@ def test_arrays_give_the_same_points_with_one_and_two_threads(archive, cache, mo
 
 
 def test_broken_files_are_listed_and_the_others_go_through(root, draws):
-    (root / "class 1" / "3.off").write_text("OFF\nbroken\n")
-    (root / "class 0" / "8.off").write_bytes(b"")
+    (root / "class b" / "3.off").write_text("OFF\nbroken\n")
+    (root / "class a" / "8.off").write_bytes(b"")
     for _ in range(2):  # drawn, and from the cache
         result = sample(root, 16)
         assert len(result) == len(result.names) == len(result.points) == 8
-        assert [name for name, _ in result.failures] == ["class 0/8.off", "class 1/3.off"]
+        assert [name for name, _ in result.failures] == ["class a/8.off", "class b/3.off"]
         assert "8.off: the file is empty" in result.failures[0][1]
         assert result.labels.tolist() == [0] * 4 + [1] * 4
     assert len(draws) == 10 + 2
@@ -169,14 +169,14 @@ def test_a_file_that_can_be_read_again_is_back(root, monkeypatch, draws):
     read = sampled.Dataset.sample
 
     def refuse(dataset, index, points, seed):
-        if dataset.names[index] == "class 0/4.off":
+        if dataset.names[index] == "class a/4.off":
             raise sampled.ShapeError("no permission to read it")
         return read(dataset, index, points, seed)
 
     with monkeypatch.context() as patch:
         patch.setattr(sampled.Dataset, "sample", refuse)
         without = sample(root, 16)
-    assert without.failures == (("class 0/4.off", "no permission to read it"),)
+    assert without.failures == (("class a/4.off", "no permission to read it"),)
     whole = sample(root, 16)
     assert whole.failures == ()
     assert whole.names == open_dataset(f"folder:{root}").names

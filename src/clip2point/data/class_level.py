@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clip2point.core.errors import DataError
 from clip2point.data.folder_names import (
+    drop_split,
     find_split,
     find_synset,
     fold_class,
@@ -159,6 +160,14 @@ def _check_splits(root: Path, found: list[Labelled], depth: int) -> None:
             f"{root}: has {list_names(splits)} beside {list_names(others)}: cannot tell splits from classes; expected "
             f"either in one place; rename or move the others, {_MANIFEST}"
         )
+    bare: dict[str, list[str]] = {}
+    for name in sorted(names):
+        bare.setdefault(drop_split(name), []).append(name)
+    if alike := next((several for several in bare.values() if len(several) > 1), None):
+        raise DataError(
+            f"{root}: has {list_names(alike)}, of which the splits are part of the names: expected folders for splits "
+            f"above or below the classes, as in train/CLASS; rename these, {_MANIFEST}"
+        )
     for item in found:
         if inner := [name for name in item.names[:depth] + item.names[depth + 1 :] if find_split(name)]:
             raise DataError(
@@ -176,7 +185,8 @@ def _check_levels_below(root: Path, found: list[Labelled], depth: int) -> None:
             if len(below) > 1 and not is_number(below) and not is_wrapper(below):
                 inner.setdefault(below, set()).add(item.names[depth])
     shared = sorted(name for name, above in inner.items() if len(above) > 1)
-    if len(shared) < _SHARED:
+    everywhere = all(len(item.names) > depth + 1 and item.names[depth + 1] in inner for item in found)
+    if len(shared) < (1 if everywhere and len(inner) > 1 else _SHARED):
         return
     outer = sorted({item.names[depth] for item in found})
     choices = " or ".join(f"folder:{_locate(found, depth, name, root)}" for name in outer[:2])

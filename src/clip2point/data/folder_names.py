@@ -29,7 +29,7 @@ _SYNSET = re.compile(r"(?:(?P<before>.+?)[\s_.-]+)?n?(?P<synset>\d{8})(?:[\s_.-]
 #: Numbers, ranges of them and ids: 0, 000-000, 12_34, a hash or a UUID, in which there is at least one digit.
 _NUMBER = re.compile(r"[\d\W_]*\d[\d\W_]*|(?=[^\d]*\d)(?:[0-9a-f]{8,}|[0-9a-f]{2}|[0-9a-f-]{36})", re.IGNORECASE)
 #: A number behind a word that counts pieces of a whole: part1, batch_02, shard-3.
-_PIECE = re.compile(r"(?:part|piece|batch|shard|chunk|dir|folder)[\s_-]*\d+")
+_PIECE = re.compile(r"(?:part|piece|batch|shard|chunk|dir|folder|class|cls|label|category|cat)[\s_-]*\d+")
 #: A number behind a word for versions or splits of the same: fold0, v2, split_1.
 _VERSION = re.compile(r"(?:fold|split|set|run|seed|version|ver|v|release|rel|r)[\s_.-]*\d+(?:[._]\d+)*", re.IGNORECASE)
 _PLAIN = frozenset(
@@ -64,6 +64,18 @@ def find_split(name: str) -> str | None:
         if word not in _SPLITS and word.removesuffix(ending) in _SPLITS:
             word = word.removesuffix(ending)
     return _SPLITS.get(word)
+
+
+def drop_split(name: str) -> str:
+    """Return a name without the word for a split in it; itself if there is none.
+
+    Examples:
+        >>> drop_split("chair_train"), drop_split("chair-test"), drop_split("test_tube"), drop_split("Chair")
+        ('chair', 'chair', 'tube', 'Chair')
+    """
+    words = [word for word in _WORDS.findall(name.lower()) if not word.isdigit()]
+    left = [word for word in words if word not in _SPLITS]
+    return name if len(left) == len(words) else " ".join(left)
 
 
 def find_synset(name: str) -> tuple[str, str] | None:

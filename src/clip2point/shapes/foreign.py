@@ -29,7 +29,7 @@ def find_remedy(extension: str) -> str | None:
     """Return what to do with a file of a format that is known but not read, or None for any other ending.
 
     Examples:
-        >>> find_remedy(".step")
+        >>> find_remedy(".ifc")
         'export it as STL or 3MF, for one with FreeCAD'
     """
     return _REMEDIES.get(extension.lower())

@@ -124,9 +124,10 @@ def _may_be_cloud(path: Path) -> bool:
 def load_shape(path: str | os.PathLike[str], *, up: str = "auto", columns: str | None = None) -> Shape:
     r"""Read a mesh or a point cloud from a file.
 
-    Meshes such as OBJ (with MTL and textures), GLB, STL and PLY, clouds such as PCD, LAS, CSV and NPY: what
-    ``list_extensions`` names. Some formats need the extra ``formats``; plug-ins add others (``register_format``). Any
-    of them gzip-compressed, with ``.gz`` behind its name. The parts of a scene are moved to their places and joined.
+    Meshes: OFF, OBJ (with MTL and textures), PLY, STL, GLB, glTF, DAE, FBX, 3DS, 3MF, AC3D, Draco, VTK, URDF, STEP,
+    IGES, USD. Clouds: PLY, PCD, XYZ, TXT, CSV, ASC, PTS, PTX, NPY, NPZ, LAS, LAZ, E57, SPZ, SPLAT, BIN, HDF5, pickles.
+    Some need the extra ``formats``; plug-ins add others (``register_format``). Any of them gzip-compressed, with
+    ``.gz`` behind its name. The parts of a scene are moved to their places and joined.
     Coordinates stay as they are, with one exception: a shape that lies farther from the origin than 64 times its
     size (a georeferenced scan) is moved to the origin, in float64, before it is stored in float32. A mesh without
     area is returned as the cloud of its vertices.

@@ -7,6 +7,7 @@ import pytest
 
 import clip2point
 from clip2point.core.everyday import EVERYDAY
+from clip2point.model import recogniser
 from clip2point.model.everyday_features import find_everyday
 from clip2point.model.label_notes import note_labels
 from clip2point.model.zero_shot import class_features
@@ -79,3 +80,10 @@ def test_no_labels_are_those_of_everyday(pocket):
     answer = pocket.classify(demo_files(["guitar"])["guitar"])
     assert answer.label == "guitar"
     assert {guess.label for guess in answer.guesses} <= {label.split("|")[0] for label in EVERYDAY}
+
+
+def test_remarks_are_computed_once_for_a_list(monkeypatch):
+    model = clip2point.load("pocket")
+    first = model.note_labels(["Stuhl", "bed"])
+    monkeypatch.setattr(recogniser, "note_labels", lambda *arguments: pytest.fail("computed again"))
+    assert model.note_labels(["Stuhl", "bed"]) == first != ()

@@ -114,6 +114,7 @@ class Recogniser:
         self.adapter, self.adapted = adapter, adapted
         self.views = view_set(settings.views)
         self._class_features: dict[tuple[str, ...], Float32] = {}
+        self._label_notes: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def __sklearn_clone__(self) -> Recogniser:
         """Clones of an estimator share its model, which none of them changes."""
@@ -288,7 +289,10 @@ class Recogniser:
 
     def note_labels(self, labels: Sequence[str]) -> tuple[str, ...]:
         """Return remarks on class names that the text tower cannot tell apart or may not know, each one line."""
-        return note_labels(self.backbone, labels, self.class_features(labels))
+        key = tuple(labels)
+        if key not in self._label_notes:
+            self._label_notes[key] = note_labels(self.backbone, key, self.class_features(key))
+        return self._label_notes[key]
 
     def depth_maps(self, points: NDArray[np.float32], distances: NDArray[np.float32] | None = None) -> Array:
         """Render points under the model's own settings.

@@ -19,9 +19,21 @@ ROOT = Path(__file__).parents[2]
 ENTRIES = [(table, name) for table, registry in REGISTRIES.items() for name in registry.built_in]
 #: Names that texts give to extensions, where these are not the extensions themselves.
 SPOKEN = {
-    **{".ac": "AC3D", ".acc": "AC3D", ".gltf": "glTF", ".stp": "STEP", ".igs": "IGES", ".drc": "Draco"},
-    **{".usda": "USD", ".usdc": "USD", ".usdz": "USD", ".vtp": "VTK", ".vtu": "VTK", ".h5": "HDF5", ".splat": "SPLAT"},
-    **{".dat": "pickles", ".pkl": "pickles"},
+    ".ac": "AC3D",
+    ".acc": "AC3D",
+    ".gltf": "glTF",
+    ".stp": "STEP",
+    ".igs": "IGES",
+    ".drc": "Draco",
+    ".usda": "USD",
+    ".usdc": "USD",
+    ".usdz": "USD",
+    ".vtp": "VTK",
+    ".vtu": "VTK",
+    ".h5": "HDF5",
+    ".splat": "SPLAT",
+    ".dat": "pickles",
+    ".pkl": "pickles",
 }
 
 

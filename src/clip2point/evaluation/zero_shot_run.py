@@ -86,11 +86,12 @@ def _run_adapter(
     model: Recogniser, dataset: Dataset, words: Sequence[str], seed: int, progress: Progress | None
 ) -> Run:
     """Classify by the adapter of a converted checkpoint."""
-    check_adapter(model)
+    assert model.adapter is not None
+    check_adapter(model.adapter, model.backbone, model.settings, model.name)
     found = extract_features(model, dataset, seed=seed, progress=progress)
     paths, text = to_array(found.examples.unaugmented), model.class_features(words)
     blocks = [
-        score_by_adapter(model, paths[start : start + _CHUNK], text).astype(np.float64)
+        score_by_adapter(model.adapter, paths[start : start + _CHUNK], text).astype(np.float64)
         for start in range(0, len(paths), _CHUNK)
     ]
     return Run(seed, found.sampled, softmax(np.concatenate(blocks) * model.backbone.logit_scale), tuple(words))

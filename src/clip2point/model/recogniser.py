@@ -127,7 +127,7 @@ class Recogniser:
             OptionError: If the model has a head or an adapter, which was fitted on other views.
         """
         if self.adapted is None and self.adapter is not None and settings.views != self.settings.views:
-            check_adapter(Recogniser(self.backbone, settings, self.name, self.adapter))
+            check_adapter(self.adapter, self.backbone, settings, self.name)
         if self.adapted is not None and settings.views != self.settings.views:
             raise OptionError(
                 f"views {settings.views}: the head of {self.name} was fitted on {self.settings.views}; leave the views "
@@ -332,7 +332,7 @@ class Recogniser:
             names = [self.adapted.find_class(name) for name in names]
             self.adapted.check_labels(names)
         elif self.adapter is not None:
-            check_adapter(self)
+            check_adapter(self.adapter, self.backbone, self.settings, self.name)
             notes = (NOTE, *(() if labels is None else self.note_labels(names)))
         elif labels is not None:
             notes = self.note_labels(names)
@@ -380,7 +380,7 @@ class Recogniser:
             return _Scores(scores, self.adapted.confidences(scores), no_cosines, vectors)
         if self.adapter is not None:
             paths = kept.encode(clouds, PATHS)
-            scores = score_by_adapter(self, paths, self.class_features(labels))
+            scores = score_by_adapter(self.adapter, paths, self.class_features(labels))
             confidences = softmax(scores.astype(np.float64) * self.backbone.logit_scale)
             no_cosines = np.empty((len(scores), 0, len(labels)), np.float32)
             return _Scores(scores, confidences, no_cosines, mean_unit_features(paths[:, PATHS.index("depth")]))

@@ -106,7 +106,7 @@ def test_large_files_are_refused_unread(tmp_path):
     assert "has 2,147,483,649 bytes: expected at most 2,147,483,648" in refusal(path)
 
 
-@pytest.mark.parametrize("name", ["shape.exe", "shape", ".gz", "shape.gz", "shape.exe.gz", "shape.off.zip"])
+@pytest.mark.parametrize("name", ["shape.exe", "shape", ".gz", "shape.gz", "shape.exe.gz", "shape.off.exe"])
 def test_unknown_extensions_list_the_known_ones(tmp_path, name):
     (tmp_path / name).write_text("x")
     assert "expected one of .off, .obj, .ply" in refusal(tmp_path / name)

@@ -4,6 +4,15 @@ A shape is rendered as depth maps; vision-language towers read them; class names
 Nothing heavy is imported before it is used: ``import clip2point`` loads neither torch nor numba.
 """
 
+import os as _os
+import sys as _sys
+
+if "-m" in _sys.orig_argv[:-1] and _sys.orig_argv[_sys.orig_argv.index("-m") + 1] == __name__:
+    # Python would look for every module in the current folder first, where somebody's data may lie.
+    _current = _os.path.realpath(".")
+    if _sys.path[0] in ("", _current) and _os.path.realpath(__path__[0] + "/..") != _current:
+        del _sys.path[0]
+
 from pathlib import Path as _Path
 from typing import TYPE_CHECKING
 

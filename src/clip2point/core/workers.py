@@ -12,6 +12,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from clip2point.core.safe_path import spawn_safely
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -66,8 +68,7 @@ def _wait_for(
 
 
 def _start_pool(workers: int) -> ProcessPoolExecutor:
-    # Processes are spawned and not forked: the threads of numba and torch do not survive a fork.
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _set_up_worker)
+    return ProcessPoolExecutor(workers, spawn_safely(), _set_up_worker)
 
 
 def _set_up_worker() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +19,7 @@ from clip2point.core.cache_contents import limit_cache
 from clip2point.core.errors import DataError, OptionError, ShapeError
 from clip2point.core.machine import available_cores
 from clip2point.core.progress import Progress
+from clip2point.core.safe_path import spawn_safely
 from clip2point.data.dataset import POINTS, Dataset, FileItems, item_seed
 from clip2point.shapes import load_shape, sample_points
 
@@ -164,8 +164,7 @@ def _draw_all(dataset: Dataset, points: int, seed: int, workers: int | None, pro
             return list(progress(pool.map(attempt, rows), len(rows)))
     seeds = [item_seed(seed, name) for name in dataset.names]
     try:
-        # Spawned, because a fork of a process with the threads of torch may hang.
-        with _cancel_rest(ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))) as pool:
+        with _cancel_rest(ProcessPoolExecutor(workers, spawn_safely())) as pool:
             outcomes = pool.map(partial(_attempt_file, points), dataset.items.paths, seeds, chunksize=_CHUNK)
             return list(progress(outcomes, len(rows)))
     except BrokenProcessPool:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from clip2point.core.errors import DataError
+from clip2point.core.safe_path import make_command
 
 #: Exit statuses of a command that has a result: all went well, or some inputs failed.
 _DONE = (0, 1)
@@ -109,7 +110,7 @@ def run_process(words: Sequence[str]) -> CommandResult:
     with_json = "--json" in words
     with _forward_signals() as forward_to:
         process = subprocess.Popen(
-            [sys.executable, "-m", "clip2point", *words],
+            make_command([*words]),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if with_json else subprocess.STDOUT,
             env=_environment(),

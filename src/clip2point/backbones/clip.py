@@ -18,6 +18,7 @@ from clip2point.backbones.clip_names import to_openai_names
 from clip2point.backbones.clip_towers import Activation, build_text_tower, build_vision_tower
 from clip2point.backbones.depth_tower import check_image_size, fill_tower
 from clip2point.backbones.fingerprints import hash_tensors
+from clip2point.backbones.model_files import refuse_code
 from clip2point.backbones.precision import choose_device, choose_dtype
 from clip2point.backbones.protocol import DepthPath, check_path, check_pixels, check_tokens
 from clip2point.backbones.torch_borders import encode_in_batches, give_back, to_tensor
@@ -359,7 +360,10 @@ class ClipBackbone:
         try:
             from transformers import AutoTokenizer
 
-            tokenizer = AutoTokenizer.from_pretrained(_find_tokenizer(self.tokenizer))
+            source = _find_tokenizer(self.tokenizer)
+            if Path(source).is_dir():
+                refuse_code(Path(source))
+            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         except Exception as error:
             raise ModelError(
                 f"{self.name}: texts need the tokenizer {self.tokenizer!r}, which cannot be loaded ({reason(error)}): "

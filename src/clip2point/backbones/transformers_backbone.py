@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from clip2point.backbones.clip import MEAN, STD
 from clip2point.backbones.depth_tower import check_image_size, fill_tower
 from clip2point.backbones.fingerprints import hash_tensors
+from clip2point.backbones.model_files import refuse_code
 from clip2point.backbones.precision import choose_device, choose_dtype
 from clip2point.backbones.protocol import DepthPath, check_path, check_pixels, check_tokens
 from clip2point.backbones.torch_borders import encode_in_batches, give_back, to_tensor
@@ -249,7 +250,8 @@ def _load(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
     """Load the model in fp32, the tokenizer and the preprocessor's settings of a folder."""
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-    config = AutoConfig.from_pretrained(folder)
+    refuse_code(folder)
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     if config.model_type not in _NORMALIZATION:
         known = _NOT_IMPLEMENTED.get(config.model_type)
         raise ModelError(
@@ -258,12 +260,15 @@ def _load(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
         )
     with _hide_progress_bars():
         # Where there are only pickles, they are read as tensors and plain values (weights_only) and run nothing.
-        model, report = AutoModel.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+        model, report = AutoModel.from_pretrained(
+            folder, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
+        )
     # transformers fills missing weights with random ones and goes on.
     absent = sorted(map(str, {*report["missing_keys"], *report.get("mismatched_keys", ())}))
     if absent:
         raise ModelError(f"{folder}: {len(absent)} weights are missing or misshapen, the first is {absent[0]}")
-    return model.eval().requires_grad_(False), AutoTokenizer.from_pretrained(folder), _read_preprocessor(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    return model.eval().requires_grad_(False), tokenizer, _read_preprocessor(folder)
 
 
 @contextmanager

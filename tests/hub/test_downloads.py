@@ -214,7 +214,7 @@ def test_a_tokenizer_by_name_comes_without_weights(hub, tiny_clip, tmp_path):
     hub.publish("org/clip", tiny_clip)
     data = Path(__file__).parent.parent / "data"
     clip2point.convert(data / "openai_clip_tiny.pth", tmp_path / "out", tokenizer="org/clip")
-    with pytest.raises(ModelError, match="the tokenizer 'org/clip' has 16 tokens"):
+    with pytest.raises(ModelError, match="the tokenizer '.*tokenizer' has 16 tokens"):
         clip2point.load(tmp_path / "out").backbone.encode_text(["lamp"])
     assert hub.downloads() == [name for name in NEEDED if name != "model.safetensors"]
 

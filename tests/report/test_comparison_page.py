@@ -42,7 +42,12 @@ def make_fit(head, shots, seed, strength=1.0, **changes):
 def make_comparison(shots=(1, 4), seeds=2, **changes):
     parts = {
         name: SimpleNamespace(
-            name="modelnet40", split=name, classes=CLASSES, note="From <a friend>.", fingerprint=f"{name}-hash"
+            name="modelnet40",
+            split=name,
+            classes=CLASSES,
+            note="From <a friend>.",
+            fingerprint=f"{name}-hash",
+            notes=(),
         )
         for name in ("train", "validation", "test")
     }

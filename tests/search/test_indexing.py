@@ -231,11 +231,10 @@ def test_links_hidden_files_and_names_that_are_no_text_do_no_harm(run, shapes):
         report = run(shapes)
         assert counts(report)[:5] == (added, 0, 0, 0, unchanged)
         errors = {Path(path).name: error for path, error in report.failed}
-        assert "is not a regular file" in errors["pipe.off"]
         assert "loop.off" in errors
         if odd:
             assert "its name is not UTF-8" in errors.pop("\\udcff.off")
-        assert len(errors) == 2
+        assert len(errors) == 1
     (shapes / "loop.off").unlink()
     (shapes / "pipe.off").unlink()
     if odd:

@@ -9,7 +9,7 @@ import pytest
 from clip2point.core.errors import DataError, ModelError, OptionError
 from clip2point.core.locks import hold_lock
 from clip2point.search import library as rooms
-from clip2point.search.entry import COLUMNS, Entry
+from clip2point.search.entry import KINDS, Entry
 from clip2point.search.identity import fingerprint_embedding, make_absolute
 from clip2point.search.library import Library
 
@@ -104,7 +104,7 @@ def test_a_condition_that_makes_no_sense_is_one_error_with_the_columns(full, whe
         with pytest.raises(OptionError) as error:
             search()
         assert "\n" not in str(error.value)
-        assert ", ".join(COLUMNS) in str(error.value)
+        assert ", ".join(KINDS) in str(error.value)
     with pytest.raises(OptionError, match="no column 'weight'"):
         list(full.entries(columns=["weight"]))
 

@@ -126,7 +126,7 @@ def test_hits_are_limited_by_number_and_condition(model, library, files):
     assert record["score"] == hits[0].score
     assert record["path"] == hits[0].entry.path
     assert "vector" not in record
-    with pytest.raises(OptionError, match="expected SQL over path"):
+    with pytest.raises(OptionError, match="columns are path"):
         search(library, model, Query(("chair",)), where="colour = 'red'")
 
 

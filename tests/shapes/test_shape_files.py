@@ -273,3 +273,15 @@ def test_samples_are_what_they_seem(tmp_path):
 def test_a_missing_path_without_extension_is_missing_first(tmp_path):
     with pytest.raises(ShapeError, match="no such file: check the path"):
         load_shape(tmp_path / "nowhere")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_pipes_devices_and_files_of_the_kernel_are_passed_over(tmp_path):
+    (tmp_path / "a.xyz").write_text("0 0 0\n1 0 0\n0 1 0\n")
+    for name in ("pipe.txt", "pipe.off", "pipe.h5"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "zero.csv").symlink_to("/dev/zero")
+    (tmp_path / "environ.txt").symlink_to("/proc/self/environ")
+    (tmp_path / "lost.off").symlink_to(tmp_path / "nowhere.off")
+    (tmp_path / "link.xyz").symlink_to(tmp_path / "a.xyz")
+    assert [path.name for path in find_shapes(tmp_path)] == ["a.xyz", "link.xyz", "lost.off"]

@@ -67,6 +67,15 @@ class Entry:
 #: Columns of the table in order: the fields, with the extent in three columns.
 COLUMNS = tuple(column for each in fields(Entry) for column in (_EXTENT if each.name == "extent" else (each.name,)))
 
+#: Kinds of the columns that conditions may name, as for ``check_condition``.
+KINDS = {
+    name: {"labels": "texts", "label_scores": "numbers"}.get(
+        name, "number" if name in ("bytes", "vertices", "faces", "points", *_EXTENT) else "text"
+    )
+    for name in COLUMNS
+    if name not in ("vector", "thumbnail")
+}
+
 
 def make_schema(dim: int, metadata: Mapping[str, str] | None = None) -> pa.Schema:
     """Return the Arrow schema of the table of entries.

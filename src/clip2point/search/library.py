@@ -22,7 +22,8 @@ from clip2point.core.errors import DataError, ModelError, OptionError, reason
 from clip2point.core.everyday import EVERYDAY
 from clip2point.core.labels import check_labels
 from clip2point.core.locks import hold_lock
-from clip2point.search.entry import COLUMNS, Entry, Float32, from_batch, make_schema, to_table, to_vectors
+from clip2point.search.conditions import check_condition
+from clip2point.search.entry import COLUMNS, KINDS, Entry, Float32, from_batch, make_schema, to_table, to_vectors
 from clip2point.search.identity import fingerprint_embedding, make_absolute
 
 if TYPE_CHECKING:
@@ -153,11 +154,11 @@ class Library:
 
     def get(self, path: str) -> Entry | None:
         """Return the entry of a file by its absolute path, or None."""
-        return next(self.entries(f"path = {_quote_sql(path)}"), None)
+        return next(self._entries(f"path = {_quote_sql(path)}"), None)
 
     def get_many(self, paths: Iterable[str]) -> dict[str, Entry]:
         """Return the entries of files by their absolute paths; files without an entry are left out."""
-        return {entry.path: entry for chunk in _chunks(paths) for entry in self.entries(_among(chunk))}
+        return {entry.path: entry for chunk in _chunks(paths) for entry in self._entries(_among(chunk))}
 
     def entries(
         self, where: str | None = None, columns: Sequence[str] | None = None, batch: int = 1024
@@ -165,13 +166,17 @@ class Library:
         """Yield entries, in no particular order.
 
         Args:
-            where: SQL condition over the columns, or None for all entries.
+            where: Condition over the columns, as of ``check_condition``, or None for all entries.
             columns: Names of ``COLUMNS`` to read, or None for all; the other fields of the entries are empty.
             batch: Number of rows in memory at a time.
 
         Raises:
             OptionError: The condition or a column is invalid.
         """
+        yield from self._entries(check_condition(where, KINDS) if where is not None else None, columns, batch)
+
+    def _entries(self, where: str | None, columns: Sequence[str] | None = None, batch: int = 1024) -> Iterator[Entry]:
+        """Yield entries that meet a condition in SQL."""
         for rows in self._scan(where, COLUMNS if columns is None else columns, batch):
             yield from from_batch(rows)
 
@@ -194,7 +199,7 @@ class Library:
         Args:
             vector: [D] vector of any norm.
             top: Largest number of entries, at least 1.
-            where: SQL condition over the columns, or None for all entries.
+            where: Condition over the columns, as of ``check_condition``, or None for all entries.
 
         Returns:
             Entries without their vectors, with their cosines, the nearest first, ties by path.
@@ -209,6 +214,7 @@ class Library:
                 f"got a vector {list(query.shape)} of norm {length:g}, top {top}: expected [{self.dim}], a norm "
                 "above 0, top from 1"
             )
+        where = None if where is None else check_condition(where, KINDS)
         search = self._shapes.search(query / length, vector_column_name="vector").distance_type("dot")
         # Each column takes time to fetch, and the cosine makes the vector superfluous.
         search = search.select([*(name for name in COLUMNS if name != "vector"), "_distance"]).limit(top)

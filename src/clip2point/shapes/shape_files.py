@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
@@ -33,6 +34,8 @@ _AMBIGUOUS = {
     **dict.fromkeys((".dat", ".pkl"), "pickles"),
 }
 _TELLING = 65_536
+#: Folders of what the kernel shows as files.
+_KERNEL = ("/proc/", "/sys/", "/dev/")
 
 
 def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
@@ -42,9 +45,9 @@ def find_shapes(path: str | os.PathLike[str]) -> list[Path]:
         path: A folder; links to folders in it are not followed.
 
     Returns:
-        The files with a supported extension, sorted. Hidden files are passed over, and so are notes and tables: text
-        in .txt and .csv without a line of three numbers where a cloud would begin, .bin that is no cloud or
-        lies beside a .gltf, and other files that end in .h5, .dat or .pkl.
+        The files with a supported extension, sorted. Hidden files, pipes and devices are passed over, and so are notes
+        and tables: text in .txt and .csv without a line of three numbers where a cloud would begin, .bin that is no
+        cloud or lies beside a .gltf, and other files that end in .h5, .dat or .pkl.
 
     Raises:
         ShapeError: If the folder is missing or cannot be listed.
@@ -73,9 +76,22 @@ def pick_shapes(folder: Path, names: list[str]) -> list[Path]:
     found = [
         folder / name
         for name in _without_buffers(names)
-        if not name.startswith(".") and file_extension(name) in FORMATS
+        if not name.startswith(".") and file_extension(name) in FORMATS and _is_file(folder / name)
     ]
     return sorted(path for path in found if path.suffix.lower() not in _AMBIGUOUS or _may_be_cloud(path))
+
+
+def _is_file(path: Path) -> bool:
+    """Tell a file from pipes, devices, sockets and what the kernel shows as files, which may block or never end."""
+    try:
+        mode = os.lstat(path).st_mode
+        if stat.S_ISLNK(mode):
+            mode = os.stat(path).st_mode  # noqa: PTH116
+            if os.path.realpath(path).startswith(_KERNEL):
+                return False
+    except (OSError, ValueError):
+        return True  # its reader says what is wrong with it
+    return stat.S_ISREG(mode)
 
 
 def _without_buffers(names: list[str]) -> list[str]:

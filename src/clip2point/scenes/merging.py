@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from clip2point.model import Classification, Recogniser
 from clip2point.scenes.finding import fill_things
 from clip2point.scenes.naming import stand_up
-from clip2point.scenes.neighbours import find_neighbours, measure_spacing, sort_by_size
 from clip2point.scenes.results import SceneParts
 from clip2point.shapes import Shape
+from clip2point.shapes.groups import sort_by_size
+from clip2point.shapes.neighbours import find_neighbours, measure_spacing
 
 Int = NDArray[np.int64]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.scenes.neighbours import sort_by_size
 from clip2point.scenes.surfaces import Surface
+from clip2point.shapes.groups import sort_by_size
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from clip2point.scenes.borders import refine_borders
 from clip2point.scenes.joins import join_columns, join_floating, join_regions
-from clip2point.scenes.neighbours import connect, find_neighbours, measure_spacing, sort_by_size, thin_out
 from clip2point.scenes.planes import Plane, cut_height, find_support, find_walls
 from clip2point.scenes.regions import find_regions
 from clip2point.scenes.surfaces import LINKS, Surface, describe_surface
 from clip2point.scenes.viewpoint import DepthImage, Viewpoint, find_viewpoint
+from clip2point.shapes.groups import sort_by_size
+from clip2point.shapes.neighbours import connect, find_neighbours, measure_spacing, thin_out
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

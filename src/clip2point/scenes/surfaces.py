@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2point.scenes.neighbours import find_neighbours
+from clip2point.shapes.neighbours import find_neighbours
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

@@ -127,10 +127,10 @@ def isolate_points(points: Float32, ups: tuple[str, ...] = ("y", "z"), *, scan: 
 
 def _drop_strays(points: NDArray[np.float64]) -> tuple[NDArray[np.bool_], int, list[str]]:
     """Return what remains [N], the number of strays, and notes on what is far away but stays."""
-    from clip2point.shapes.neighbours import link_points, measure_spacing
+    from clip2point.shapes.neighbours import link_points, measure_distances
 
     kept = np.ones(len(points), dtype=bool)
-    spacings = measure_spacing(points)
+    spacings = measure_distances(points)
     spacing = float(np.percentile(spacings, _MOST_POINTS))
     if not spacing > 0:
         return kept, 0, []
@@ -220,10 +220,10 @@ def _find_floor(points: NDArray[np.float64], ups: tuple[str, ...], scan: bool) -
 
 def _extend(points: Float32, chosen: NDArray[np.float64], kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return which of all points [N] belong to the object, by the nearest of the chosen ones."""
-    from clip2point.shapes.neighbours import find_nearest, measure_spacing
+    from clip2point.shapes.neighbours import find_nearest, measure_distances
 
     nearest, distance = find_nearest(points.astype(np.float64), chosen)
-    limit = 4 * _LINK * float(np.percentile(measure_spacing(chosen), _MOST_POINTS))
+    limit = 4 * _LINK * float(np.percentile(measure_distances(chosen), _MOST_POINTS))
     return np.asarray(kept[nearest] & (distance <= limit))
 
 

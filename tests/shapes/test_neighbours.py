@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip2point.scenes.neighbours import connect, find_neighbours, measure_spacing, sort_by_size, thin_out
+from clip2point.shapes.groups import sort_by_size
+from clip2point.shapes.neighbours import connect, find_neighbours, measure_spacing, thin_out
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.floats(0.05, 2.0), st.integers(1, 8))

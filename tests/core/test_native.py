@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip2point.core import native
+from clip2point.core import native, safe_path
 from clip2point.core.errors import ShapeError
 from clip2point.core.native import Limits, require_package, run_native
 
@@ -66,7 +66,7 @@ def test_modules_of_the_current_directory_are_not_imported():
 
 def test_nor_those_beside_a_script(monkeypatch, tmp_path):
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "targets" / "script.py"), raising=False)
-    assert str(tmp_path / "targets") not in native._safe_path()
+    assert str(tmp_path / "targets") not in safe_path.list_safe_path()
 
 
 @pytest.mark.parametrize(

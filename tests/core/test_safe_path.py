@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip2point.core.safe_path import make_command, spawn_safely
+from clip2point.core.safe_path import spawn_safely, start_python
 from clip2point.core.workers import map_in_order
 from clip2point_shapes import generate, write_mesh
 
@@ -108,5 +108,11 @@ def test_processes_of_others_are_started_as_before():
 def test_commands_of_the_package_are_isolated(tmp_path):
     (tmp_path / "json.py").write_text("raise SystemExit('planted')")
     (tmp_path / "clip2point.py").write_text("raise SystemExit('planted')")
-    done = subprocess.run(make_command(["--version"]), cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        start_python("from clip2point.cli.main import main; sys.exit(main())", "--version"),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, Path(done.stdout.split()[0]).name) == (0, "clip2point")

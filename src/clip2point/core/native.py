@@ -23,13 +23,11 @@ from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
 from clip2point.core.extras import explain_absence
+from clip2point.core.safe_path import start_python
 
 Arrays = dict[str, NDArray[Any]]
 
 _USER_ERROR, _TOO_MUCH = 3, 4
-_START = "import sys; sys.path[:0] = {paths!r}; from clip2point.core.native import main; main()"
-
-
 #: A thread reserves megabytes of address space, and machines have many cores.
 _ONE_THREAD = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "PXR_WORK_THREAD_LIMIT"), "1"
@@ -79,7 +77,7 @@ def run_native(target: str, payload: bytes, limits: Limits, **options: Any) -> A
     request = json.dumps([target, limits.memory + 2 * len(payload), options])
     try:
         child = subprocess.run(
-            [sys.executable, "-I", "-c", _START.format(paths=_safe_path()), request],
+            start_python("from clip2point.core.native import main; main()", request),
             input=payload,
             capture_output=True,
             timeout=limits.seconds,
@@ -160,15 +158,3 @@ def limit_memory(limit: int) -> None:
             limit = min(limit, hard)
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _safe_path() -> list[str]:
-    """Return where this process finds modules, without the current directory and the folder of its script.
-
-    The folder of this package comes last where it is one of these.
-    """
-    main_file = getattr(sys.modules.get("__main__"), "__file__", None)
-    unsafe = {Path.cwd(), *([Path(main_file).resolve().parent] if main_file else [])}
-    paths = [path for path in sys.path if Path(path).is_absolute() and Path(path).resolve() not in unsafe]
-    own = str(Path(__file__).resolve().parents[2])
-    return paths if own in map(os.path.realpath, paths) else [*paths, own]

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import process, spawn, util
 from multiprocessing.context import SpawnContext, SpawnProcess
+from pathlib import Path
 from typing import Any
 
 _patching = threading.Lock()
@@ -65,12 +66,23 @@ def _isolate() -> Iterator[None]:
             spawn.get_preparation_data = prepare
 
 
-def make_command(words: list[str]) -> list[str]:
-    """Return a command line that runs this package's commands without looking into the current folder.
+def start_python(code: str, *words: str) -> list[str]:
+    """Return the command line of an interpreter that looks for modules neither in the current folder nor in a script's.
 
     Args:
-        words: Command and its arguments, as for ``clip2point``.
+        code: Code to run.
+        words: Arguments, in ``sys.argv`` from 1.
     """
-    path = [entry for entry in sys.path if entry and entry != os.getcwd()]  # noqa: PTH109
-    code = f"import sys; sys.path[:] = {path!r}; from clip2point.cli.main import main; sys.exit(main(sys.argv[1:]))"
-    return [sys.executable, "-I", "-c", code, *words]
+    return [sys.executable, "-I", "-c", f"import sys; sys.path[:0] = {list_safe_path()!r}; {code}", *words]
+
+
+def list_safe_path() -> list[str]:
+    """Return where this process finds modules, without the current directory and the folder of its script.
+
+    The folder of this package comes last where it is one of these.
+    """
+    main_file = getattr(sys.modules.get("__main__"), "__file__", None)
+    unsafe = {Path.cwd(), *([Path(main_file).resolve().parent] if main_file else [])}
+    paths = [path for path in sys.path if Path(path).is_absolute() and Path(path).resolve() not in unsafe]
+    own = str(Path(__file__).resolve().parents[2])
+    return paths if own in map(os.path.realpath, paths) else [*paths, own]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from clip2point.core.errors import DataError
-from clip2point.core.safe_path import make_command
+from clip2point.core.safe_path import start_python
 
 #: Exit statuses of a command that has a result: all went well, or some inputs failed.
 _DONE = (0, 1)
@@ -110,7 +110,7 @@ def run_process(words: Sequence[str]) -> CommandResult:
     with_json = "--json" in words
     with _forward_signals() as forward_to:
         process = subprocess.Popen(
-            make_command([*words]),
+            start_python("from clip2point.cli.main import main; sys.exit(main())", *words),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if with_json else subprocess.STDOUT,
             env=_environment(),

@@ -7,8 +7,8 @@ import pytest
 
 import clip2point
 from clip2point.core.everyday import EVERYDAY
-from clip2point.model import recogniser
-from clip2point.model.everyday_features import find_everyday
+from clip2point.model import everyday_features, recogniser
+from clip2point.model.everyday_features import FILE, find_everyday
 from clip2point.model.label_notes import note_labels
 from clip2point.model.zero_shot import class_features
 from clip2point.shapes.demo_shapes import demo_files
@@ -68,12 +68,18 @@ def test_synonyms_are_averaged(pocket):
 
 def test_the_features_that_the_package_carries_are_those_of_the_tower(pocket):
     templates = pocket.settings.templates
-    shipped = find_everyday(pocket.backbone.text_fingerprint(), templates)
-    assert list(shipped) == list(EVERYDAY), "run tools/write_everyday.py"
+    tower = pocket.backbone.text_fingerprint()
+    with np.load(FILE) as archive:
+        assert archive["labels"].tolist() == list(EVERYDAY), "run tools/write_everyday.py"
     chosen = EVERYDAY[::7]
     computed = class_features(pocket.backbone, chosen, templates)
-    np.testing.assert_allclose(np.stack([shipped[label] for label in chosen]), computed, atol=1e-5)
-    assert find_everyday(pocket.backbone.text_fingerprint(), ["a {}"]) == find_everyday("other", templates) == {}
+    np.testing.assert_allclose(find_everyday(chosen, tower, templates), computed, atol=1e-5)
+    assert find_everyday(chosen, tower, ["a {}"]) is find_everyday(chosen, "other", templates) is None
+
+
+def test_labels_of_ones_own_do_not_read_the_features_of_the_package(pocket, monkeypatch):
+    monkeypatch.setattr(everyday_features, "_read", lambda: pytest.fail("read"))
+    assert find_everyday(["chair", "a chair of mine"], pocket.backbone.text_fingerprint(), ()) is None
 
 
 def test_no_labels_are_those_of_everyday(pocket):

@@ -9,20 +9,26 @@ from pathlib import Path
 import numpy as np
 
 from clip2point.core.arrays import Float32
+from clip2point.core.everyday import EVERYDAY
 
 #: Written by ``tools/write_everyday.py``; a test holds it against the text tower.
 FILE = Path(__file__).parent.parent / "weights" / "pocket" / "everyday.npz"
 
 
-def find_everyday(tower: str, templates: Sequence[str]) -> dict[str, Float32]:
-    """Return the features [D] of labels by name; none for another text tower or other templates.
+def find_everyday(labels: Sequence[str], tower: str, templates: Sequence[str]) -> Float32 | None:
+    """Return the features [C, D] of labels; None where one is no default label, for other towers or templates.
 
     Args:
+        labels: C class names.
         tower: Fingerprint of the text tower.
         templates: Prompt templates.
     """
+    if not set(labels) <= set(EVERYDAY):
+        return None
     known_tower, known_templates, features = _read()
-    return features if (tower, tuple(templates)) == (known_tower, known_templates) else {}
+    if (tower, tuple(templates)) != (known_tower, known_templates):
+        return None
+    return np.stack([features[label] for label in labels])
 
 
 @cache

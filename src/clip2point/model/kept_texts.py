@@ -27,9 +27,10 @@ _fingerprints: WeakKeyDictionary[Backbone, str] = WeakKeyDictionary()
 
 def encode_labels(backbone: Backbone, labels: Sequence[str], templates: Sequence[str]) -> Float32:
     """Return text features [C, D] of class names, found or computed; see ``class_features``."""
-    shipped = find_everyday(_identify(backbone), templates) if hasattr(backbone, "text_fingerprint") else {}
-    if all(label in shipped for label in labels):
-        return np.stack([shipped[label] for label in labels])
+    if hasattr(backbone, "text_fingerprint"):
+        shipped = find_everyday(labels, _identify(backbone), templates)
+        if shipped is not None:
+            return shipped
     store = open_store()
     if not store.is_on:
         return np.asarray(class_features(backbone, labels, templates))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from clip2point.cli import output
 from clip2point.cli.figures import command_line
 from clip2point.core.errors import OptionError
+from clip2point.core.listing import list_some
 
 if TYPE_CHECKING:
     from clip2point.cli.classify import Subparsers
@@ -145,8 +146,7 @@ def _print(states: Sequence[RecipeStatus], quick: bool) -> None:
     if complaints:
         output.remark("\nMissing or failed:")
         for complaint, names in complaints.items():
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            output.remark(f"  {', '.join(names[:3])}{more}:\n    {complaint}")
+            output.remark(f"  {list_some(names, 3)}:\n    {complaint}")
 
 
 def _describe(state: RecipeStatus) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from clip2point.core.class_names import MODELNET10, MODELNET40, SCANOBJECTNN, SHAPENET55
 from clip2point.core.errors import OptionError
 from clip2point.core.everyday import EVERYDAY
+from clip2point.core.listing import list_some
 
 #: Lists of class names that a name behind "@" stands for, with what they are.
 PRESETS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -264,8 +265,7 @@ def _find_repeated(labels: Sequence[str]) -> list[tuple[str, list[int]]]:
 
 
 def _tell_repeated(told: Sequence[str]) -> str:
-    more = f" and {len(told) - _LISTED:,} more" if len(told) > _LISTED else ""
-    return f"repeated labels: {', '.join(told[:_LISTED])}{more}; expected each name once"
+    return f"repeated labels: {list_some(told, _LISTED)}; expected each name once"
 
 
 def split_synonyms(label: str) -> list[str]:

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from clip2point.core.class_names import SHAPENET55
+from clip2point.core.listing import list_some
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 _SPLITS = {
@@ -159,9 +160,7 @@ def list_names(names: Iterable[str], most: int = 6) -> str:
         >>> list_names(["a", "b", "c"], most=2)
         'a, b and 1 more'
     """
-    found = [printable(name) for name in names]
-    rest = len(found) - most
-    return ", ".join(found) if rest <= 0 else f"{', '.join(found[:most])} and {rest:,} more"
+    return list_some([printable(name) for name in names], most)
 
 
 def is_text(name: str) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from clip2point.backbones import Backbone
 from clip2point.core.arrays import Float32
 from clip2point.core.labels import name_label, split_synonyms
+from clip2point.core.listing import list_some
 
 #: Cosine of two names from which their answers differ by chance alone.
 _SAME = 0.9995
@@ -65,5 +66,4 @@ def _find_equal(features: Float32) -> list[list[int]]:
 
 
 def _list_names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
-    return ", ".join(repr(name) for name in names[:_LISTED]) + more
+    return list_some([repr(name) for name in names], _LISTED)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2point.core.errors import ShapeError
+from clip2point.core.listing import list_some
 from clip2point.shapes.formats.columns import find_named_columns
 from clip2point.shapes.formats.numpy_files import to_points
 from clip2point.shapes.orientation import check_up
@@ -115,8 +116,7 @@ def _parse_table(table: Any) -> Parsed:
         raise ShapeError(f"has the columns {', '.join(map(repr, names[:_LISTED]))}: expected x, y and z among them")
     points = np.stack([_floats(table[table.columns[column]]) for column in columns], axis=1)
     others = [name for column, name in enumerate(names) if column not in columns]
-    more = f" and {len(others) - _LISTED:,} more" if len(others) > _LISTED else ""
-    notes = (f"columns without coordinates: left out: {', '.join(others[:_LISTED])}{more}",) if others else ()
+    notes = (f"columns without coordinates: left out: {list_some(others, _LISTED)}",) if others else ()
     return Parsed(points, notes=notes)
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import io
-import json
 import re
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from clip2point.core.record_files import format_csv
 from clip2point.scenes.naming import cut_part
 from clip2point.scenes.results import Part, SceneParts
 from clip2point.shapes import Material, Mesh, Shape, to_y_up
-from clip2point.shapes.glb import FLOAT, INTEGER
+from clip2point.shapes.glb import FLOAT, INTEGER, pack_container
 
 Colors = NDArray[np.uint8]
 
@@ -234,11 +232,7 @@ class _GLB:
         if self._images:
             tree["images"] = self._images
             tree["textures"] = [{"source": number} for number in range(len(self._images))]
-        text = json.dumps(tree, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 4)
-        head = struct.pack("<4sII", b"glTF", 2, 12 + 8 + len(text) + 8 + self._length)
-        body = struct.pack("<I4s", self._length, b"BIN\0") + b"".join(self._chunks)
-        return head + struct.pack("<I4s", len(text), b"JSON") + text + body
+        return pack_container(tree, self._chunks)
 
     def _primitives(self, mesh: Mesh) -> list[dict[str, Any]]:
         """Return a primitive for each material of a mesh."""

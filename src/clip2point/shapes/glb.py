@@ -41,9 +41,19 @@ def pack_glb(
         ],
         "buffers": [{"byteLength": length}],
     }
-    text = json.dumps(scene, separators=(",", ":")).encode()
+    return pack_container(scene, chunks)
+
+
+def pack_container(tree: Mapping[str, Any], chunks: Sequence[bytes]) -> bytes:
+    """Return a GLB file of its JSON and its one buffer.
+
+    Args:
+        tree: JSON.
+        chunks: Buffer in pieces, each a multiple of 4 bytes long, so that it needs no padding.
+    """
+    text = json.dumps(tree, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
-    # Chunks are made of 4-byte numbers, so the binary part needs no padding.
+    length = sum(map(len, chunks))
     head = struct.pack("<4sII", b"glTF", 2, 12 + 8 + len(text) + 8 + length)
     body = struct.pack("<I4s", length, b"BIN\0") + b"".join(chunks)
     return head + struct.pack("<I4s", len(text), b"JSON") + text + body

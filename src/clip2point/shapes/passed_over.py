@@ -14,22 +14,8 @@ from clip2point.shapes.format_registry import file_extension
 #: Endings of files that lie beside shapes, or of which nobody expects a shape.
 _ASIDE = frozenset(
     (
-        *(
-            "",
-            ".png",
-            ".jpg",
-            ".jpeg",
-            ".bmp",
-            ".tga",
-            ".tif",
-            ".tiff",
-            ".gif",
-            ".webp",
-            ".dds",
-            ".ktx2",
-            ".hdr",
-            ".exr",
-        ),
+        *("", ".png", ".jpg", ".jpeg", ".bmp", ".tga", ".tif", ".tiff", ".gif", ".webp", ".dds", ".ktx2", ".hdr"),
+        ".exr",
         *(".mtl", ".md", ".rst", ".html", ".htm", ".pdf", ".doc", ".docx", ".log", ".json", ".jsonl", ".yaml", ".yml"),
         *(".toml", ".cfg", ".ini", ".xml", ".py", ".ipynb", ".sh", ".bat", ".cff", ".css", ".js", ".svg", ".mp4"),
         *(".license", ".prj", ".gitkeep", ".lock", ".parquet", ".tsv", ".xlsx", ".url", ".meta", ".db", ".ds_store"),
